@@ -1,0 +1,95 @@
+//! An alert: what we send.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::Seconds;
+use crate::model::Severity;
+
+/// The id of an alert: a UUID version 5 over detector, group key and suppression window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertId(pub String);
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The fields that make two matches the same alert, with their values, in the detector's order.
+pub type GroupKey = Vec<(String, String)>;
+
+/// One alert as it is stored and as its own JSON form shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Stable across redelivery, replay and machines.
+    pub id: AlertId,
+    /// The detector's id.
+    pub detector_id: String,
+    /// The detector's name, such as `trail_stopped`.
+    pub detector: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The detector's title.
+    pub title: String,
+    /// What happened, in a sentence.
+    pub story: String,
+    /// Who did it.
+    pub who: Subject,
+    /// The call, as `service:EventName`, or the flow.
+    pub what: String,
+    /// The error code if the call failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The account that recorded it.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// Where the call came from, as the record says: an address or a service.
+    pub source: String,
+    /// The user agent, bounded.
+    pub user_agent: String,
+    /// All facts known of the first event.
+    pub facts: BTreeMap<String, serde_json::Value>,
+    /// The first event's record, bounded to a size; over it only its head fields.
+    pub event: serde_json::Value,
+    /// The `eventID`s (or line digests) folded in, oldest first, bounded.
+    pub event_ids: Vec<String>,
+    /// ATT&CK techniques and tactics.
+    pub attack: Vec<String>,
+    /// What to do.
+    pub respond: Vec<String>,
+    /// When this may be harmless.
+    pub falsepositives: Vec<String>,
+    /// Where to read on.
+    pub references: Vec<String>,
+    /// What the alert is grouped by.
+    pub group: BTreeMap<String, String>,
+    /// How many matches were folded in.
+    pub count: u64,
+    /// Event time of the oldest match.
+    pub first_seen: Seconds,
+    /// Event time of the newest match.
+    pub last_seen: Seconds,
+    /// Where the first event was read.
+    pub object: String,
+}
+
+/// Who acted: the canonical identity and what the record said.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Subject {
+    /// Canonical, such as `person:alice@example.com`.
+    pub name: String,
+    /// `person`, `user`, `workload`, `service`, `root`, `external` or `unknown`.
+    pub kind: String,
+    /// `userIdentity.type`.
+    pub raw_type: String,
+    /// `userIdentity.arn`, or what stands for it.
+    pub raw_arn: String,
+    /// The access key id in use, or empty.
+    pub access_key: String,
+}

@@ -1,0 +1,188 @@
+//! A CloudTrail record, read once: its head fields as spans into the text, the open parts raw.
+//!
+//! Invariant: a record borrows the delivery's text and owns nothing; absent, null and "" stay apart.
+
+use std::borrow::Cow;
+
+use crate::model::json;
+
+macro_rules! slots {
+    ($($name:ident $path:literal,)*) => {
+        /// A head field of a record: what `decode` notes the place of while it passes by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Slot {
+            $(#[doc = concat!("`", $path, "`")] $name,)*
+        }
+
+        impl Slot {
+            /// All slots, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Returns the path of this slot in a record.
+            pub fn path(self) -> &'static str {
+                match self {
+                    $(Self::$name => $path,)*
+                }
+            }
+
+            /// Returns the slot at `path`.
+            pub fn at(path: &str) -> Option<Self> {
+                match path {
+                    $($path => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+slots! {
+    EventVersion "eventVersion",
+    EventTime "eventTime",
+    EventSource "eventSource",
+    EventName "eventName",
+    AwsRegion "awsRegion",
+    SourceIpAddress "sourceIPAddress",
+    UserAgent "userAgent",
+    ErrorCode "errorCode",
+    ErrorMessage "errorMessage",
+    RequestParameters "requestParameters",
+    ResponseElements "responseElements",
+    AdditionalEventData "additionalEventData",
+    RequestId "requestID",
+    EventId "eventID",
+    ReadOnly "readOnly",
+    Resources "resources",
+    EventType "eventType",
+    EventCategory "eventCategory",
+    ManagementEvent "managementEvent",
+    RecipientAccountId "recipientAccountId",
+    SharedEventId "sharedEventID",
+    VpcEndpointId "vpcEndpointId",
+    SessionCredentialFromConsole "sessionCredentialFromConsole",
+    TlsDetails "tlsDetails",
+    Addendum "addendum",
+    UserIdentity "userIdentity",
+    UserType "userIdentity.type",
+    UserPrincipalId "userIdentity.principalId",
+    UserArn "userIdentity.arn",
+    UserAccountId "userIdentity.accountId",
+    UserAccessKeyId "userIdentity.accessKeyId",
+    UserName "userIdentity.userName",
+    UserInvokedBy "userIdentity.invokedBy",
+    UserSessionContext "userIdentity.sessionContext",
+    UserOnBehalfOf "userIdentity.onBehalfOf",
+}
+
+/// How many slots there are.
+pub const SLOTS: usize = Slot::ALL.len();
+
+/// Where a raw JSON value stands in the text, in bytes; zero length means the field is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SlotSpan {
+    /// First byte.
+    pub start: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+/// Where the head fields of one record stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slots {
+    /// The record itself.
+    pub record: SlotSpan,
+    /// Its head fields.
+    pub fields: [SlotSpan; SLOTS],
+}
+
+/// One CloudTrail record. Formats: CloudTrail User Guide, "record contents", event versions 1.0 to 1.11.
+#[derive(Debug, Clone, Copy)]
+pub struct TrailRecord<'a> {
+    text: &'a str,
+    slots: &'a Slots,
+}
+
+impl<'a> TrailRecord<'a> {
+    /// Makes a record of the text it stands in and the places `decode` noted.
+    pub fn new(text: &'a str, slots: &'a Slots) -> Self {
+        Self { text, slots }
+    }
+
+    /// Returns the record as AWS wrote it.
+    pub fn raw(&self) -> &'a str {
+        self.at(self.slots.record)
+    }
+
+    /// Returns the raw JSON of a head field: with its quotes if it is a string, `null` if it is null.
+    pub fn slot_raw(&self, slot: Slot) -> Option<&'a str> {
+        let span = self.slots.fields[slot as usize];
+        (span.len > 0).then(|| self.at(span))
+    }
+
+    /// Returns a head field as rules compare it (see [`json::text`]); absent and null are `None`.
+    pub fn slot(&self, slot: Slot) -> Option<Cow<'a, str>> {
+        json::text(self.slot_raw(slot)?)
+    }
+
+    /// Returns a head field's text, or "" where it is absent or null.
+    pub fn slot_or_empty(&self, slot: Slot) -> Cow<'a, str> {
+        self.slot(slot).unwrap_or_default()
+    }
+
+    /// Returns the first value at `path` (`requestParameters.roleArn`) as text; absent and null are `None`.
+    pub fn text(&self, path: &str) -> Option<Cow<'a, str>> {
+        if let Some(slot) = Slot::at(path) {
+            return self.slot(slot);
+        }
+        let mut found = Vec::new();
+        self.walk(path, &mut found);
+        json::text(found.first()?)
+    }
+
+    /// Collects the raw values at `path`; through arrays there may be many.
+    ///
+    /// A key of the record that is spelt like the whole path wins, then head fields, then the walk.
+    pub fn walk(&self, path: &str, found: &mut Vec<&'a str>) {
+        if let Some(slot) = Slot::at(path) {
+            found.extend(self.slot_raw(slot));
+            return;
+        }
+        let Some((head, rest)) = path.split_once('.') else {
+            found.extend(json::member(self.raw(), path));
+            return;
+        };
+        // Most fields that rules name stand below a part whose place is known.
+        let known = match (head, rest.split_once('.')) {
+            ("userIdentity", Some(("sessionContext", below))) => {
+                Some((Slot::UserSessionContext, below))
+            }
+            ("userIdentity", Some(("onBehalfOf", below))) => Some((Slot::UserOnBehalfOf, below)),
+            _ => Slot::at(head).map(|slot| (slot, rest)),
+        };
+        match known {
+            Some((slot, below)) => {
+                if let Some(raw) = self.slot_raw(slot) {
+                    json::walk(raw, below, found);
+                }
+            }
+            None => json::walk(self.raw(), path, found),
+        }
+    }
+
+    /// Returns what tells this record from all others: `recipientAccountId/eventID`.
+    ///
+    /// The two copies of a cross-account event have different `eventID`s (CloudTrail User Guide, `sharedEventID`).
+    pub fn id(&self) -> String {
+        format!(
+            "{}/{}",
+            self.slot_or_empty(Slot::RecipientAccountId),
+            self.slot_or_empty(Slot::EventId)
+        )
+    }
+
+    fn at(&self, span: SlotSpan) -> &'a str {
+        let (start, len) = (span.start as usize, span.len as usize);
+        self.text.get(start..start + len).expect("decode notes spans on the boundaries of tokens")
+    }
+}

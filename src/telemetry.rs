@@ -1,0 +1,1 @@
+//! Names of metrics, set-up of logs.
