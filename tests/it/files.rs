@@ -1,0 +1,45 @@
+//! Files of this repository, for the tests that hold them to our rules.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Returns the path of `inside` in the repository.
+pub fn path(inside: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
+}
+
+/// Returns the text of the file at `inside`.
+pub fn text(inside: &str) -> String {
+    let path = path(inside);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Returns the files below `inside` with one of `endings`, sorted; all of them if no ending is given.
+pub fn below(inside: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![path(inside)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if endings.is_empty() || endings.contains(&ending.as_str()) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Returns the part of a source file that is shipped: what stands before its test module.
+pub fn shipped(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+}
+
+/// Returns `path` as it reads from the top of the repository.
+pub fn short(path: &Path) -> String {
+    path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display().to_string()
+}
