@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::SECTIONS;
 use crate::config::schema;
 use crate::config::walk::choices;
+use crate::config::walk::is_duration;
 use crate::config::walk::kind;
 use crate::config::walk::resolve;
 
@@ -30,34 +31,42 @@ pub fn example() -> String {
     let schema = schema();
     let mut out = HEAD.to_owned();
     for section in SECTIONS {
-        let property = &schema["properties"][section];
-        let table = resolve(&schema, property);
-        out.push('\n');
-        comment(&mut out, property["description"].as_str().unwrap_or_default(), "");
-        header(&mut out, &format!("[{section}]"), "");
-        let mut lists = Vec::new();
-        for (key, inner) in in_order(table) {
-            if is_list_of_tables(&schema, inner) {
-                lists.push((key, inner));
-            } else {
-                line(&mut out, &schema, (key, inner), "");
-            }
-        }
-        for (key, inner) in lists {
-            entry(&mut out, &schema, &format!("{section}.{key}"), inner);
-        }
+        table(&mut out, &schema, Place { path: section, mark: "" }, &schema["properties"][section]);
     }
     out
 }
 
-/// Writes one commented entry of the list of tables at `path`.
-fn entry(out: &mut String, schema: &Value, path: &str, list: &Value) {
-    let table = resolve(schema, &list["items"]);
+/// Where a table stands: its path in the file, and what stands before its lines.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a str,
+    mark: &'a str,
+}
+
+/// Writes a table: its own keys first, then the tables within it, then an entry of each list of tables.
+fn table(out: &mut String, schema: &Value, at: Place<'_>, property: &Value) {
+    let is_list = is_list_of_tables(schema, property);
+    let Place { path, mark } = if is_list { Place { mark: "#", ..at } } else { at };
+    let inner = resolve(schema, property);
+    let inner = if is_list { resolve(schema, &inner["items"]) } else { inner };
     out.push('\n');
-    comment(out, list["description"].as_str().unwrap_or_default(), "");
-    header(out, &format!("[[{path}]]"), "#");
-    for property in in_order(table) {
-        line(out, schema, property, "#");
+    comment(out, property["description"].as_str().unwrap_or_default());
+    let header = if is_list { format!("[[{path}]]") } else { format!("[{path}]") };
+    writeln!(out, "{mark}{header}").expect("writing to a string cannot fail");
+
+    let (lists, others): (Vec<_>, Vec<_>) =
+        in_order(inner).into_iter().partition(|(_, within)| is_list_of_tables(schema, within));
+    let (tables, keys): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|(_, within)| resolve(schema, within)["properties"].is_object());
+    for key in keys {
+        line(out, schema, key, mark);
+    }
+    for (key, within) in tables.into_iter().chain(lists) {
+        // A table that may be left out and has no default is not there until it is asked for.
+        let is_absent = within.get("default").is_some_and(Value::is_null);
+        let mark = if is_absent { "#" } else { mark };
+        table(out, schema, Place { path: &format!("{path}.{key}"), mark }, within);
     }
 }
 
@@ -82,32 +91,28 @@ fn is_list_of_tables(schema: &Value, property: &Value) -> bool {
 fn line(out: &mut String, schema: &Value, (key, property): (&str, &Value), mark: &str) {
     let inner = resolve(schema, property);
     out.push('\n');
-    comment(out, property["description"].as_str().unwrap_or_default(), "");
+    comment(out, property["description"].as_str().unwrap_or_default());
     let choices = choices(inner);
     if !choices.is_empty() {
-        comment(out, &format!("One of: {}.", choices.join(", ")), "");
+        comment(out, &format!("One of: {}.", choices.join(", ")));
     }
     let (value, mark) = match property.get("default").and_then(toml_value) {
         Some(value) => (value, mark),
-        None => (placeholder(property, inner), "#"),
+        None => (placeholder(schema, property, inner), "#"),
     };
     writeln!(out, "{mark}{key} = {value}").expect("writing to a string cannot fail");
 }
 
-fn header(out: &mut String, text: &str, mark: &str) {
-    writeln!(out, "{mark}{text}").expect("writing to a string cannot fail");
-}
-
 /// Writes `text` as comment lines. A paragraph's line breaks are the source's and mean nothing.
-fn comment(out: &mut String, text: &str, mark: &str) {
+fn comment(out: &mut String, text: &str) {
     let text = text.replace("\n\n", "\u{0}").replace('\n', " ").replace('\u{0}', "\n");
     for paragraph in text.lines() {
-        let mut line = format!("{mark}#");
+        let mut line = "#".to_owned();
         for word in paragraph.split_whitespace() {
             if line.chars().count() + 1 + word.chars().count() > WIDTH {
                 out.push_str(&line);
                 out.push('\n');
-                line = format!("{mark}#");
+                line = "#".to_owned();
             }
             line.push(' ');
             line.push_str(word);
@@ -140,7 +145,7 @@ fn toml_value(value: &Value) -> Option<String> {
 }
 
 /// Returns a value of the right type for a key without default: the room's own example where it gives one.
-fn placeholder(property: &Value, inner: &Value) -> String {
+fn placeholder(schema: &Value, property: &Value, inner: &Value) -> String {
     let own = property["examples"].get(0).or_else(|| inner["examples"].get(0));
     if let Some(value) = own.and_then(toml_value) {
         return value;
@@ -148,9 +153,8 @@ fn placeholder(property: &Value, inner: &Value) -> String {
     if let Some(choice) = choices(inner).first() {
         return format!("\"{choice}\"");
     }
-    let is_duration = inner["pattern"].as_str().is_some_and(|pattern| pattern.contains("ms|s|m"));
     match kind(inner) {
-        "string" if is_duration => "\"5m\"",
+        "string" if is_duration(schema, inner) => "\"5m\"",
         "string" if inner["format"] == "uri" => "\"https://example.com/\"",
         "integer" | "number" => return inner["minimum"].as_i64().unwrap_or_default().to_string(),
         "boolean" => "false",

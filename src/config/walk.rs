@@ -70,6 +70,11 @@ pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
+/// Returns whether a resolved schema is that of [`Duration`].
+pub(super) fn is_duration(root: &Value, resolved: &Value) -> bool {
+    std::ptr::eq(resolved, &root["$defs"]["Duration"])
+}
+
 /// Returns the type a schema asks for, other than `null`.
 pub(super) fn kind(schema: &Value) -> &str {
     match &schema["type"] {
@@ -133,8 +138,8 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, schema: &Value, value: &Spanned<DeValue<'_>>, at: &str, line: usize) {
-        let is_duration = schema["$ref"] == "#/$defs/Duration";
         let schema = resolve(self.root, schema);
+        let is_duration = is_duration(self.root, schema);
         let wanted = kind(schema);
         match (wanted, value.get_ref()) {
             ("object", DeValue::Table(table)) => self.table(schema, table, at, line),
@@ -259,5 +264,92 @@ fn found_kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use schemars::JsonSchema;
+
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Any {
+        #[serde(default)]
+        table: Option<Inner>,
+        #[serde(default)]
+        names: std::collections::BTreeMap<String, Vec<String>>,
+        #[serde(default)]
+        share: f64,
+        #[serde(default)]
+        path: Option<PathBuf>,
+        #[serde(default)]
+        small: u8,
+        #[serde(default)]
+        choice: Option<Choice>,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Inner {
+        #[schemars(length(min = 1))]
+        name: String,
+        wait: Option<Duration>,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    enum Choice {
+        /// The first.
+        First,
+        /// The second.
+        Second,
+    }
+
+    /// Checks what the walk says of `text`.
+    fn check(text: &str, expected: &[&str]) {
+        let schema = schemars::schema_for!(Any).to_value();
+        let (table, broken) = syntax(text);
+        assert_eq!(broken, []);
+        let (mistakes, _) = walk(text, &schema, table.get_ref());
+        let found: Vec<String> =
+            mistakes.iter().map(|it| format!("{} {}: {}", it.line, it.key, it.what)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn whatever_a_room_may_ask_for_is_understood() {
+        check(
+            "share = 1\npath = \"a\"\nsmall = 0xff\nchoice = \"first\"
+            names = { a = [\"b\"], \"c d\" = [] }\ntable = { name = \"n\", wait = \"5m\" }",
+            &[],
+        );
+        check(
+            "share = \"1\"\npath = 1\nsmall = 256\nchoice = \"frist\"\nnames = { a = [1] }
+            [table]\nname = \"\"\nwait = \"5 minutes\"\nwiat = 1",
+            &[
+                "4 choice: unknown choice; did you mean `first`?",
+                "5 names.a[0]: expected text in quotes, found a whole number",
+                "2 path: expected text in quotes, found a whole number",
+                "1 share: expected a number, found text",
+                "3 small: 256 is not between 0 and 255",
+                "7 table.name: must not be empty",
+                "8 table.wait: `5 minutes` is no duration; write it like 500ms, 30s, 5m, 24h, 7d or 1h30m",
+                "9 table.wiat: unknown key; did you mean `wait`?",
+            ],
+        );
+        check(
+            "table = 3\nchoice = 4",
+            &[
+                "2 choice: expected one of its choices, in quotes, found a whole number",
+                "1 table: expected a table, found a whole number",
+            ],
+        );
     }
 }
