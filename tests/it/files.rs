@@ -34,9 +34,19 @@ pub fn below(inside: &str, endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the part of a source file that is shipped: what stands before its test module.
-pub fn shipped(source: &str) -> &str {
-    source.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+/// Returns the part of a source file that is shipped: what stands before its test module. A file of tests
+/// (`tests.rs`, `…_tests.rs`) has no such part.
+pub fn shipped<'a>(file: &Path, source: &'a str) -> &'a str {
+    if file.file_name().is_some_and(|name| name.to_string_lossy().ends_with("tests.rs")) {
+        return "";
+    }
+    let mark = "#[cfg(test)]\nmod ";
+    // `mod tests;` only points at a file of tests, and what follows it is shipped; `mod tests {` holds them.
+    let inline = source.match_indices(mark).find(|(place, _)| {
+        let line = source.split_at(place + mark.len()).1.lines().next().unwrap_or_default();
+        line.ends_with('{')
+    });
+    inline.map_or(source, |(place, _)| source.split_at(place).0)
 }
 
 /// Returns `path` as it reads from the top of the repository.
