@@ -214,41 +214,44 @@ fn is_unprintable(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::AlertId;
-    use crate::model::Seconds;
-    use crate::model::Severity;
-    use crate::model::Subject;
-
     use super::*;
 
     fn alert(story: &str) -> Alert {
-        Alert {
-            id: AlertId("a-1".to_owned()),
-            detector_id: "d-1".to_owned(),
-            detector: "trail_stopped".to_owned(),
-            severity: Severity::High,
-            title: "Trail stopped".to_owned(),
-            story: story.to_owned(),
-            who: Subject { name: "person:ana@example.com".to_owned(), ..Subject::default() },
-            what: "cloudtrail:StopLogging".to_owned(),
-            error: None,
-            account: "111122223333".to_owned(),
-            region: "eu-west-1".to_owned(),
-            source: "192.0.2.1".to_owned(),
-            user_agent: String::new(),
-            facts: [].into(),
-            event: serde_json::json!({}),
-            event_ids: Vec::new(),
-            attack: Vec::new(),
-            respond: Vec::new(),
-            falsepositives: Vec::new(),
-            references: Vec::new(),
-            group: [].into(),
-            count: 2,
-            first_seen: Seconds::parse("2026-03-01T08:12:30Z").unwrap(),
-            last_seen: Seconds::parse("2026-03-01T08:13:30Z").unwrap(),
-            object: String::new(),
-        }
+        let alert = serde_json::json!({
+            "schema_version": "1",
+            "id": "a-1",
+            "detector_id": "d-1",
+            "detector": "trail_stopped",
+            "severity": "high",
+            "title": "Trail stopped",
+            "story": story,
+            "who": {
+                "name": "person:ana@example.com",
+                "kind": "person",
+                "raw_type": "IAMUser",
+                "raw_arn": "",
+                "access_key": "",
+            },
+            "what": "cloudtrail:StopLogging",
+            "account": "111122223333",
+            "region": "eu-west-1",
+            "source": "192.0.2.1",
+            "user_agent": "",
+            "facts": {},
+            "event": {},
+            "event_truncated": false,
+            "event_ids": [],
+            "attack": [],
+            "respond": [],
+            "falsepositives": [],
+            "references": [],
+            "group": {},
+            "count": 2,
+            "first_seen": 1_772_352_750,
+            "last_seen": 1_772_352_810,
+            "object": "",
+        });
+        serde_json::from_value(alert).unwrap()
     }
 
     fn written(format: Format, screen: Screen, stories: &[&str]) -> String {

@@ -35,9 +35,10 @@ pub fn below(inside: &str, endings: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Returns the part of a source file that is shipped: what stands before its test module. A file of tests
-/// (`tests.rs`, `…_tests.rs`) has no such part.
+/// (`tests.rs`, `…_tests.rs`) or for tests (`testing.rs`, `testkit.rs`) has no such part.
 pub fn shipped<'a>(file: &Path, source: &'a str) -> &'a str {
-    if file.file_name().is_some_and(|name| name.to_string_lossy().ends_with("tests.rs")) {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    if stem.ends_with("tests") || stem == "testing" || stem == "testkit" {
         return "";
     }
     let mark = "#[cfg(test)]\nmod ";
