@@ -218,7 +218,7 @@ mod tests {
 
     fn alert(story: &str) -> Alert {
         let alert = serde_json::json!({
-            "schema_version": "1",
+            "schema_version": Alert::SCHEMA,
             "id": "a-1",
             "detector_id": "d-1",
             "detector": "trail_stopped",
@@ -247,8 +247,8 @@ mod tests {
             "references": [],
             "group": {},
             "count": 2,
-            "first_seen": 1_772_352_750,
-            "last_seen": 1_772_352_810,
+            "first_seen": "2026-03-01T08:12:30Z",
+            "last_seen": "2026-03-01T08:13:30Z",
             "object": "",
         });
         serde_json::from_value(alert).unwrap()

@@ -21,13 +21,13 @@ use serde::Deserialize;
 use serde::Serialize;
 
 // A room's own `Config` takes the place of its stand-in by naming the room here.
-use crate::config::pending::alert;
+use crate::alert;
 use crate::config::pending::decode;
 use crate::config::pending::identity;
-use crate::config::pending::outbox;
 use crate::config::pending::rules;
 use crate::config::pending::sink;
 use crate::config::pending::source;
+use crate::outbox;
 use crate::store;
 use crate::telemetry;
 

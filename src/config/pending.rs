@@ -16,7 +16,7 @@ macro_rules! stand_in {
     )*};
 }
 
-stand_in!(alert, decode, identity, outbox, rules);
+stand_in!(decode, identity, rules);
 
 pub mod source {
     use schemars::JsonSchema;
