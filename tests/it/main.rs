@@ -7,3 +7,6 @@
 mod files;
 mod house;
 mod rooms;
+
+mod outside;
+mod probe;
