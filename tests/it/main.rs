@@ -9,4 +9,6 @@ mod house;
 mod rooms;
 
 mod outside;
-mod probe;
+
+mod envelopes;
+mod faults;

@@ -110,7 +110,8 @@ impl Aws {
             );
             made["QueueUrl"].as_str().unwrap().to_owned()
         };
-        let (name, arn) = (name("queue"), |name: &str| format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"));
+        let (name, arn) =
+            (name("queue"), |name: &str| format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"));
         let dead = format!("{name}-dead");
         let dead_url = make(&dead, json!({}));
         let redrive = json!({ "deadLetterTargetArn": arn(&dead), "maxReceiveCount": receives });
@@ -135,19 +136,23 @@ impl Aws {
             ),
             Wiring::Topic | Wiring::RawTopic => {
                 let topic = self.topic(queue, matches!(wiring, Wiring::RawTopic));
-                format!("<TopicConfiguration><Id>to-topic</Id><Topic>{topic}</Topic>{created}</TopicConfiguration>")
+                format!(
+                    "<TopicConfiguration><Id>to-topic</Id><Topic>{topic}</Topic>{created}</TopicConfiguration>"
+                )
             }
             Wiring::EventBridge => {
                 self.rule(bucket, queue);
                 "<EventBridgeConfiguration></EventBridgeConfiguration>".to_owned()
             }
         };
-        let body = format!("<NotificationConfiguration>{configuration}</NotificationConfiguration>");
+        let body =
+            format!("<NotificationConfiguration>{configuration}</NotificationConfiguration>");
         bucket.ask("PUT", "?notification", body.into_bytes());
     }
 
     fn topic(&self, queue: &Queue, raw: bool) -> String {
-        let made = self.query("sns", "2010-03-31", &[("Action", "CreateTopic"), ("Name", &name("topic"))]);
+        let made =
+            self.query("sns", "2010-03-31", &[("Action", "CreateTopic"), ("Name", &name("topic"))]);
         let topic = between(&made, "<TopicArn>", "</TopicArn>").to_owned();
         self.query(
             "sns",
@@ -188,8 +193,10 @@ impl Aws {
 
     /// Calls an action of a service that speaks JSON.
     pub fn json(&self, service: &str, action: &str, parameters: &Value) -> Value {
-        let headers =
-            vec![header("Content-Type", "application/x-amz-json-1.0"), header("X-Amz-Target", action)];
+        let headers = vec![
+            header("Content-Type", "application/x-amz-json-1.0"),
+            header("X-Amz-Target", action),
+        ];
         let answer = self.ask(service, "POST", "/", headers, parameters.to_string().into_bytes());
         match answer.body.as_slice() {
             b"" => Value::Null,
@@ -209,7 +216,8 @@ impl Aws {
         let scope = format!("Credential=setup/20260101/{REGION}/{service}/aws4_request");
         let value = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");
         headers.push(header("Authorization", &value));
-        let request = Request { method: method.to_owned(), target: target.to_owned(), headers, body };
+        let request =
+            Request { method: method.to_owned(), target: target.to_owned(), headers, body };
         let answer = http::send(self.address, &request).unwrap();
         let (status, said) = (answer.status, answer.string());
         assert!(answer.status < 300, "{method} {target} of {service}: {status} {said}");

@@ -139,7 +139,8 @@ pub fn alerts_of(files: &[(String, Vec<u8>)], more: &[&str]) -> Expected {
         write(folder.path(), key, bytes);
     }
     let mut scan = Command::new(env!("CARGO_BIN_EXE_grantwatch"));
-    let scanned = scan.arg("scan").arg(folder.path()).args(["--format", "ndjson"]).args(more).output();
+    let scanned =
+        scan.arg("scan").arg(folder.path()).args(["--format", "ndjson"]).args(more).output();
     let scanned = scanned.unwrap();
     let said = String::from_utf8_lossy(&scanned.stderr);
     assert!(scanned.status.success(), "scan failed:\n{said}");

@@ -119,7 +119,8 @@ pub fn send(server: SocketAddr, request: &Request) -> io::Result<Response> {
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or(io::ErrorKind::InvalidData)?;
     let has_body = request.method != "HEAD" && !matches!(status, 204 | 304);
-    let body = if has_body { read_body(&mut reader, &headers, Length::ToTheEnd)? } else { Vec::new() };
+    let body =
+        if has_body { read_body(&mut reader, &headers, Length::ToTheEnd)? } else { Vec::new() };
     Ok(Response { status, headers, body })
 }
 
@@ -212,7 +213,9 @@ fn write_response(
     is_head: bool,
 ) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} Told\r\n", response.status);
-    let of_the_hop = |name: &str| is_of_the_hop(name) && !(is_head && name.eq_ignore_ascii_case("content-length"));
+    let of_the_hop = |name: &str| {
+        is_of_the_hop(name) && !(is_head && name.eq_ignore_ascii_case("content-length"))
+    };
     for (name, value) in response.headers.iter().filter(|(name, _)| !of_the_hop(name)) {
         head += &format!("{name}: {value}\r\n");
     }

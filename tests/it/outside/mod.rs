@@ -7,6 +7,7 @@
 //! be seen, and no longer than a deadline ([`wait`]).
 
 pub mod aws;
+pub mod chance;
 pub mod daemon;
 pub mod deliveries;
 pub mod envelope;
@@ -16,5 +17,6 @@ pub mod permissions;
 pub mod proxy;
 pub mod siem;
 pub mod splunk;
+pub mod stage;
 pub mod store;
 pub mod wait;

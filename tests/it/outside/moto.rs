@@ -41,7 +41,7 @@ impl Moto {
     /// Starts a server.
     pub fn start() -> Self {
         let mut process = Command::new(environment())
-            .arg(files::path("tests/it/outside/moto.py"))
+            .arg(files::path("tests/it/outside/serve.py"))
             .env_remove("PYTHONPATH")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
@@ -50,7 +50,8 @@ impl Moto {
             .unwrap();
         let mut port = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        let port: u16 = port.trim().parse().expect("moto tells its port; standard error says why not");
+        let port: u16 =
+            port.trim().parse().expect("moto tells its port; standard error says why not");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let hello = Request {
             method: "GET".to_owned(),
@@ -125,7 +126,14 @@ fn make_environment(folder: &Path) {
     );
     must(
         Command::new(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
             .arg(files::path("tests/it/outside/requirements.txt")),
         "The integration tests install moto from PyPI, once; without the network they cannot.",
     );
@@ -133,7 +141,8 @@ fn make_environment(folder: &Path) {
 
 fn must(command: &mut Command, advice: &str) {
     let ended = command.output();
-    let ended = ended.unwrap_or_else(|error| panic!("could not run {command:?}: {error}\n{advice}"));
+    let ended =
+        ended.unwrap_or_else(|error| panic!("could not run {command:?}: {error}\n{advice}"));
     let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{command:?} failed:\n{said}\n{advice}");
 }

@@ -83,7 +83,8 @@ fn carry(aws: Aws, request: &Request, fate: Fate) -> Reply {
 /// Returns a failure in the words of the service that was asked.
 fn failure(request: &Request, status: u16, code: &str) -> Response {
     if request.header("x-amz-target").is_some() {
-        let body = format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"told to fail\"}}");
+        let body =
+            format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"told to fail\"}}");
         return Response::text(status, &body).with("Content-Type", "application/x-amz-json-1.0");
     }
     let body = format!("<Error><Code>{code}</Code><Message>told to fail</Message></Error>");

@@ -43,7 +43,8 @@ impl Store {
 
     /// Returns records read, kept, duplicates and quarantined, over all deliveries.
     pub fn books(&self) -> [i64; 4] {
-        let sums = "SELECT coalesce(sum(read), 0), coalesce(sum(kept), 0), coalesce(sum(duplicates), 0),
+        let sums =
+            "SELECT coalesce(sum(read), 0), coalesce(sum(kept), 0), coalesce(sum(duplicates), 0),
                     coalesce(sum(quarantined), 0) FROM delivery";
         let row = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
         self.rows(sums, row).first().copied().unwrap_or_default()
