@@ -10,5 +10,9 @@ mod rooms;
 
 mod outside;
 
+mod crash;
 mod envelopes;
 mod faults;
+mod least_privilege;
+mod shutdown;
+mod sinks;

@@ -127,15 +127,29 @@ impl House {
     /// Writes the configuration and starts the daemon.
     pub fn run(&self) -> Daemon {
         self.write();
+        self.run_as_written()
+    }
+
+    /// Starts the daemon with the configuration that is there.
+    pub fn run_as_written(&self) -> Daemon {
         let config = self.config().display().to_string();
         Daemon::start(self.command(&["run", "--config", &config]))
     }
 
-    /// Writes the configuration and starts the daemon through a shell that first does what `before` says.
+    /// Starts the daemon, as it is configured, in a shell that first does what `before` says.
     pub fn run_after(&self, before: &str) -> Daemon {
         self.write();
-        let program = env!("CARGO_BIN_EXE_grantwatch");
-        let script = format!("{before} && exec {program} run --config {}", self.config().display());
+        self.in_a_shell(&format!("{before} && exec"))
+    }
+
+    /// Starts the daemon, as it is configured, by way of another program.
+    pub fn run_by(&self, other: &str) -> Daemon {
+        self.in_a_shell(&format!("exec {other}"))
+    }
+
+    fn in_a_shell(&self, before: &str) -> Daemon {
+        let (program, config) = (env!("CARGO_BIN_EXE_grantwatch"), self.config());
+        let script = format!("{before} {program} run --config {}", config.display());
         Daemon::start(self.in_this_house("/bin/sh".as_ref(), &["-c", &script]))
     }
 }

@@ -1,0 +1,157 @@
+//! `kill -9` again and again, while deliveries come in and the SIEM fails at random: no alert is lost, and none
+//! that was not raised arrives.
+//!
+//! An alert may arrive twice only where the sender could not know that it had arrived: the receiver took it
+//! without saying so, or the kill fell between its answer and our commit.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::outside::aws::Wiring;
+use crate::outside::chance::Chance;
+use crate::outside::daemon::Daemon;
+use crate::outside::deliveries;
+use crate::outside::envelope;
+use crate::outside::moto::Moto;
+use crate::outside::siem::Arrival;
+use crate::outside::siem::Mood;
+use crate::outside::stage::Stage;
+
+/// How often the daemon is killed.
+const KILLS: u32 = 55;
+
+/// How many deliveries come in meanwhile.
+const DELIVERIES: u32 = 66;
+
+/// The longest life. An outcome is committed well before it is over, if the machine is not asleep.
+const LONGEST: Duration = Duration::from_millis(2_500);
+
+/// How long after an answer its commit may take on a busy machine.
+const COMMIT: Duration = Duration::from_secs(5);
+
+#[test]
+fn nothing_is_lost_and_nothing_made_up_when_it_is_killed_at_any_point() {
+    let aws = Moto::shared();
+    let (bucket, queue) = (aws.bucket(), aws.queue(1_000));
+    aws.wire(&bucket, &queue, Wiring::Queue);
+    let stage = Stage::with(aws, &aws.url(), bucket, queue);
+    let expected = deliveries::ids_of(1..=DELIVERIES);
+    misbehave(&stage, 11);
+
+    let mut chance = Chance::of(23);
+    let mut kills = Vec::new();
+    let mut come = 0;
+    while come < DELIVERIES || kills.len() < KILLS as usize {
+        let more = (chance.below(4) as u32).min(DELIVERIES - come);
+        for number in come + 1..=come + more {
+            deliver(&stage, number, &mut chance);
+        }
+        come += more;
+        let daemon = stage.house.run();
+        // Not waiting for anything: this is the random point.
+        thread::sleep(LONGEST.mul_f64(chance.below(1_000) as f64 / 1_000.0));
+        kills.push(Instant::now());
+        check_log(&daemon.kill());
+    }
+
+    stage.siem.behave(|_| Mood::Take);
+    let mut daemon = stage.house.run();
+    daemon.await_that("every alert", |_| stage.siem.ids().is_superset(&expected));
+    stage.await_drained(&mut daemon);
+    stage.await_settled();
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "it ended badly:\n{log}");
+
+    assert_eq!(stage.siem.ids(), expected);
+    stage.siem.assert_no_faults();
+    assert_eq!(stage.house.store().quarantine(), []);
+    let [read, kept, duplicates, quarantined] = stage.house.store().books();
+    assert_eq!(read, kept + duplicates + quarantined);
+    assert_eq!(kept, i64::from(DELIVERIES) * 11);
+    for (id, arrivals) in by_id(stage.siem.taken()) {
+        for pair in arrivals.windows(2) {
+            let (first, again) = (&pair[0], &pair[1]);
+            let in_silence = matches!(first.mood, Mood::TakeInSilence);
+            let cut_off = kills.iter().any(|kill| {
+                *kill > first.at && *kill < again.at && kill.duration_since(first.at) < COMMIT
+            });
+            assert!(in_silence || cut_off, "{id} arrived twice for no reason");
+        }
+    }
+    let taken = stage.siem.taken().len();
+    let refused = stage.siem.arrivals().len() - taken;
+    assert!(refused > 10, "the SIEM hardly misbehaved: the story tells nothing");
+    println!(
+        "{} kills, {taken} taken of {} alerts, {refused} refused",
+        kills.len(),
+        expected.len()
+    );
+}
+
+/// Lets the SIEM do one thing or another.
+fn misbehave(stage: &Stage, seed: u64) {
+    let mut chance = Chance::of(seed);
+    stage.siem.behave(move |_| match chance.below(20) {
+        0..=2 => Mood::TakeInSilence,
+        3..=5 => Mood::Refuse(500),
+        6 => Mood::Refuse(502),
+        7 => Mood::Later(503, "1".to_owned()),
+        8 => Mood::Later(429, "1".to_owned()),
+        9..=10 => Mood::HangUp,
+        _ => Mood::Take,
+    });
+}
+
+/// Writes a delivery, and at times tells the queue twice.
+fn deliver(stage: &Stage, number: u32, chance: &mut Chance) {
+    let key = deliveries::key(number);
+    stage.bucket.put(&key, &deliveries::delivery(number));
+    if chance.below(5) == 0 {
+        stage.queue.send(&envelope::s3(&[(&stage.bucket.name, &key)]));
+    }
+}
+
+/// A daemon that found its own house in disorder would say so.
+fn check_log(log: &str) {
+    for bad in ["panicked", "could not open the store", "malformed", "corrupt"] {
+        assert!(!log.contains(bad), "after a kill it said:\n{log}");
+    }
+}
+
+fn by_id(arrivals: Vec<Arrival>) -> BTreeMap<String, Vec<Arrival>> {
+    let mut by_id: BTreeMap<String, Vec<Arrival>> = BTreeMap::new();
+    for arrival in arrivals {
+        by_id.entry(arrival.id.clone()).or_default().push(arrival);
+    }
+    by_id
+}
+
+#[test]
+fn a_kill_right_after_the_receivers_answer_repeats_at_most_that_alert() {
+    // The other end of the same promise, not left to chance: each life ends with the first alert it delivers.
+    let stage = Stage::new();
+    let expected = stage.deliver(1..=6);
+    let mut lives = 0;
+    loop {
+        let mut daemon = stage.house.run();
+        let before = stage.siem.taken().len();
+        daemon.await_that("one more alert", |_| stage.siem.taken().len() > before);
+        end(daemon);
+        lives += 1;
+        if stage.siem.ids() == expected {
+            break;
+        }
+        assert!(lives < 60, "{lives} lives, and still {:?}", stage.siem.counts());
+    }
+    let mut daemon = stage.house.run();
+    stage.await_drained(&mut daemon);
+    stage.await_settled();
+    assert_eq!(stage.siem.ids(), expected);
+    stage.siem.assert_no_faults();
+}
+
+fn end(daemon: Daemon) {
+    check_log(&daemon.kill());
+}
