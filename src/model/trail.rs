@@ -96,6 +96,12 @@ pub struct Slots {
     pub fields: [SlotSpan; SLOTS],
 }
 
+impl Default for Slots {
+    fn default() -> Self {
+        Self { record: SlotSpan::default(), fields: [SlotSpan::default(); SLOTS] }
+    }
+}
+
 /// One CloudTrail record. Formats: CloudTrail User Guide, "record contents", event versions 1.0 to 1.11.
 #[derive(Debug, Clone, Copy)]
 pub struct TrailRecord<'a> {
