@@ -25,6 +25,7 @@ pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slot
     let end = object(bytes, start, max_depth, |key, value, end, kind| match top_slot(key) {
         Some(Slot::UserIdentity) => {
             note(&mut slots, Slot::UserIdentity, value, end);
+            forget_identity(&mut slots);
             if kind == b'{' {
                 identity(bytes, value, max_depth - 1, &mut slots)?;
             }
@@ -99,6 +100,13 @@ fn span(start: usize, end: usize) -> SlotSpan {
     }
 }
 
+/// Of a repeated `userIdentity` the last counts, so what the earlier one held is forgotten.
+fn forget_identity(slots: &mut Slots) {
+    for field in slots.fields.iter_mut().skip(Slot::UserType as usize) {
+        *field = SlotSpan::default();
+    }
+}
+
 fn top_slot(key: &[u8]) -> Option<Slot> {
     Some(match key {
         b"eventVersion" => Slot::EventVersion,
@@ -127,7 +135,7 @@ fn top_slot(key: &[u8]) -> Option<Slot> {
         b"tlsDetails" => Slot::TlsDetails,
         b"addendum" => Slot::Addendum,
         b"userIdentity" => Slot::UserIdentity,
-        _ => return None,
+        _ => return escaped_slot(key, ""),
     })
 }
 
@@ -142,7 +150,17 @@ fn identity_slot(key: &[u8]) -> Option<Slot> {
         b"invokedBy" => Slot::UserInvokedBy,
         b"sessionContext" => Slot::UserSessionContext,
         b"onBehalfOf" => Slot::UserOnBehalfOf,
-        _ => return None,
+        _ => return escaped_slot(key, "userIdentity."),
+    })
+}
+
+/// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
+fn escaped_slot(key: &[u8], parent: &str) -> Option<Slot> {
+    memchr::memchr(b'\\', key)?;
+    let key = std::str::from_utf8(key).ok()?;
+    Slot::ALL.iter().copied().find(|slot| {
+        let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
+        segment.is_some_and(|segment| json::key_is(key, segment))
     })
 }
 
@@ -211,6 +229,16 @@ mod tests {
         let record = TrailRecord::new(text, &slots);
         assert_eq!(record.slot(Slot::EventName).unwrap(), "B");
         assert_eq!(record.slot(Slot::UserType).unwrap(), "IAMUser");
+    }
+
+    #[test]
+    fn a_key_in_escapes_is_the_same_key() {
+        let text = r#"{"event\u004eame":"A","userIdentity":{"t\u0079pe":"Root"}}"#;
+        let slots = slots(text);
+        let record = TrailRecord::new(text, &slots);
+        assert_eq!(record.slot(Slot::EventName).unwrap(), "A");
+        assert_eq!(record.slot(Slot::UserType).unwrap(), "Root");
+        assert_eq!(Slots::of(text).unwrap(), slots);
     }
 
     #[test]
