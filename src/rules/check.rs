@@ -95,10 +95,10 @@ fn run_correlation(
     let mut counted = 0;
     for (number, written) in events.iter().enumerate() {
         let event = written.event();
-        for (place, rule) in (0..).zip(&rules.rules) {
+        for rule in &rules.rules {
             if rule.feeds && rule.matches(&event) {
                 counted += 1;
-                correlator.add_numbered(place, &event, number);
+                correlator.add_numbered(&rule.detector, &event, number);
             }
         }
     }

@@ -247,23 +247,22 @@ impl Correlator {
     }
 
     /// Takes in a match of a base rule.
-    pub fn add(&mut self, rule: u32, event: &Event<'_>, object: &str) {
-        self.add_as(rule, event, object, event.id());
+    pub fn add(&mut self, base: &Detector, event: &Event<'_>, object: &str) {
+        self.add_as(base, event, object, event.id());
     }
 
     /// Takes in an event of a test, which needs no id: its number in the test stands for it.
-    pub(super) fn add_numbered(&mut self, rule: u32, event: &Event<'_>, number: usize) {
-        self.add_as(rule, event, "test", format!("{number:06}"));
+    pub(super) fn add_numbered(&mut self, base: &Detector, event: &Event<'_>, number: usize) {
+        self.add_as(base, event, "test", format!("{number:06}"));
     }
 
-    fn add_as(&mut self, rule: u32, event: &Event<'_>, object: &str, event_id: String) {
-        let detector = &self.rules.rules[rule as usize].detector;
+    fn add_as(&mut self, base: &Detector, event: &Event<'_>, object: &str, event_id: String) {
         let mut facts = Facts::default();
         event.all_facts().for_each(|(name, fact)| facts.set(name, fact.clone()));
         let input = Input {
             time: event.time,
             event_id,
-            rule_id: detector.id.0.clone(),
+            rule_id: base.id.0.clone(),
             record: self.kept_record(event),
             facts,
             object: object.to_owned(),

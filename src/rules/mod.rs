@@ -211,6 +211,11 @@ impl Rules {
         rules.copied().filter(|rule| self.rules[*rule as usize].matches(event)).collect()
     }
 
+    /// Returns the detector of a rule.
+    pub fn detector(&self, rule: u32) -> &Arc<Detector> {
+        &self.rules[rule as usize].detector
+    }
+
     /// Returns the detector of a rule that matched, if its matches are alerts.
     pub fn alerting(&self, rule: u32) -> Option<&Arc<Detector>> {
         let rule = &self.rules[rule as usize];

@@ -210,7 +210,7 @@ fn feed(correlator: &mut Correlator, rules: &Arc<Rules>, events: &[(i64, String)
         let event = Event { time: Seconds(*time), record, session: None, facts: Facts::default() };
         Sieve::new(Arc::clone(rules)).candidates(&event, |candidate| {
             assert!(rules.feeds(candidate.rule) && rules.alerting(candidate.rule).is_none());
-            correlator.add(candidate.rule, &event, "file");
+            correlator.add(rules.detector(candidate.rule), &event, "file");
         });
     }
 }
