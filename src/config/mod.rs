@@ -1,1 +1,143 @@
-//! config
+//! The operator's file: the rooms' `Config`s put together, every mistake reported at once.
+//!
+//! A file is read in four steps, and mistakes are gathered over all of them: its syntax (`walk::syntax`),
+//! its keys and types against the schema (`walk`), each value against its room's type (`read`), and what only
+//! the whole can tell, such as two sinks of one name (`whole`). A room plugs in with its field in [`Config`]
+//! and, if it has more to say than its types do, with a line in `checks`.
+//!
+//! Invariant: nothing is taken from the environment, and a secret never stands in this file: the file names
+//! the file that holds it. No key is ignored: what we do not know we refuse, and suggest what was meant.
+
+mod example;
+mod flow;
+mod mistake;
+mod pending;
+mod read;
+mod walk;
+mod whole;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+// A room's own `Config` takes the place of its stand-in by naming the room here.
+use crate::alert;
+use crate::config::pending::decode;
+use crate::config::pending::identity;
+use crate::config::pending::rules;
+use crate::config::pending::sink;
+use crate::config::pending::source;
+use crate::outbox;
+use crate::store;
+use crate::telemetry;
+
+pub use example::example;
+pub use flow::Flow;
+pub use mistake::ConfigError;
+pub use mistake::Mistake;
+pub use read::parse;
+pub use read::read;
+
+/// Everything an operator can set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "grantwatch configuration")]
+pub struct Config {
+    /// Where state is kept.
+    pub store: store::Config,
+    /// How deliveries go through the core: commit groups, lateness, duplicates, draining.
+    pub pipeline: Flow,
+    /// Where deliveries come from. At least one source is needed.
+    pub source: source::Config,
+    /// The bounds on what is read.
+    pub decode: decode::Config,
+    /// Who is behind a record.
+    pub identity: identity::Config,
+    /// Which detectors are loaded.
+    pub detectors: rules::Config,
+    /// What an alert holds.
+    pub alert: alert::Config,
+    /// How long and how hard the outbox tries to deliver an alert.
+    pub outbox: outbox::Config,
+    /// Where alerts go. At least one sink is needed.
+    pub sink: sink::Config,
+    /// What the daemon says about itself, on standard error.
+    pub log: telemetry::Config,
+}
+
+/// The sections in the order in which the example shows them.
+const SECTIONS: [&str; 10] = [
+    "store",
+    "source",
+    "sink",
+    "detectors",
+    "identity",
+    "alert",
+    "outbox",
+    "decode",
+    "pipeline",
+    "log",
+];
+
+/// Returns the JSON schema of the file, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// Returns what the rooms find wrong with their own sections: the key below the section, and a sentence.
+fn checks(config: &Config) -> Vec<Mistake> {
+    let of = |section: &str, found: Vec<(String, String)>| {
+        let prefix = section.to_owned();
+        found.into_iter().map(move |(key, what)| Mistake::at(format!("{prefix}.{key}"), what))
+    };
+    let mut mistakes = Vec::new();
+    mistakes.extend(of("pipeline", config.pipeline.check()));
+    mistakes.extend(of("log", config.log.check()));
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_comment_for_the_operator() {
+        fn look(at: &str, schema: &serde_json::Value, bare: &mut Vec<String>) {
+            for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+                if inner["description"].as_str().unwrap_or_default().is_empty() {
+                    bare.push(format!("{at}.{key}"));
+                }
+            }
+        }
+        let schema = schema();
+        let mut bare = Vec::new();
+        look("", &schema, &mut bare);
+        for (name, inner) in schema["$defs"].as_object().unwrap() {
+            look(name, inner, &mut bare);
+        }
+        assert!(bare.is_empty(), "without a doc comment: {bare:?}");
+    }
+
+    #[test]
+    fn no_struct_takes_unknown_keys() {
+        let schema = schema();
+        for (name, inner) in schema["$defs"].as_object().unwrap() {
+            if inner.get("properties").is_some() {
+                assert_eq!(
+                    inner["additionalProperties"], false,
+                    "{name} lacks deny_unknown_fields"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_section_has_its_place_in_the_example() {
+        let schema = schema();
+        let mut known: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let mut shown = SECTIONS.map(str::to_owned).to_vec();
+        known.sort();
+        shown.sort();
+        assert_eq!(shown, known);
+    }
+}

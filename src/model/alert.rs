@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -20,12 +21,27 @@ impl fmt::Display for AlertId {
     }
 }
 
+/// The configured name of a sink, as it stands in the outbox, in counters and in logs.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct SinkName(pub String);
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The fields that make two matches the same alert, with their values, in the detector's order.
 pub type GroupKey = Vec<(String, String)>;
 
 /// One alert as it is stored and as its own JSON form shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
+    /// The version of this form: [`Alert::SCHEMA`]. Fields may be added without changing it.
+    pub schema_version: u32,
     /// Stable across redelivery, replay and machines.
     pub id: AlertId,
     /// The detector's id.
@@ -57,6 +73,8 @@ pub struct Alert {
     pub facts: BTreeMap<String, serde_json::Value>,
     /// The first event's record, bounded to a size; over it only its head fields.
     pub event: serde_json::Value,
+    /// Whether `event` holds the whole record or only its head fields.
+    pub event_truncated: bool,
     /// The `eventID`s (or line digests) folded in, oldest first, bounded.
     pub event_ids: Vec<String>,
     /// ATT&CK techniques and tactics.
@@ -72,11 +90,37 @@ pub struct Alert {
     /// How many matches were folded in.
     pub count: u64,
     /// Event time of the oldest match.
+    #[serde(with = "written")]
     pub first_seen: Seconds,
     /// Event time of the newest match.
+    #[serde(with = "written")]
     pub last_seen: Seconds,
     /// Where the first event was read.
     pub object: String,
+}
+
+impl Alert {
+    /// The version of the JSON form; it rises when a field changes its meaning or goes away.
+    pub const SCHEMA: u32 = 1;
+}
+
+/// Moments as the alert's JSON writes them: `2026-03-01T08:12:30Z`.
+mod written {
+    use serde::Deserialize as _;
+    use serde::Deserializer;
+    use serde::Serializer;
+    use serde::de::Error as _;
+
+    use crate::model::Seconds;
+
+    pub fn serialize<S: Serializer>(moment: &Seconds, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(moment)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seconds, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Seconds::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no moment")))
+    }
 }
 
 /// Who acted: the canonical identity and what the record said.

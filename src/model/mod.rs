@@ -18,6 +18,7 @@ mod trail;
 pub use alert::Alert;
 pub use alert::AlertId;
 pub use alert::GroupKey;
+pub use alert::SinkName;
 pub use alert::Subject;
 pub use delivery::Content;
 pub use delivery::Delivery;

@@ -117,6 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// When another process holds the lock, the file is not ours, is from a newer version, or cannot be written.
+    #[expect(clippy::disallowed_methods, reason = "this is the way to open it: the pragmas follow")]
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
         let lock = take_lock(path)?;
         let open = |source| StoreError::Open { path: path.to_owned(), source };

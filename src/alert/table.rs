@@ -1,0 +1,147 @@
+//! The `alert` table: every alert as it went out, and what has folded into it since.
+//!
+//! `body` is what the sinks were sent and never changes, so that a retry says the same as the first try.
+//! Count, first and last seen and the event ids stand beside it.
+//!
+//! Invariant: this file reads and writes rows; what folds into what is decided in `desk`.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension as _;
+use rusqlite::Row;
+use rusqlite::params;
+use rusqlite::types::Type;
+use serde::de::DeserializeOwned;
+
+use crate::model::Alert;
+use crate::model::AlertId;
+use crate::model::Seconds;
+use crate::store::StoreError;
+
+/// The statements that make the table.
+pub const MIGRATION_SQL: &str = "
+CREATE TABLE alert (
+    id         TEXT PRIMARY KEY,
+    detector   TEXT NOT NULL,
+    severity   TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen  INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    seen       TEXT NOT NULL,
+    body       TEXT NOT NULL
+) STRICT;
+CREATE INDEX alert_by_last_seen ON alert (last_seen);
+";
+
+/// Which matches an alert has taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// How many.
+    pub count: u64,
+    /// Event time of the oldest.
+    pub first: Seconds,
+    /// Event time of the newest.
+    pub last: Seconds,
+    /// The oldest of them, by time and event id.
+    pub listed: BTreeSet<(Seconds, String)>,
+}
+
+/// Returns alert `id` as it was when it opened, which is what sinks are sent.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn opened(connection: &Connection, id: &AlertId) -> Result<Option<Alert>, StoreError> {
+    connection
+        .prepare_cached("SELECT body FROM alert WHERE id = ?1")
+        .and_then(|mut query| query.query_row([&id.0], |row| from_json(row, 0)).optional())
+        .map_err(StoreError::Read)
+}
+
+/// Returns alert `id` with everything that has folded into it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn read(connection: &Connection, id: &AlertId) -> Result<Option<Alert>, StoreError> {
+    let Some(mut alert) = opened(connection, id)? else { return Ok(None) };
+    if let Some(seen) = seen(connection, id).map_err(StoreError::Read)? {
+        seen.fill(&mut alert);
+    }
+    Ok(Some(alert))
+}
+
+impl Seen {
+    /// Writes the counts into `alert`.
+    pub fn fill(&self, alert: &mut Alert) {
+        alert.count = self.count;
+        alert.first_seen = self.first;
+        alert.last_seen = self.last;
+        alert.event_ids = self.listed.iter().map(|(_, id)| id.clone()).collect();
+    }
+
+    fn listed_json(&self) -> rusqlite::Result<String> {
+        let pairs: Vec<(Seconds, &str)> =
+            self.listed.iter().map(|(time, id)| (*time, id.as_str())).collect();
+        serde_json::to_string(&pairs).map_err(unwritable)
+    }
+}
+
+/// Returns what alert `id` has taken in, if it is known.
+pub(super) fn seen(connection: &Connection, id: &AlertId) -> rusqlite::Result<Option<Seen>> {
+    let mut query = connection
+        .prepare_cached("SELECT count, first_seen, last_seen, seen FROM alert WHERE id = ?1")?;
+    let row = |row: &Row<'_>| {
+        let count: i64 = row.get(0)?;
+        Ok(Seen {
+            count: count.unsigned_abs(),
+            first: Seconds(row.get(1)?),
+            last: Seconds(row.get(2)?),
+            listed: from_json(row, 3)?,
+        })
+    };
+    query.query_row([&id.0], row).optional()
+}
+
+/// Writes a newly opened alert.
+pub(super) fn open(connection: &Connection, alert: &Alert, seen: &Seen) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(alert).map_err(unwritable)?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO alert (id, detector, severity, first_seen, last_seen, count, seen, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    insert.execute(params![
+        alert.id.0,
+        alert.detector,
+        alert.severity.name(),
+        seen.first.0,
+        seen.last.0,
+        count(seen),
+        seen.listed_json()?,
+        body,
+    ])?;
+    Ok(())
+}
+
+/// Writes what an open alert has taken in by now.
+pub(super) fn fold(connection: &Connection, id: &AlertId, seen: &Seen) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE alert SET first_seen = ?2, last_seen = ?3, count = ?4, seen = ?5 WHERE id = ?1",
+    )?;
+    update.execute(params![id.0, seen.first.0, seen.last.0, count(seen), seen.listed_json()?])?;
+    Ok(())
+}
+
+fn count(seen: &Seen) -> i64 {
+    i64::try_from(seen.count).unwrap_or(i64::MAX)
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|source| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(source))
+    })
+}
+
+fn unwritable(source: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(source))
+}

@@ -1,0 +1,9 @@
+//! The integration tests, as one binary: each file in `tests/` would link the whole dependency tree again.
+//!
+//! No sleeps, no network but loopback, no retries: a flaky test is a bug.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod files;
+mod house;
+mod rooms;
