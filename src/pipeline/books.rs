@@ -70,7 +70,10 @@ impl AddAssign for Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { read, kept, duplicates, quarantined, .. } = self;
-        write!(f, "{read} records read = {kept} kept + {duplicates} duplicates + {quarantined} quarantined")
+        write!(
+            f,
+            "{read} records read = {kept} kept + {duplicates} duplicates + {quarantined} quarantined"
+        )
     }
 }
 

@@ -20,12 +20,12 @@ use crate::model::Receipt;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Severity;
+use crate::model::SinkName;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::outbox;
 use crate::outbox::Settled;
-use crate::outbox::SinkName;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
@@ -199,7 +199,9 @@ impl Core {
         let mut is_new = vec![false; fingerprints.len()];
         // All records of a file are learned from before any is judged: a session may be used before its issuing
         // record comes, and files are not in order.
-        for ((number, fingerprint), (time, record)) in fingerprints.iter().enumerate().zip(decoded.records()) {
+        for ((number, fingerprint), (time, record)) in
+            fingerprints.iter().enumerate().zip(decoded.records())
+        {
             if !self.seen.note(*fingerprint, time) {
                 continue;
             }
@@ -374,9 +376,14 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn reload(&mut self, rules: Arc<Rules>, destinations: Vec<Destination>) -> Result<(), StoreError> {
+    pub fn reload(
+        &mut self,
+        rules: Arc<Rules>,
+        destinations: Vec<Destination>,
+    ) -> Result<(), StoreError> {
         debug_assert!(!self.has_work(), "commit before a reload");
-        self.correlator = Correlator::load(Arc::clone(&rules), self.store.connection(), self.watermark)?;
+        self.correlator =
+            Correlator::load(Arc::clone(&rules), self.store.connection(), self.watermark)?;
         self.rules = rules;
         self.settings.destinations = destinations;
         Ok(())

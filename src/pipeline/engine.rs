@@ -93,7 +93,10 @@ impl Engine {
         };
         let (deliveries, incoming) = mpsc::channel(1);
         let (to_core, from_workers) = sync_channel(threads * 2);
-        let intake = Arc::new(Intake { incoming: Mutex::new((incoming, 0)), ahead: Ahead::new(threads * 2 + 2) });
+        let intake = Arc::new(Intake {
+            incoming: Mutex::new((incoming, 0)),
+            ahead: Ahead::new(threads * 2 + 2),
+        });
         let rules = Arc::new(RwLock::new(rules));
         let (wake, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let workers = (0..threads).map(|_| {
@@ -128,7 +131,9 @@ impl Engine {
 
     /// Returns a way to hand outcomes of deliveries to the core. It blocks while the core is busy and fails once the
     /// core is gone.
-    pub fn settler(&self) -> impl Fn(Settled) -> Result<(), CoreGone> + Clone + Send + Sync + 'static {
+    pub fn settler(
+        &self,
+    ) -> impl Fn(Settled) -> Result<(), CoreGone> + Clone + Send + Sync + 'static {
         let to_core = self.to_core.clone();
         move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| CoreGone)
     }
@@ -137,7 +142,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the core is gone.
-    pub fn reload(&self, rules: &Arc<Rules>, destinations: Vec<Destination>) -> Result<(), CoreGone> {
+    pub fn reload(
+        &self,
+        rules: &Arc<Rules>,
+        destinations: Vec<Destination>,
+    ) -> Result<(), CoreGone> {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(rules);
         self.to_core.send(ToCore::Reload(Arc::clone(rules), destinations)).map_err(|_| CoreGone)
     }
@@ -229,7 +238,12 @@ impl Ahead {
     }
 }
 
-fn work(intake: &Intake, rules: &RwLock<Arc<Rules>>, config: &decode::Config, to_core: &SyncSender<ToCore>) {
+fn work(
+    intake: &Intake,
+    rules: &RwLock<Arc<Rules>>,
+    config: &decode::Config,
+    to_core: &SyncSender<ToCore>,
+) {
     let current = || Arc::clone(&rules.read().unwrap_or_else(PoisonError::into_inner));
     let mut sieve = Sieve::new(current());
     while let Some((number, delivery)) = intake.next() {

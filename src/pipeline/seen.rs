@@ -49,7 +49,13 @@ impl Seen {
     /// Makes an empty window of this length in event time and at most `max` events.
     pub fn new(window: Span, max: u64) -> Self {
         let half = usize::try_from(max / 2).unwrap_or(usize::MAX).max(1);
-        Self { young: Fingerprints::default(), old: Fingerprints::default(), began: None, window, half }
+        Self {
+            young: Fingerprints::default(),
+            old: Fingerprints::default(),
+            began: None,
+            window,
+            half,
+        }
     }
 
     /// Notes an event; returns whether it is new.

@@ -85,12 +85,16 @@ fn whole(number: u64) -> i64 {
 
 /// Returns whether the ledger has `object`.
 pub fn is_known(connection: &Connection, object: &ObjectId) -> rusqlite::Result<bool> {
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM delivery WHERE location = ?1 AND revision = ?2")?;
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM delivery WHERE location = ?1 AND revision = ?2")?;
     statement.exists([&object.location, &object.revision])
 }
 
-pub(super) fn insert_delivery(connection: &Connection, row: &LedgerRow, noted: Seconds) -> rusqlite::Result<()> {
+pub(super) fn insert_delivery(
+    connection: &Connection,
+    row: &LedgerRow,
+    noted: Seconds,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO delivery (location, revision, source, outcome, read, kept, duplicates, quarantined, noted)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -110,7 +114,11 @@ pub(super) fn insert_delivery(connection: &Connection, row: &LedgerRow, noted: S
     Ok(())
 }
 
-pub(super) fn insert_quarantine(connection: &Connection, row: &QuarantineRow, noted: Seconds) -> rusqlite::Result<()> {
+pub(super) fn insert_quarantine(
+    connection: &Connection,
+    row: &QuarantineRow,
+    noted: Seconds,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO quarantine (source, location, revision, record, reason, body, noted)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -129,15 +137,23 @@ pub(super) fn insert_quarantine(connection: &Connection, row: &QuarantineRow, no
 }
 
 /// Keeps the fingerprints of a delivery's events: 8 bytes each, little-endian, with a time of 8 more for all of them.
-pub(super) fn insert_seen(connection: &Connection, newest: Seconds, events: &[u64]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("INSERT INTO seen_events (newest, events) VALUES (?1, ?2)")?;
+pub(super) fn insert_seen(
+    connection: &Connection,
+    newest: Seconds,
+    events: &[u64],
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO seen_events (newest, events) VALUES (?1, ?2)")?;
     let blob: Vec<u8> = events.iter().flat_map(|event| event.to_le_bytes()).collect();
     statement.execute(params![newest.0, blob])?;
     Ok(())
 }
 
 /// Calls `found` with each fingerprint that is kept, in the order they came.
-pub(super) fn seen(connection: &Connection, mut found: impl FnMut(u64, Seconds)) -> rusqlite::Result<()> {
+pub(super) fn seen(
+    connection: &Connection,
+    mut found: impl FnMut(u64, Seconds),
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("SELECT newest, events FROM seen_events ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -151,13 +167,25 @@ pub(super) fn seen(connection: &Connection, mut found: impl FnMut(u64, Seconds))
 }
 
 /// Forgets events older than `seen_before` and ledger rows noted before `ledger_before`.
-pub(super) fn prune(connection: &Connection, seen_before: Seconds, ledger_before: Seconds) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM seen_events WHERE newest < ?1")?.execute([seen_before.0])?;
-    connection.prepare_cached("DELETE FROM delivery WHERE noted < ?1")?.execute([ledger_before.0])?;
+pub(super) fn prune(
+    connection: &Connection,
+    seen_before: Seconds,
+    ledger_before: Seconds,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM seen_events WHERE newest < ?1")?
+        .execute([seen_before.0])?;
+    connection
+        .prepare_cached("DELETE FROM delivery WHERE noted < ?1")?
+        .execute([ledger_before.0])?;
     Ok(())
 }
 
-pub(super) fn count(connection: &Connection, source: &str, counts: &Counts) -> rusqlite::Result<()> {
+pub(super) fn count(
+    connection: &Connection,
+    source: &str,
+    counts: &Counts,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO counter (source, name, value) VALUES (?1, ?2, ?3)
          ON CONFLICT (source, name) DO UPDATE SET value = value + excluded.value",
@@ -168,7 +196,11 @@ pub(super) fn count(connection: &Connection, source: &str, counts: &Counts) -> r
     Ok(())
 }
 
-pub(super) fn set_progress(connection: &Connection, name: &str, time: Seconds) -> rusqlite::Result<()> {
+pub(super) fn set_progress(
+    connection: &Connection,
+    name: &str,
+    time: Seconds,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO progress (name, value) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",

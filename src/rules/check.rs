@@ -60,7 +60,7 @@ fn run_one(rules: &Arc<Rules>, detector: &DetectorId, place: &Place, test: &Test
         Ok(events) => events,
         Err(what) => return tested(Some(what)),
     };
-    let is_correlation = rules.correlations.iter().any(|(known, _)| known.id == *detector);
+    let is_correlation = rules.correlations.iter().any(|known| known.detector.id == *detector);
     tested(if is_correlation {
         run_correlation(rules, detector, test, &events)
     } else {

@@ -40,6 +40,7 @@ use crate::model::Slot;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
+use crate::rules::Counting;
 use crate::rules::Rules;
 use crate::rules::block::Block;
 use crate::rules::load::Place;
@@ -209,7 +210,7 @@ impl Correlator {
     /// Makes an empty state for `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
         let correlations: Vec<&CorrelationRule> =
-            rules.correlations.iter().map(|(_, rule)| rule).collect();
+            rules.correlations.iter().map(|counting| &counting.rule).collect();
         let engine = engine(&rules.bases, &correlations).expect("`prepare` built the same engine");
         let seconds =
             correlations.iter().map(|rule| rule.timespan.seconds).max().unwrap_or_default();
@@ -303,7 +304,7 @@ impl Correlator {
                 kept.insert(slot.path().to_owned(), value);
             }
         }
-        for path in self.rules.correlations.iter().flat_map(|(_, rule)| looked_at(rule)) {
+        for path in self.rules.correlations.iter().flat_map(|counting| looked_at(&counting.rule)) {
             if let Some(value) = record.text(&path).filter(|_| path.contains('.')) {
                 nest(&mut kept, &path, Value::from(value.as_ref()));
             }
@@ -354,12 +355,12 @@ impl Correlator {
                 .rules
                 .correlations
                 .iter()
-                .find(|(detector, _)| Some(detector.id.0.as_str()) == id);
+                .find(|counting| Some(counting.detector.id.0.as_str()) == id);
             // An event that lacks a field of the group belongs to no group.
-            if let Some((detector, rule)) =
-                found.filter(|(_, rule)| rule.group_by.len() == body.group_key.len())
+            if let Some(counting) =
+                found.filter(|counting| counting.rule.group_by.len() == body.group_key.len())
             {
-                fired.push(fire(detector, rule, body, input, &slots));
+                fired.push(fire(counting, body, input, &slots));
             }
         }
     }
@@ -382,13 +383,7 @@ impl Correlator {
     }
 }
 
-fn fire(
-    detector: &Arc<Detector>,
-    rule: &CorrelationRule,
-    body: &CorrelationBody,
-    input: &Input,
-    slots: &Slots,
-) -> Fired {
+fn fire(counting: &Counting, body: &CorrelationBody, input: &Input, slots: &Slots) -> Fired {
     let mut facts = input.facts.clone();
     #[expect(
         clippy::cast_possible_truncation,
@@ -397,14 +392,14 @@ fn fire(
     facts.set("gw.correlation.count", body.aggregated_value as i64);
     facts.set(
         "gw.correlation.timespan_seconds",
-        i64::try_from(rule.timespan.seconds).unwrap_or(i64::MAX),
+        i64::try_from(counting.rule.timespan.seconds).unwrap_or(i64::MAX),
     );
     let group: Vec<String> =
         body.group_key.iter().map(|(name, value)| format!("{name}={value}")).collect();
     facts.set("gw.correlation.group", group);
     let refs = body.event_refs.iter().flatten();
     Fired {
-        detector: Arc::clone(detector),
+        detector: Arc::clone(&counting.detector),
         object: input.object.clone(),
         event_ids: refs.filter_map(|found| found.id.clone()).collect(),
         record: input.record.clone(),

@@ -23,6 +23,7 @@ use crate::model::DetectorId;
 use crate::model::Field;
 use crate::model::Severity;
 use crate::rules::Config;
+use crate::rules::Counting;
 use crate::rules::Rule;
 use crate::rules::Rules;
 use crate::rules::Service;
@@ -172,11 +173,11 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
-        let service = compiled.logsource.clone();
         rules.rules.push(Rule {
             condition,
+            place: place.clone(),
             detector: Arc::new(detector),
-            logsource: service,
+            logsource: compiled.logsource.clone(),
             alerts: !silent,
             feeds,
         });
@@ -189,7 +190,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
-        rules.correlations.push((Arc::new(detector), rule));
+        rules.correlations.push(Counting { place, detector: Arc::new(detector), rule });
     }
     rules.route();
     (rules, draft.problems)

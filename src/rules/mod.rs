@@ -140,10 +140,19 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Rule {
     condition: Condition,
+    place: Place,
     detector: Arc<Detector>,
     logsource: LogSource,
     alerts: bool,
     feeds: bool,
+}
+
+/// A loaded correlation.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    place: Place,
+    detector: Arc<Detector>,
+    rule: CorrelationRule,
 }
 
 impl Rule {
@@ -157,7 +166,7 @@ impl Rule {
 pub struct Rules {
     rules: Vec<Rule>,
     routes: [Arc<[u32]>; 3],
-    correlations: Vec<(Arc<Detector>, CorrelationRule)>,
+    correlations: Vec<Counting>,
     bases: Vec<SigmaRule>,
     tests: Vec<(DetectorId, Place, TestCase)>,
     fields: Vec<Field>,
@@ -174,7 +183,17 @@ impl Rules {
     /// Returns all detectors that can raise alerts: rules first, then correlations, each in the order of files.
     pub fn detectors(&self) -> impl Iterator<Item = &Arc<Detector>> {
         let rules = self.rules.iter().filter(|rule| rule.alerts).map(|rule| &rule.detector);
-        rules.chain(self.correlations.iter().map(|(detector, _)| detector))
+        rules.chain(self.correlations.iter().map(|counting| &counting.detector))
+    }
+
+    /// Returns all detectors with their places: the file and the line of the document.
+    pub fn placed(&self) -> impl Iterator<Item = ((PathBuf, usize), &Arc<Detector>)> {
+        let rules = self.rules.iter().map(|rule| (&rule.place, &rule.detector));
+        let correlations =
+            self.correlations.iter().map(|counting| (&counting.place, &counting.detector));
+        rules
+            .chain(correlations)
+            .map(|(place, detector)| ((place.path.clone(), place.line), detector))
     }
 
     /// Returns how many rules are evaluated, those that only feed correlations included.
