@@ -75,6 +75,29 @@ pub struct Settings {
     pub dedup_max_events: u64,
     /// Where alerts go.
     pub destinations: Vec<Destination>,
+    /// Events outside of this are learned from and counted, but no rule is asked about them.
+    pub asked: Asked,
+}
+
+/// The span of event time that rules are asked about: half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The first moment.
+    pub from: Seconds,
+    /// The first moment behind it.
+    pub to: Seconds,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { from: Seconds(i64::MIN), to: Seconds(i64::MAX) }
+    }
+}
+
+impl Asked {
+    fn about(self, time: Seconds) -> bool {
+        self.from <= time && time < self.to
+    }
 }
 
 /// What one commit group has gathered.
@@ -229,7 +252,7 @@ impl Core {
             let event = Event { time, record, session, facts };
             let rest = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
             for (_, candidate) in std::iter::once(first).chain(rest) {
-                if is_new && rules.decide(candidate, &event) {
+                if is_new && self.settings.asked.about(time) && rules.decide(candidate, &event) {
                     self.matched(&rules, candidate.rule, &event, &object_text);
                 }
             }

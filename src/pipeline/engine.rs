@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::decode;
 use crate::model::Delivery;
@@ -31,6 +32,7 @@ use crate::pipeline::batch::Batch;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::Destination;
+use crate::pipeline::dispatch::Gone;
 use crate::rules::Rules;
 use crate::rules::Sieve;
 use crate::store::StoreError;
@@ -43,7 +45,9 @@ enum ToCore {
     Batch(u64, Box<Batch>),
     Settled(Settled),
     Reload(Arc<Rules>, Vec<Destination>),
-    /// All workers have ended: nothing comes any more.
+    /// Nothing comes any more, ever: let everything that waits for time happen.
+    Complete,
+    /// All workers and sinks have ended.
     Ended,
 }
 
@@ -67,10 +71,19 @@ pub struct Gait {
 /// Whether a stream is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Event time is the events' alone; at the end everything that waits happens.
+    /// Event time is the events' alone.
     Replay,
     /// The stream goes on: real time moves event time forward when it is idle.
     Live,
+}
+
+/// Why the engine is brought to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything there is has been read.
+    Complete,
+    /// Somebody said stop.
+    Stopped,
 }
 
 /// The running threads.
@@ -79,7 +92,7 @@ pub struct Engine {
     rules: Arc<RwLock<Arc<Rules>>>,
     workers: Vec<JoinHandle<()>>,
     core: JoinHandle<Result<Books, StoreError>>,
-    wake: Arc<Notify>,
+    commits: watch::Receiver<u64>,
     gone: Arc<Notify>,
 }
 
@@ -98,7 +111,8 @@ impl Engine {
             ahead: Ahead::new(threads * 2 + 2),
         });
         let rules = Arc::new(RwLock::new(rules));
-        let (wake, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (committed, commits) = watch::channel(0);
+        let gone = Arc::new(Notify::new());
         let workers = (0..threads).map(|_| {
             let (intake, rules) = (Arc::clone(&intake), Arc::clone(&rules));
             let (to_core, config) = (to_core.clone(), gait.decode.clone());
@@ -106,22 +120,22 @@ impl Engine {
         });
         let workers = workers.collect();
         let core = {
-            let (wake, gone) = (Arc::clone(&wake), Arc::clone(&gone));
+            let gone = Arc::clone(&gone);
             std::thread::spawn(move || {
                 // Wakes whoever waits for the core's end, however it ends.
                 let _tell = OnDrop(|| {
                     intake.ahead.release();
                     gone.notify_one();
                 });
-                Driver { core, gait, wake, ahead: &intake.ahead }.run(&from_workers)
+                Driver { core, gait, committed, ahead: &intake.ahead }.run(&from_workers)
             })
         };
-        (Self { to_core, rules, workers, core, wake, gone }, deliveries)
+        (Self { to_core, rules, workers, core, commits, gone }, deliveries)
     }
 
-    /// Returns what is notified whenever a commit has made outbox rows or settled some.
-    pub fn wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    /// Returns a number that changes with each commit.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
     }
 
     /// Waits until the core has ended, which before [`Engine::finish`] it does only for an error.
@@ -133,9 +147,9 @@ impl Engine {
     /// core is gone.
     pub fn settler(
         &self,
-    ) -> impl Fn(Settled) -> Result<(), CoreGone> + Clone + Send + Sync + 'static {
+    ) -> impl Fn(Settled) -> Result<(), Gone> + Clone + Send + Sync + 'static {
         let to_core = self.to_core.clone();
-        move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| CoreGone)
+        move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| Gone)
     }
 
     /// Changes rules and destinations, with the next deliveries.
@@ -146,17 +160,24 @@ impl Engine {
         &self,
         rules: &Arc<Rules>,
         destinations: Vec<Destination>,
-    ) -> Result<(), CoreGone> {
+    ) -> Result<(), Gone> {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(rules);
-        self.to_core.send(ToCore::Reload(Arc::clone(rules), destinations)).map_err(|_| CoreGone)
+        self.to_core.send(ToCore::Reload(Arc::clone(rules), destinations)).map_err(|_| Gone)
     }
 
     /// Waits until all deliveries are worked off; all senders must be gone. Outcomes that the sinks report until
     /// `settled` returns are still committed.
     ///
+    /// With [`End::Complete`] everything that waits for time to pass happens now; with [`End::Stopped`] it stays in
+    /// the store for the next start.
+    ///
     /// # Errors
     /// When the core failed.
-    pub async fn finish(self, settled: impl Future<Output = ()>) -> Result<Books, StoreError> {
+    pub async fn finish(
+        self,
+        end: End,
+        settled: impl Future<Output = ()>,
+    ) -> Result<Books, StoreError> {
         let Self { to_core, workers, core, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {
             for worker in workers {
@@ -164,9 +185,13 @@ impl Engine {
             }
         });
         resume(joined.await);
-        settled.await;
         // A core that is gone has left its error behind, which is read below.
-        let _gone = to_core.send(ToCore::Ended).is_err();
+        let mut _gone = false;
+        if end == End::Complete {
+            _gone |= to_core.send(ToCore::Complete).is_err();
+        }
+        settled.await;
+        _gone |= to_core.send(ToCore::Ended).is_err();
         drop(to_core);
         resume(tokio::task::spawn_blocking(move || resume(core.join())).await)
     }
@@ -176,11 +201,6 @@ impl Engine {
 fn resume<T, E: std::fmt::Debug>(joined: Result<T, E>) -> T {
     joined.expect("a thread of the engine panicked")
 }
-
-/// The core has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the core has ended")]
-pub struct CoreGone;
 
 /// Calls its function when dropped.
 struct OnDrop<F: FnMut()>(F);
@@ -264,7 +284,7 @@ fn work(
 struct Driver<'a> {
     core: Core,
     gait: Gait,
-    wake: Arc<Notify>,
+    committed: watch::Sender<u64>,
     ahead: &'a Ahead,
 }
 
@@ -295,6 +315,10 @@ impl Driver<'_> {
                     self.commit()?;
                     self.core.reload(rules, destinations)?;
                 }
+                Ok(ToCore::Complete) => {
+                    self.core.finish();
+                    self.commit()?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToCore::Ended) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -311,9 +335,6 @@ impl Driver<'_> {
                 group_began = None;
             }
         }
-        if self.gait.pace == Pace::Replay {
-            self.core.finish();
-        }
         self.commit()?;
         Ok(self.core.books().clone())
     }
@@ -328,8 +349,7 @@ impl Driver<'_> {
     fn commit(&mut self) -> Result<(), StoreError> {
         let committed = self.core.commit((self.gait.clock)())?;
         tracing::debug!(deliveries = committed.deliveries, opened = committed.opened, "committed");
-        self.wake.notify_waiters();
-        self.wake.notify_one();
+        self.committed.send_modify(|commits| *commits += 1);
         Ok(())
     }
 }

@@ -8,7 +8,9 @@
 mod batch;
 pub mod books;
 mod core;
+pub mod daemon;
 mod detectors;
+pub mod dispatch;
 mod engine;
 mod once;
 mod schema;
@@ -24,7 +26,7 @@ pub use detectors::builtin_detectors;
 pub use detectors::catalogue;
 pub use detectors::fields_table;
 pub use detectors::load_detectors;
-pub use engine::CoreGone;
+pub use engine::End;
 pub use engine::Engine;
 pub use engine::Gait;
 pub use engine::Pace;

@@ -10,6 +10,7 @@ use crate::pipeline::MIGRATIONS;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::Settings;
+use crate::pipeline::engine::End;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::engine::Gait;
 use crate::rules::Rules;
@@ -34,6 +35,6 @@ pub async fn once<T, F: Future<Output = T>>(
     let core = Core::open(store, settings, Arc::clone(&rules))?;
     let (engine, deliveries) = Engine::start(core, rules, gait);
     let fed = feed(deliveries).await;
-    let books = engine.finish(std::future::ready(())).await?;
+    let books = engine.finish(End::Complete, std::future::ready(())).await?;
     Ok((books, fed))
 }
