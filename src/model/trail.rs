@@ -96,6 +96,65 @@ pub struct Slots {
     pub fields: [SlotSpan; SLOTS],
 }
 
+/// How deep [`Slots::of`] follows brackets before it calls a record broken.
+const RECORD_DEPTH: usize = 128;
+
+impl Slots {
+    /// Finds the head fields of the one record that `raw` holds; `None` if it is no whole JSON object.
+    ///
+    /// The plain way, for a record that stands alone. `decode` notes the same places while it passes over a file.
+    pub fn of(raw: &str) -> Option<Self> {
+        u32::try_from(raw.len()).ok()?;
+        let bytes = raw.as_bytes();
+        let start = json::skip_space(bytes, 0);
+        let end = json::value_end(bytes, start, RECORD_DEPTH)?;
+        let alone = json::skip_space(bytes, end) == bytes.len();
+        (alone && bytes.get(start) == Some(&b'{')).then_some(())?;
+        let record = raw.get(start..end)?;
+        let mut slots = Self { record: span_in(raw, record), fields: [SlotSpan::default(); SLOTS] };
+        for (key, value) in json::members(record) {
+            let Some(slot) = Slot::below("", key) else { continue };
+            slots.fields[slot as usize] = span_in(raw, value);
+            if slot == Slot::UserIdentity {
+                slots.note_user(raw, value);
+            }
+        }
+        Some(slots)
+    }
+
+    /// Notes the members of `userIdentity`; of a repeated one the last counts, so the earlier one's are forgotten.
+    fn note_user(&mut self, raw: &str, user: &str) {
+        for slot in Slot::ALL.iter().filter(|slot| slot.path().starts_with("userIdentity.")) {
+            self.fields[*slot as usize] = SlotSpan::default();
+        }
+        for (key, value) in json::members(user) {
+            if let Some(slot) = Slot::below("userIdentity.", key) {
+                self.fields[slot as usize] = span_in(raw, value);
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Returns the slot whose path is `parent` and one segment spelt by the raw key `key`.
+    fn below(parent: &str, key: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|slot| {
+            let segment = slot.path().strip_prefix(parent);
+            segment.is_some_and(|segment| !segment.contains('.') && json::key_is(key, segment))
+        })
+    }
+}
+
+/// Where `part`, a slice of `text`, stands in it.
+fn span_in(text: &str, part: &str) -> SlotSpan {
+    let start = part.as_ptr().addr() - text.as_ptr().addr();
+    let fits = "`Slots::of` checked that the text is shorter than 4 GiB";
+    SlotSpan {
+        start: u32::try_from(start).expect(fits),
+        len: u32::try_from(part.len()).expect(fits),
+    }
+}
+
 /// One CloudTrail record. Formats: CloudTrail User Guide, "record contents", event versions 1.0 to 1.11.
 #[derive(Debug, Clone, Copy)]
 pub struct TrailRecord<'a> {
@@ -184,5 +243,54 @@ impl<'a> TrailRecord<'a> {
     fn at(&self, span: SlotSpan) -> &'a str {
         let (start, len) = (span.start as usize, span.len as usize);
         self.text.get(start..start + len).expect("decode notes spans on the boundaries of tokens")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn finds_the_head_fields_of_a_record() {
+        let raw = r#" {"eventName" : "GetObject","x":{"eventName":"no"},"userIdentity":{"type":"Root",
+            "sessionContext":{"type":"no"}},"responseElements":null,"errorCode":"","userIdentity.arn":"no",
+            "event\u0053ource":"s3.amazonaws.com"} "#;
+        let slots = Slots::of(raw).unwrap();
+        let record = TrailRecord::new(raw, &slots);
+        assert_eq!(record.raw(), raw.trim());
+        assert_eq!(record.slot_raw(Slot::EventName), Some("\"GetObject\""));
+        assert_eq!(record.slot(Slot::UserType).as_deref(), Some("Root"));
+        assert_eq!(record.slot(Slot::EventSource).as_deref(), Some("s3.amazonaws.com"));
+        assert_eq!(record.slot_raw(Slot::ResponseElements), Some("null"));
+        assert_eq!(record.slot(Slot::ErrorCode).as_deref(), Some(""));
+        assert_eq!(record.slot_raw(Slot::UserArn), None);
+        assert_eq!(record.slot_raw(Slot::UserSessionContext), Some(r#"{"type":"no"}"#));
+    }
+
+    #[test]
+    fn of_a_repeated_field_the_last_counts() {
+        let raw = r#"{"userIdentity":{"type":"Root","arn":"a"},"userIdentity":{"type":"IAMUser"}}"#;
+        let slots = Slots::of(raw).unwrap();
+        let record = TrailRecord::new(raw, &slots);
+        assert_eq!(record.slot(Slot::UserType).as_deref(), Some("IAMUser"));
+        assert_eq!(record.slot_raw(Slot::UserArn), None);
+    }
+
+    #[test]
+    fn refuses_what_is_no_whole_object() {
+        for raw in ["", "null", "[]", "{", "{} {}", "\"a\"", "{\"a\":}"] {
+            assert_eq!(Slots::of(raw), None, "{raw}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(raw in "[{}\\[\\]\":,a \\\\ä]{0,40}") {
+            if let Some(slots) = Slots::of(&raw) {
+                prop_assert_eq!(TrailRecord::new(&raw, &slots).raw(), raw.trim());
+            }
+        }
     }
 }
