@@ -8,6 +8,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+<<<<<<< HEAD
+=======
+use crate::identity::context::Context;
+use crate::identity::context::text;
+>>>>>>> identity
 use crate::identity::party::Arn;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
@@ -15,7 +20,10 @@ use crate::identity::party::Kind;
 use crate::identity::party::Party;
 use crate::identity::party::is_instance;
 use crate::identity::party::permission_set;
+<<<<<<< HEAD
 use crate::model::Seconds;
+=======
+>>>>>>> identity
 use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::model::json;
@@ -56,6 +64,7 @@ pub(super) struct Caller<'a> {
     pub context: Context<'a>,
 }
 
+<<<<<<< HEAD
 /// `userIdentity.sessionContext`: how temporary credentials came to be.
 #[derive(Debug, Default)]
 pub(super) struct Context<'a> {
@@ -77,6 +86,10 @@ fn text(raw: &str) -> Cow<'_, str> {
     json::text(raw).unwrap_or_default()
 }
 
+=======
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+>>>>>>> identity
 impl<'a> Caller<'a> {
     /// Reads the caller of `record`.
     pub fn of(record: &TrailRecord<'a>) -> Self {
@@ -410,6 +423,7 @@ fn record_provider<'a>(principal: &'a str, subject: &str) -> Option<&'a str> {
     let (provider, _audience) = head.rsplit_once(':')?;
     (!provider.is_empty()).then_some(provider)
 }
+<<<<<<< HEAD
 
 impl<'a> Context<'a> {
     fn of(raw: &'a str) -> Self {
@@ -462,3 +476,5 @@ impl<'a> Context<'a> {
         }
     }
 }
+=======
+>>>>>>> identity

@@ -10,14 +10,17 @@
 mod action;
 mod caller;
 mod config;
+mod context;
 mod facts;
 mod fields;
 mod issue;
 mod lineage;
+mod memo;
 mod network;
 mod party;
 mod registry;
 mod session;
+mod sessions;
 pub mod table;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nearly every record belongs to a session that was asked for before, so the answer is kept under a hash of what
 //! it was made from and dropped when something it depends on is learned.
 //!
+<<<<<<< HEAD
 //! Invariant: memory is bounded by `max_sessions` and [`MEMO_MAX`]; nothing iterates a hash map into an answer.
 
 use std::collections::BTreeSet;
@@ -10,6 +11,12 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::hash::Hasher;
+=======
+//! Invariant: memory is bounded by `max_sessions` and the memo's own limit; nothing iterates a hash map into an answer.
+
+use std::collections::BTreeSet;
+use std::collections::HashSet;
+>>>>>>> identity
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -26,9 +33,17 @@ use crate::identity::issue;
 use crate::identity::issue::Issue;
 use crate::identity::lineage::mark;
 use crate::identity::lineage::trace;
+<<<<<<< HEAD
 use crate::identity::party::Arn;
 use crate::identity::session::Issuer;
 use crate::identity::session::Session;
+=======
+use crate::identity::memo::Memo;
+use crate::identity::memo::Plain;
+use crate::identity::party::Arn;
+use crate::identity::session::Issuer;
+use crate::identity::sessions::Sessions;
+>>>>>>> identity
 use crate::identity::table;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -39,12 +54,17 @@ use crate::model::json;
 use crate::store::StoreError;
 use crate::store::Tx;
 
+<<<<<<< HEAD
 /// How many answers are made before all are dropped and made again as they are asked for.
 const MEMO_MAX: usize = 16_384;
 /// How long a session is kept past its end: a session issued from it may live twelve hours more.
 const MARGIN: Span = Span(13 * 3_600);
 /// How many sessions are kept under one join; a person who signs in more often than that is joined to the newest.
 const MAX_JOINED: usize = 64;
+=======
+/// How long a session is kept past its end: a session issued from it may live twelve hours more.
+const MARGIN: Span = Span(13 * 3_600);
+>>>>>>> identity
 
 /// Who is behind each session.
 pub struct Registry {
@@ -175,12 +195,20 @@ impl Registry {
 
     /// Returns how many sessions are remembered.
     pub fn len(&self) -> usize {
+<<<<<<< HEAD
         self.sessions.by_key.len()
+=======
+        self.sessions.len()
+>>>>>>> identity
     }
 
     /// Returns whether no session is remembered.
     pub fn is_empty(&self) -> bool {
+<<<<<<< HEAD
         self.sessions.by_key.is_empty()
+=======
+        self.sessions.len() == 0
+>>>>>>> identity
     }
 
     /// Returns how many sessions, names and roles were dropped for want of room since the start.
@@ -213,7 +241,11 @@ impl Registry {
         self.dirty.gone.remove(&issue.key);
         self.dirty.sessions.insert(issue.key.clone());
         self.sessions.insert(issue.key, issue.session);
+<<<<<<< HEAD
         while self.sessions.by_key.len() > self.config.max_sessions
+=======
+        while self.sessions.len() > self.config.max_sessions
+>>>>>>> identity
             && let Some(key) = self.sessions.first_to_end()
         {
             self.dropped += 1;
@@ -296,6 +328,7 @@ fn memo_hash(record: &TrailRecord<'_>) -> Option<u64> {
         _ => None,
     }
 }
+<<<<<<< HEAD
 
 /// Sessions by key, by what they are joined by, and by their end.
 #[derive(Debug, Default)]
@@ -408,3 +441,5 @@ impl Hasher for AsIs {
         self.0 = hash;
     }
 }
+=======
+>>>>>>> identity
