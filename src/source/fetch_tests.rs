@@ -6,8 +6,11 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 
+/// A length and a body, or trouble.
+type Line = Result<(Option<u64>, &'static str), Trouble>;
+
 /// A bucket that answers each request with the next entry of a script.
-struct Script(Mutex<VecDeque<Result<(Option<u64>, &'static str), Trouble>>>, Mutex<Vec<String>>);
+struct Script(Mutex<VecDeque<Line>>, Mutex<Vec<String>>);
 
 impl Objects for Script {
     async fn open(&self, object: &Wanted) -> Result<Opened, FetchError> {
@@ -24,9 +27,7 @@ impl Objects for Script {
     }
 }
 
-fn fetcher(
-    script: impl IntoIterator<Item = Result<(Option<u64>, &'static str), Trouble>>,
-) -> Fetcher<Script> {
+fn fetcher(script: impl IntoIterator<Item = Line>) -> Fetcher<Script> {
     let objects = Script(Mutex::new(script.into_iter().collect()), Mutex::default());
     let limits = Limits { fetches: 2, max_object_bytes: 9_000 };
     let fetcher = Fetcher::new(objects, Budget::new(4_096), limits, Counters::new("test"));

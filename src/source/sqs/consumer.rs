@@ -2,6 +2,7 @@
 //!
 //! Invariant: a message that was received is, at the end, deleted after its commit or given back.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -67,12 +68,12 @@ pub(super) async fn run<Q: Queue, O: Objects>(
     let batch = u32::try_from(slots.div_ceil(4).min(MAX_BATCH)).unwrap_or(1);
     let mut tasks = JoinSet::new();
     let mut pause = FIRST_PAUSE;
-    while !consumer.to.is_closed() {
+    loop {
         let room = Arc::clone(&free).acquire_many_owned(batch);
-        let Some(room) = until(&mut stop, room).await else { break };
+        let Some(room) = wait(&consumer, &mut stop, room).await else { break };
         let room = wider(&free, room.expect("the slots are never closed"));
-        let max = room.num_permits();
-        match until(&mut stop, consumer.queue.receive(max)).await {
+        let messages = consumer.queue.receive(room.num_permits());
+        match wait(&consumer, &mut stop, messages).await {
             None => break,
             Some(Ok(messages)) => {
                 pause = FIRST_PAUSE;
@@ -86,7 +87,7 @@ pub(super) async fn run<Q: Queue, O: Objects>(
             }
             Some(Err(error)) => {
                 unreceived(&consumer, &error);
-                if until(&mut stop, sleep(pause)).await.is_none() {
+                if wait(&consumer, &mut stop, sleep(pause)).await.is_none() {
                     break;
                 }
                 pause = pause.saturating_mul(2).min(LAST_PAUSE);
@@ -101,6 +102,19 @@ pub(super) async fn run<Q: Queue, O: Objects>(
     drop((doom, abandoned));
     if timeout(FAREWELL, deletes).await.is_err() {
         warn!(source = %consumer.name, "no time left for the last deletes; these messages come back");
+    }
+}
+
+/// Waits for `work`, or returns `None` as soon as we are to stop or nobody takes deliveries any more.
+async fn wait<Q, O, T>(
+    consumer: &Consumer<Q, O>,
+    stop: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = consumer.to.closed() => None,
+        result = until(stop, work) => result,
     }
 }
 

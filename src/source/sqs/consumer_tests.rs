@@ -212,6 +212,7 @@ async fn a_foreign_bucket_is_never_asked() {
         "message:m1 rejected: the bucket `secrets` is not among this source's `buckets`"
     );
     assert_eq!(*stage.bucket.asked.lock().unwrap(), [] as [&str; 0]);
+    rejected.receipt.committed();
     stage.end().await;
 }
 
@@ -256,6 +257,7 @@ async fn a_missing_object_is_rejected_and_an_odd_refusal_only_in_the_end() {
     }
     let odd = stage.next().await;
     assert!(shown(&odd).ends_with("the service refuses (3 receives)"));
+    odd.receipt.committed();
     stage.end().await;
 }
 
@@ -368,13 +370,13 @@ async fn a_stop_lets_work_finish_and_gives_the_rest_back() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_is_gone_ends_the_source() {
-    let stage = stage(terms(), bounds());
-    drop(stage.from);
-    stage.bucket.objects.lock().unwrap().insert("a".to_owned(), Ok("text"));
+async fn a_pipeline_that_is_gone_ends_the_source_and_its_messages_go_back() {
+    let mut stage = stage(terms(), bounds());
+    stage.put("a", Ok("text"));
     stage.queue.send("m1", &of_bucket("logs", &["a"]));
-    stage.queue.until(|state| !state.hides.is_empty()).await;
-    assert_eq!(stage.queue.state().hides[0], ("m1".to_owned(), Duration::ZERO));
-    stage.stop.send_replace(true);
+    let delivery = stage.next().await;
+    drop(stage.from);
+    drop(delivery);
     stage.running.await.unwrap();
+    assert_eq!(stage.queue.state().hides, [("m1".to_owned(), Duration::ZERO)]);
 }
