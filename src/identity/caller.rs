@@ -8,11 +8,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-<<<<<<< HEAD
-=======
 use crate::identity::context::Context;
 use crate::identity::context::text;
->>>>>>> identity
 use crate::identity::party::Arn;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
@@ -20,10 +17,6 @@ use crate::identity::party::Kind;
 use crate::identity::party::Party;
 use crate::identity::party::is_instance;
 use crate::identity::party::permission_set;
-<<<<<<< HEAD
-use crate::model::Seconds;
-=======
->>>>>>> identity
 use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::model::json;
@@ -64,32 +57,8 @@ pub(super) struct Caller<'a> {
     pub context: Context<'a>,
 }
 
-<<<<<<< HEAD
-/// `userIdentity.sessionContext`: how temporary credentials came to be.
-#[derive(Debug, Default)]
-pub(super) struct Context<'a> {
-    pub issuer_sort: Cow<'a, str>,
-    pub issuer_arn: Cow<'a, str>,
-    pub created: Option<Seconds>,
-    pub mfa: Cow<'a, str>,
-    pub source_identity: Cow<'a, str>,
-    pub provider: Cow<'a, str>,
-    pub subject: Cow<'a, str>,
-    /// The IMDS version that handed out an instance's credentials.
-    pub delivery: Cow<'a, str>,
-    pub assumed_root: Cow<'a, str>,
-}
-
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-fn text(raw: &str) -> Cow<'_, str> {
-    json::text(raw).unwrap_or_default()
-}
-
-=======
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
-
->>>>>>> identity
 impl<'a> Caller<'a> {
     /// Reads the caller of `record`.
     pub fn of(record: &TrailRecord<'a>) -> Self {
@@ -423,58 +392,3 @@ fn record_provider<'a>(principal: &'a str, subject: &str) -> Option<&'a str> {
     let (provider, _audience) = head.rsplit_once(':')?;
     (!provider.is_empty()).then_some(provider)
 }
-<<<<<<< HEAD
-
-impl<'a> Context<'a> {
-    fn of(raw: &'a str) -> Self {
-        let mut context = Self::default();
-        for (key, value) in json::members(raw) {
-            match key {
-                "sessionIssuer" => context.read_issuer(value),
-                "webIdFederationData" => context.read_federation(value),
-                "attributes" => context.read_attributes(value),
-                "sourceIdentity" => context.source_identity = text(value),
-                "ec2RoleDelivery" => context.delivery = text(value),
-                "assumedRoot" => context.assumed_root = text(value),
-                _ => {}
-            }
-        }
-        context
-    }
-
-    fn read_issuer(&mut self, raw: &'a str) {
-        for (key, value) in json::members(raw) {
-            match key {
-                "type" => self.issuer_sort = text(value),
-                "arn" => self.issuer_arn = text(value),
-                _ => {}
-            }
-        }
-    }
-
-    fn read_federation(&mut self, raw: &'a str) {
-        for (key, value) in json::members(raw) {
-            match key {
-                "federatedProvider" => self.provider = text(value),
-                "attributes" => {
-                    let subject = json::members(value)
-                        .find(|(key, _)| *key == "sub" || key.ends_with(":sub"));
-                    self.subject = subject.map(|(_, value)| text(value)).unwrap_or_default();
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn read_attributes(&mut self, raw: &'a str) {
-        for (key, value) in json::members(raw) {
-            match key {
-                "creationDate" => self.created = Seconds::parse(&text(value)),
-                "mfaAuthenticated" => self.mfa = text(value),
-                _ => {}
-            }
-        }
-    }
-}
-=======
->>>>>>> identity

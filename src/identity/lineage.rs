@@ -15,15 +15,9 @@ use crate::identity::party::Confidence;
 use crate::identity::party::Kind;
 use crate::identity::party::Party;
 use crate::identity::party::permission_set;
-<<<<<<< HEAD
-use crate::identity::registry::Sessions;
-use crate::identity::session::Session;
-use crate::identity::session::join;
-=======
 use crate::identity::session::Session;
 use crate::identity::session::join;
 use crate::identity::sessions::Sessions;
->>>>>>> identity
 use crate::model::Seconds;
 use crate::model::Span;
 

@@ -3,20 +3,10 @@
 //! Nearly every record belongs to a session that was asked for before, so the answer is kept under a hash of what
 //! it was made from and dropped when something it depends on is learned.
 //!
-<<<<<<< HEAD
-//! Invariant: memory is bounded by `max_sessions` and [`MEMO_MAX`]; nothing iterates a hash map into an answer.
-
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
-use std::hash::Hasher;
-=======
 //! Invariant: memory is bounded by `max_sessions` and the memo's own limit; nothing iterates a hash map into an answer.
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
->>>>>>> identity
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -33,17 +23,11 @@ use crate::identity::issue;
 use crate::identity::issue::Issue;
 use crate::identity::lineage::mark;
 use crate::identity::lineage::trace;
-<<<<<<< HEAD
-use crate::identity::party::Arn;
-use crate::identity::session::Issuer;
-use crate::identity::session::Session;
-=======
 use crate::identity::memo::Memo;
 use crate::identity::memo::Plain;
 use crate::identity::party::Arn;
 use crate::identity::session::Issuer;
 use crate::identity::sessions::Sessions;
->>>>>>> identity
 use crate::identity::table;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -54,17 +38,8 @@ use crate::model::json;
 use crate::store::StoreError;
 use crate::store::Tx;
 
-<<<<<<< HEAD
-/// How many answers are made before all are dropped and made again as they are asked for.
-const MEMO_MAX: usize = 16_384;
 /// How long a session is kept past its end: a session issued from it may live twelve hours more.
 const MARGIN: Span = Span(13 * 3_600);
-/// How many sessions are kept under one join; a person who signs in more often than that is joined to the newest.
-const MAX_JOINED: usize = 64;
-=======
-/// How long a session is kept past its end: a session issued from it may live twelve hours more.
-const MARGIN: Span = Span(13 * 3_600);
->>>>>>> identity
 
 /// Who is behind each session.
 pub struct Registry {
@@ -195,20 +170,12 @@ impl Registry {
 
     /// Returns how many sessions are remembered.
     pub fn len(&self) -> usize {
-<<<<<<< HEAD
-        self.sessions.by_key.len()
-=======
         self.sessions.len()
->>>>>>> identity
     }
 
     /// Returns whether no session is remembered.
     pub fn is_empty(&self) -> bool {
-<<<<<<< HEAD
-        self.sessions.by_key.is_empty()
-=======
         self.sessions.len() == 0
->>>>>>> identity
     }
 
     /// Returns how many sessions, names and roles were dropped for want of room since the start.
@@ -241,11 +208,7 @@ impl Registry {
         self.dirty.gone.remove(&issue.key);
         self.dirty.sessions.insert(issue.key.clone());
         self.sessions.insert(issue.key, issue.session);
-<<<<<<< HEAD
-        while self.sessions.by_key.len() > self.config.max_sessions
-=======
         while self.sessions.len() > self.config.max_sessions
->>>>>>> identity
             && let Some(key) = self.sessions.first_to_end()
         {
             self.dropped += 1;
@@ -328,118 +291,3 @@ fn memo_hash(record: &TrailRecord<'_>) -> Option<u64> {
         _ => None,
     }
 }
-<<<<<<< HEAD
-
-/// Sessions by key, by what they are joined by, and by their end.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    by_key: HashMap<Box<str>, Session>,
-    by_join: HashMap<Box<str>, Vec<Box<str>>>,
-    by_end: BTreeSet<(Seconds, Box<str>)>,
-}
-
-impl Sessions {
-    /// The session that `key` was issued for.
-    pub fn get(&self, key: &str) -> Option<&Session> {
-        self.by_key.get(key)
-    }
-
-    /// Sessions kept under `join`.
-    pub fn joined(&self, join: &str) -> impl Iterator<Item = &Session> {
-        self.by_join.get(join).into_iter().flatten().filter_map(|key| self.by_key.get(key))
-    }
-
-    fn insert(&mut self, key: Box<str>, session: Session) {
-        self.remove(&key);
-        if !session.join.is_empty() {
-            let keys = self.by_join.entry(session.join.clone()).or_default();
-            keys.push(key.clone());
-            if keys.len() > MAX_JOINED {
-                // The one issued first stays known by its key.
-                let by_key = &self.by_key;
-                let started = |at: &usize| {
-                    keys.get(*at).map(|key| by_key.get(key).unwrap_or(&session).started)
-                };
-                if let Some(oldest) = (0..keys.len()).min_by_key(started) {
-                    keys.swap_remove(oldest);
-                }
-            }
-        }
-        self.by_end.insert((session.ends, key.clone()));
-        self.by_key.insert(key, session);
-    }
-
-    fn remove(&mut self, key: &str) -> Option<Session> {
-        let session = self.by_key.remove(key)?;
-        self.by_end.remove(&(session.ends, key.into()));
-        if let Some(keys) = self.by_join.get_mut(&session.join) {
-            keys.retain(|kept| **kept != *key);
-            if keys.is_empty() {
-                self.by_join.remove(&session.join);
-            }
-        }
-        Some(session)
-    }
-
-    fn first_to_end(&self) -> Option<Box<str>> {
-        self.by_end.first().map(|(_, key)| key.clone())
-    }
-
-    fn ended_before(&self, before: Seconds) -> Option<Box<str>> {
-        self.by_end.first().filter(|(ends, _)| *ends < before).map(|(_, key)| key.clone())
-    }
-}
-
-/// Answers given, by the hash of the question, and which of them to drop when something is learned.
-#[derive(Default)]
-struct Memo {
-    answers: HashMap<u64, Arc<Facts>, Plain>,
-    touching: HashMap<u64, Vec<u64>, Plain>,
-    /// How many answers were put since all were dropped.
-    puts: usize,
-}
-
-impl Memo {
-    fn get(&self, hash: u64) -> Option<Arc<Facts>> {
-        self.answers.get(&hash).map(Arc::clone)
-    }
-
-    fn put(&mut self, hash: u64, facts: Arc<Facts>, touched: &[u64]) {
-        if self.puts >= MEMO_MAX {
-            *self = Self::default();
-        }
-        self.puts += 1;
-        for mark in touched {
-            self.touching.entry(*mark).or_default().push(hash);
-        }
-        self.answers.insert(hash, facts);
-    }
-
-    fn drop_touched(&mut self, mark: u64) {
-        for question in self.touching.remove(&mark).unwrap_or_default() {
-            self.answers.remove(&question);
-        }
-    }
-}
-
-/// Leaves hashes as they are: the keys of these maps are hashes already.
-#[derive(Default)]
-struct AsIs(u64);
-
-type Plain = BuildHasherDefault<AsIs>;
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-=======
->>>>>>> identity

@@ -262,73 +262,6 @@ fn resolve(raw: &str) -> Vec<(&'static str, Fact)> {
     session.iter().chain(event.iter()).map(|(name, fact)| (name, fact.clone())).collect()
 }
 
-<<<<<<< HEAD
-#[test]
-fn every_type_of_the_guide_has_a_name() {
-    for (identity, name, kind) in [
-        (
-            r#"{"type":"Root","accountId":"111122223333","arn":"arn:aws:iam::111122223333:root"}"#,
-            "root:111122223333",
-            "root",
-        ),
-        (
-            r#"{"type":"Root","accountId":"444455556666","sessionContext":{"assumedRoot":"true","attributes":{"creationDate":"2026-03-01T08:00:00Z"}}}"#,
-            "root:444455556666",
-            "root",
-        ),
-        (
-            r#"{"type":"IAMUser","accountId":"1","arn":"arn:aws:iam::1:user/a/b"}"#,
-            "user:1/b",
-            "user",
-        ),
-        (
-            r#"{"type":"IAMUser","accountId":"1","userName":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#,
-            "unknown:1/HIDDEN_DUE_TO_SECURITY_REASONS",
-            "unknown",
-        ),
-        (
-            r#"{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/R/s","principalId":"AROA:s"}"#,
-            "workload:1/role/R",
-            "workload",
-        ),
-        (r#"{"type":"Role","arn":"arn:aws:iam::1:role/p/R"}"#, "workload:1/role/R", "workload"),
-        (
-            r#"{"type":"FederatedUser","arn":"arn:aws:sts::1:federated-user/f","sessionContext":{"sessionIssuer":{"type":"IAMUser","arn":"arn:aws:iam::1:user/bob"}}}"#,
-            "user:1/bob",
-            "user",
-        ),
-        (r#"{"type":"Directory","principalId":"d","accountId":"1"}"#, "unknown:1/d", "unknown"),
-        (r#"{"type":"AWSAccount","principalId":"AIDA","accountId":"9"}"#, "external:9", "external"),
-        (
-            r#"{"type":"AWSAccount","principalId":"AIDA","accountId":"111122223333"}"#,
-            "unknown:111122223333/AIDA",
-            "unknown",
-        ),
-        (
-            r#"{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}"#,
-            "service:ec2.amazonaws.com",
-            "service",
-        ),
-        (r#"{"type":"IdentityCenterUser","onBehalfOf":{"userId":"U-1"}}"#, "person:u-1", "person"),
-        (r#"{"type":"Unknown","userName":"x","onBehalfOf":{"userId":"u"}}"#, "person:x", "person"),
-        (r#"{"type":"Unknown","userName":"bob"}"#, "person:bob", "person"),
-        (r#"{"type":"SAMLUser","userName":"Bob@example.com"}"#, "person:bob@example.com", "person"),
-        (
-            r#"{"type":"WebIdentityUser","principalId":"accounts.google.com:aud:bob@example.com","userName":"bob@example.com"}"#,
-            "person:bob@example.com",
-            "person",
-        ),
-        (
-            r#"{"type":"WebIdentityUser","userName":"system:serviceaccount:a:b","identityProvider":"oidc.example.com"}"#,
-            "workload:111122223333/oidc/oidc.example.com/system:serviceaccount:a:b",
-            "workload",
-        ),
-        (r#"{"accountId":"1","invokedBy":"AWS Internal"}"#, "service:sso.amazonaws.com", "service"),
-        (r#"{"type":"Martian","accountId":"1"}"#, "unknown:1/", "unknown"),
-        ("null", "unknown:/", "unknown"),
-        (r#"[7]"#, "unknown:/", "unknown"),
-    ] {
-=======
 /// `userIdentity`, and the name and kind it gives.
 const TYPES: &[(&str, &str, &str)] = &[
     (
@@ -393,20 +326,14 @@ const TYPES: &[(&str, &str, &str)] = &[
 #[test]
 fn every_type_of_the_guide_has_a_name() {
     for (identity, name, kind) in TYPES {
->>>>>>> identity
         let raw = format!(
             r#"{{"eventSource":"sso.amazonaws.com","recipientAccountId":"111122223333","userIdentity":{identity}}}"#
         );
         let facts = resolve(&raw);
         let fact =
             |wanted| facts.iter().find(|(name, _)| *name == wanted).map(|(_, f)| f.to_string());
-<<<<<<< HEAD
-        assert_eq!(fact("gw.identity.name").as_deref(), Some(name), "{identity}");
-        assert_eq!(fact("gw.identity.kind").as_deref(), Some(kind), "{identity}");
-=======
         assert_eq!(fact("gw.identity.name").as_deref(), Some(*name), "{identity}");
         assert_eq!(fact("gw.identity.kind").as_deref(), Some(*kind), "{identity}");
->>>>>>> identity
     }
 }
 
