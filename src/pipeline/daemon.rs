@@ -322,8 +322,12 @@ impl Post {
         }
         match timeout_at(deadline, &mut task).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => warn!(error = %chain(&error), "the dispatcher failed while stopping"),
-            Ok(Err(error)) => warn!(error = %chain(&error), "the dispatcher broke down while stopping"),
+            Ok(Ok(Err(error))) => {
+                warn!(error = %chain(&error), "the dispatcher failed while stopping")
+            }
+            Ok(Err(error)) => {
+                warn!(error = %chain(&error), "the dispatcher broke down while stopping")
+            }
             Err(_) => {
                 task.abort();
                 warn!("alerts under way were broken off; they are sent again after the next start");

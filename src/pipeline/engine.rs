@@ -145,9 +145,7 @@ impl Engine {
 
     /// Returns a way to hand outcomes of deliveries to the core. It blocks while the core is busy and fails once the
     /// core is gone.
-    pub fn settler(
-        &self,
-    ) -> impl Fn(Settled) -> Result<(), Gone> + Clone + Send + Sync + 'static {
+    pub fn settler(&self) -> impl Fn(Settled) -> Result<(), Gone> + Clone + Send + Sync + 'static {
         let to_core = self.to_core.clone();
         move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| Gone)
     }
@@ -156,11 +154,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the core is gone.
-    pub fn reload(
-        &self,
-        rules: &Arc<Rules>,
-        destinations: Vec<Destination>,
-    ) -> Result<(), Gone> {
+    pub fn reload(&self, rules: &Arc<Rules>, destinations: Vec<Destination>) -> Result<(), Gone> {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(rules);
         self.to_core.send(ToCore::Reload(Arc::clone(rules), destinations)).map_err(|_| Gone)
     }

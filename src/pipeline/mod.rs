@@ -18,6 +18,7 @@ mod seen;
 mod signal;
 pub mod table;
 
+pub use core::Asked;
 pub use core::Committed;
 pub use core::Core;
 pub use core::Destination;
