@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::model::Alert;
 use crate::model::AlertId;
 use crate::model::Seconds;
+use crate::model::Severity;
 use crate::store::StoreError;
 
 /// The statements that make the table.
@@ -68,6 +69,22 @@ pub fn read(connection: &Connection, id: &AlertId) -> Result<Option<Alert>, Stor
         seen.fill(&mut alert);
     }
     Ok(Some(alert))
+}
+
+/// Returns all alerts of at least `least`, oldest first; [`read`] gives each of them whole.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn ids(connection: &Connection, least: Severity) -> Result<Vec<AlertId>, StoreError> {
+    let all = || {
+        let mut query =
+            connection.prepare("SELECT id, severity FROM alert ORDER BY first_seen, id")?;
+        let row = |row: &Row<'_>| Ok((AlertId(row.get(0)?), row.get::<_, String>(1)?));
+        query.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let all = all().map_err(StoreError::Read)?;
+    let wanted = |severity: &str| Severity::named(severity).is_none_or(|found| found >= least);
+    Ok(all.into_iter().filter(|(_, severity)| wanted(severity)).map(|(id, _)| id).collect())
 }
 
 impl Seen {

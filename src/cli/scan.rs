@@ -1,16 +1,48 @@
 //! `grantwatch scan`: the same engine as the daemon, once, over what is there.
 
+use std::io;
+use std::io::BufWriter;
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+use std::path::Path;
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
+use tokio::sync::watch;
 use url::Url;
 
+use crate::alert;
 use crate::cli::Exit;
+use crate::cli::output;
 use crate::cli::output::Format;
+use crate::cli::output::Screen;
 use crate::cli::severity;
+use crate::config::Config;
 use crate::model::Seconds;
 use crate::model::Severity;
+use crate::pipeline;
+use crate::pipeline::Asked;
+use crate::pipeline::books::Books;
+use crate::pipeline::books::Counts;
+use crate::pipeline::daemon;
+use crate::pipeline::dispatch::Clock as _;
+use crate::pipeline::dispatch::WallClock;
+use crate::rules;
+use crate::rules::Rules;
+use crate::source;
+use crate::source::Access;
+use crate::source::Known;
+use crate::source::Listing;
+use crate::source::SourceError;
+use crate::source::Target;
+use crate::source::Window;
+use crate::store;
+use crate::store::Reader;
 
 /// Read files, an S3 listing or CloudTrail's event history once, and print the alerts.
 ///
@@ -66,64 +98,10 @@ pub struct ScanArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub threads: u16,
 
-    /// Keep the store in this file, so that a later scan knows what this one learned; without it, it is
-    /// temporary.
+    /// Keep the store in this file, so that a later scan knows what this one learned; all its alerts are printed.
+    /// Without it the store is temporary.
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
-}
-
-/// What a scan reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A file or folder.
-    Path(PathBuf),
-    /// The objects of a bucket below a prefix.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The prefix; empty for the whole bucket.
-        prefix: String,
-    },
-    /// CloudTrail's event history.
-    Lookup {
-        /// The region.
-        region: String,
-    },
-}
-
-/// The target is neither a path nor an address we know.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoTarget {
-    /// Another scheme.
-    #[error("`{0}://` is not read here; give a path, s3://bucket/prefix or lookup://region")]
-    Scheme(String),
-    /// An address without its main part.
-    #[error("the {0} is missing")]
-    Missing(&'static str),
-}
-
-impl FromStr for Target {
-    type Err = NoTarget;
-
-    fn from_str(text: &str) -> Result<Self, NoTarget> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Self::Path(PathBuf::from(text)));
-        };
-        match scheme {
-            "s3" => {
-                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                if bucket.is_empty() {
-                    return Err(NoTarget::Missing("bucket"));
-                }
-                Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
-            }
-            "lookup" => match rest.trim_end_matches('/') {
-                "" => Err(NoTarget::Missing("region")),
-                region => Ok(Self::Lookup { region: region.to_owned() }),
-            },
-            other => Err(NoTarget::Scheme(other.to_owned())),
-        }
-    }
 }
 
 /// Reads a moment: a day, which stands for its beginning in UTC, or a time.
@@ -135,29 +113,130 @@ fn moment(text: &str) -> Result<Seconds, String> {
 }
 
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("`scan` is not wired yet ({:?})", args.target)
+    let paths = args.detectors.clone();
+    let wanted = rules::Config { paths, builtin: !args.no_builtin, ..rules::Config::default() };
+    let (rules, problems) = pipeline::load_detectors(&wanted);
+    let mut err = io::stderr().lock();
+    problems.iter().try_for_each(|problem| writeln!(err, "{problem}"))?;
+    drop(err);
+    let temporary = tempfile::tempdir().context("could not make a temporary folder")?;
+    let at = args.store.clone().unwrap_or_else(|| temporary.path().join("scan.db"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let books = runtime.block_on(read(args, &at, rules))?;
+    let alerts = Reader::open(&at)?;
+    let worst = print(args, &alerts)?;
+    let mut err = io::stderr().lock();
+    for (source, counts) in &books.0 {
+        writeln!(err, "{source}: {counts}")?;
+        let Counts { deliveries, redelivered, routed, rejected, .. } = counts;
+        writeln!(
+            err,
+            "{source}: {deliveries} deliveries, {redelivered} known already, {routed} without records, {rejected} unreadable",
+        )?;
+    }
+    let found = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
+    Ok(if found { Exit::Found } else { Exit::Done })
+}
+
+/// Reads the target through the engine.
+async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
+    let config = Config::default();
+    let defaults = Asked::default();
+    let asked =
+        Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };
+    let settings = pipeline::Settings { asked, ..daemon::settings(&config, Vec::new()) };
+    let gait = pipeline::Gait {
+        threads: args.threads.into(),
+        commit_interval: config.pipeline.commit_interval.0,
+        commit_bytes: config.pipeline.commit_bytes,
+        decode: config.decode.clone(),
+        pace: pipeline::Pace::Replay,
+        clock: || WallClock.now(),
+    };
+    let store = store::Config { path: at.to_owned() };
+    let listing = Listing {
+        window: Window { from: args.from, to: args.to },
+        access: Access {
+            region: args.region.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+            profile: args.profile.clone(),
+            ..Access::default()
+        },
+        ..Listing::default()
+    };
+    let feed = async |deliveries| {
+        // Nobody stops a scan but by ending it.
+        let (_stop, stopped) = watch::channel(false);
+        // The core asks the ledger itself; reading an object twice costs less than asking twice.
+        let known: Known = Arc::new(|_| false);
+        let mut running = source::list(&args.target, &listing, known, deliveries, stopped).await?;
+        watched(&mut running).await
+    };
+    let (books, fed) = pipeline::once(&store, settings, rules, gait, feed).await?;
+    fed?;
+    Ok(books)
+}
+
+/// Waits until everything has been read, with a progress bar on a terminal.
+async fn watched(running: &mut source::Running) -> Result<(), SourceError> {
+    let counters = running.counters().to_vec();
+    let bar = match io::stderr().is_terminal() {
+        true => ProgressBar::new(0),
+        false => ProgressBar::hidden(),
+    };
+    let style = "{elapsed_precise} {wide_bar} {bytes}/{total_bytes} ({binary_bytes_per_sec}) {msg}";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is fixed"));
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let ended = loop {
+        tokio::select! {
+            ended = running.ended() => break ended,
+            _ = tick.tick() => {
+                let sum = |name: &str| -> u64 {
+                    let all = counters.iter().flat_map(|counters| counters.snapshot());
+                    all.filter(|(found, _)| *found == name).map(|(_, value)| value).sum()
+                };
+                bar.set_length(sum("bytes_listed"));
+                bar.set_position(sum("bytes_fetched"));
+                bar.set_message(format!("{} objects", sum("objects_fetched")));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    ended
+}
+
+/// Prints the alerts; returns the worst severity among them.
+fn print(args: &ScanArgs, store: &Reader) -> anyhow::Result<Option<Severity>> {
+    let ids = alert::table::ids(store, args.min_severity)?;
+    let mut worst = None;
+    let mut failed = None;
+    let mut alerts = ids.iter().map_while(|id| match alert::table::read(store, id) {
+        Ok(Some(alert)) => {
+            worst = worst.max(Some(alert.severity));
+            Some(alert)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let mut out = BufWriter::new(io::stdout().lock());
+    output::write(&mut out, args.format, Screen::here(), &mut alerts)?;
+    out.flush()?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(worst),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_target_is_a_path_unless_it_names_a_scheme() {
-        assert_eq!("logs/2026".parse(), Ok(Target::Path("logs/2026".into())));
-        let s3 = |bucket: &str, prefix: &str| {
-            Ok(Target::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
-        };
-        assert_eq!("s3://logs/AWSLogs/1/".parse(), s3("logs", "AWSLogs/1/"));
-        assert_eq!("s3://logs".parse(), s3("logs", ""));
-        assert_eq!("s3:///x".parse::<Target>(), Err(NoTarget::Missing("bucket")));
-        assert_eq!(
-            "lookup://eu-west-1".parse(),
-            Ok(Target::Lookup { region: "eu-west-1".to_owned() })
-        );
-        assert_eq!("lookup://".parse::<Target>(), Err(NoTarget::Missing("region")));
-        assert_eq!("gs://x".parse::<Target>(), Err(NoTarget::Scheme("gs".to_owned())));
-    }
 
     #[test]
     fn a_day_is_its_beginning() {

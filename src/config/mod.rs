@@ -11,7 +11,6 @@
 mod example;
 mod flow;
 mod mistake;
-mod pending;
 mod read;
 mod walk;
 mod whole;
@@ -20,14 +19,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
-// A room's own `Config` takes the place of its stand-in by naming the room here.
 use crate::alert;
-use crate::config::pending::decode;
-use crate::config::pending::identity;
-use crate::config::pending::rules;
-use crate::config::pending::sink;
-use crate::config::pending::source;
+use crate::decode;
+use crate::identity;
 use crate::outbox;
+use crate::rules;
+use crate::sink;
+use crate::source;
 use crate::store;
 use crate::telemetry;
 
@@ -91,6 +89,9 @@ fn checks(config: &Config) -> Vec<Mistake> {
         found.into_iter().map(move |(key, what)| Mistake::at(format!("{prefix}.{key}"), what))
     };
     let mut mistakes = Vec::new();
+    mistakes.extend(of("source", config.source.check()));
+    mistakes.extend(of("decode", config.decode.check()));
+    mistakes.extend(of("identity", config.identity.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
     mistakes

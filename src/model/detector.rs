@@ -50,6 +50,12 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Returns the severity that Sigma spells so.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
+        all.into_iter().find(|severity| severity.name() == name)
+    }
+
     /// Returns Sigma's spelling.
     pub fn name(self) -> &'static str {
         match self {

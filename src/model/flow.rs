@@ -76,6 +76,11 @@ impl<'a> FlowRecord<'a> {
     pub fn id(&self) -> String {
         format!("flow/{:032x}", xxhash_rust::xxh3::xxh3_128(self.line.as_bytes()))
     }
+
+    /// Returns 64 bits that stand for [`Self::id`] in the window of events already seen.
+    pub fn fingerprint(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.line.as_bytes())
+    }
 }
 
 #[cfg(test)]

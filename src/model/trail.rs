@@ -96,6 +96,12 @@ pub struct Slots {
     pub fields: [SlotSpan; SLOTS],
 }
 
+impl Default for Slots {
+    fn default() -> Self {
+        Self { record: SlotSpan::default(), fields: [SlotSpan::default(); SLOTS] }
+    }
+}
+
 /// How deep [`Slots::of`] follows brackets before it calls a record broken.
 const RECORD_DEPTH: usize = 128;
 
@@ -232,12 +238,25 @@ impl<'a> TrailRecord<'a> {
     /// Returns what tells this record from all others: `recipientAccountId/eventID`.
     ///
     /// The two copies of a cross-account event have different `eventID`s (CloudTrail User Guide, `sharedEventID`).
+    /// Version 1.0 has no `eventID`: a hash of the record stands for it.
     pub fn id(&self) -> String {
-        format!(
-            "{}/{}",
-            self.slot_or_empty(Slot::RecipientAccountId),
-            self.slot_or_empty(Slot::EventId)
-        )
+        let account = self.slot_or_empty(Slot::RecipientAccountId);
+        match self.slot(Slot::EventId) {
+            Some(id) if !id.is_empty() => format!("{account}/{id}"),
+            _ => format!("{account}/{:032x}", xxhash_rust::xxh3::xxh3_128(self.raw().as_bytes())),
+        }
+    }
+
+    /// Returns 64 bits that stand for [`Self::id`] in the window of events already seen.
+    pub fn fingerprint(&self) -> u64 {
+        match self.slot_raw(Slot::EventId) {
+            Some(id) if id.len() > 2 => {
+                let account = self.slot_raw(Slot::RecipientAccountId).unwrap_or_default();
+                let seed = xxhash_rust::xxh3::xxh3_64(account.as_bytes());
+                xxhash_rust::xxh3::xxh3_64_with_seed(id.as_bytes(), seed)
+            }
+            _ => xxhash_rust::xxh3::xxh3_64(self.raw().as_bytes()),
+        }
     }
 
     fn at(&self, span: SlotSpan) -> &'a str {

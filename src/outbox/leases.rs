@@ -10,6 +10,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use crate::model::SinkName;
 
 /// One try of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,17 +31,23 @@ enum Stage {
     Reported,
 }
 
+#[derive(Debug)]
+struct Lease {
+    sink: SinkName,
+    stage: Stage,
+}
+
 /// The leases of all sinks; one per process, so that it outlives a reload.
 #[derive(Debug, Default)]
-pub struct Leases(Mutex<BTreeMap<Key, Stage>>);
+pub struct Leases(Mutex<BTreeMap<Key, Lease>>);
 
 impl Leases {
-    /// Takes the lease of `key`; returns whether it was free.
-    pub fn take(&self, key: Key) -> bool {
+    /// Takes the lease of `key` for `sink`; returns whether it was free.
+    pub fn take(&self, key: Key, sink: &SinkName) -> bool {
         let mut leases = self.lock();
         let free = !leases.contains_key(&key);
         if free {
-            leases.insert(key, Stage::UnderWay);
+            leases.insert(key, Lease { sink: sink.clone(), stage: Stage::UnderWay });
         }
         free
     }
@@ -50,7 +59,9 @@ impl Leases {
 
     /// Notes that the outcome of `key` has been handed over; the lease lasts until the store shows it.
     pub fn reported(&self, key: Key) {
-        self.lock().insert(key, Stage::Reported);
+        if let Some(lease) = self.lock().get_mut(&key) {
+            lease.stage = Stage::Reported;
+        }
     }
 
     /// Gives `key` back: its try was broken off without an outcome.
@@ -58,10 +69,12 @@ impl Leases {
         self.lock().remove(&key);
     }
 
-    /// Returns the tries whose outcome was handed over, to be checked against the store.
-    pub fn all_reported(&self) -> Vec<Key> {
-        let reported = |(key, stage): (&Key, &Stage)| (*stage == Stage::Reported).then_some(*key);
-        self.lock().iter().filter_map(reported).collect()
+    /// Returns the tries of `sink` whose outcome was handed over. Who finds in the store that they are settled gives
+    /// them back, before reading what is due: what was read earlier may show such a row as it was.
+    pub fn all_reported(&self, sink: &SinkName) -> Vec<Key> {
+        let leases = self.lock();
+        let reported = |lease: &Lease| lease.stage == Stage::Reported && lease.sink == *sink;
+        leases.iter().filter(|(_, lease)| reported(lease)).map(|(key, _)| *key).collect()
     }
 
     /// Returns how many there are.
@@ -69,9 +82,9 @@ impl Leases {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Stage>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Lease>> {
         // A holder that panicked left the map whole: each change is one call.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,14 +95,16 @@ mod tests {
     #[test]
     fn a_try_is_leased_once_and_the_next_try_is_another() {
         let leases = Leases::default();
+        let hook = SinkName("hook".to_owned());
         let first = Key { seq: 7, attempts: 0 };
-        assert!(leases.take(first));
-        assert!(!leases.take(first));
-        assert_eq!(leases.all_reported(), []);
+        assert!(leases.take(first, &hook));
+        assert!(!leases.take(first, &hook));
+        assert_eq!(leases.all_reported(&hook), []);
         leases.reported(first);
         assert!(leases.is_taken(first));
-        assert_eq!(leases.all_reported(), [first]);
-        assert!(leases.take(Key { seq: 7, attempts: 1 }));
+        assert_eq!(leases.all_reported(&hook), [first]);
+        assert_eq!(leases.all_reported(&SinkName("file".to_owned())), []);
+        assert!(leases.take(Key { seq: 7, attempts: 1 }, &hook));
         leases.give_back(first);
         assert!(!leases.is_taken(first));
         assert_eq!(leases.count(), 1);

@@ -1,1 +1,271 @@
-//! rules
+//! Detectors: loading `detectors/`, evaluating them, running their tests.
+//!
+//! Every detection is a Sigma rule; rsigma parses, compiles and matches values, this room decides when which rule is
+//! asked. [`Sieve`] runs on the workers and drops, before any fact is known, the rules that cannot match; what is left
+//! is decided on the core thread, where [`Correlator`] also counts.
+//!
+//! Invariant: nothing here knows what a fact means. Read on in `logic` for the three-valued evaluation.
+
+mod block;
+mod check;
+mod correlate;
+mod load;
+mod logic;
+mod placeholders;
+mod sieve;
+pub mod table;
+mod view;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rsigma_parser::CorrelationRule;
+use rsigma_parser::LogSource;
+use rsigma_parser::SigmaRule;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::Detector;
+use crate::model::DetectorId;
+use crate::model::Duration;
+use crate::model::Event;
+use crate::model::Field;
+
+pub use check::Tested;
+pub use correlate::Correlator;
+pub use correlate::Fired;
+pub use load::Problem;
+pub use load::Source;
+pub use load::Weight;
+pub use load::read_files;
+pub use sieve::Candidate;
+pub use sieve::Sieve;
+pub use sieve::Verdict;
+
+use block::TestCase;
+use load::Place;
+use logic::Condition;
+use logic::Known;
+use logic::Truth;
+
+/// Which detectors are loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Your own detectors: files, or folders that are searched for `.yml` and `.yaml`. Sigma rules, correlations and
+    /// filters; SigmaHQ's AWS CloudTrail rules load as they are.
+    pub paths: Vec<PathBuf>,
+    /// Whether the detectors that come with grantwatch are loaded.
+    pub builtin: bool,
+    /// Values for `%placeholders%` in rules that use Sigma's `expand`. A rule whose placeholder has no value is left
+    /// out, and said so.
+    pub placeholders: BTreeMap<String, Vec<String>>,
+    /// How long matches of one group fold into one alert, for rules that do not say (published Sigma rules).
+    pub suppress_for: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            builtin: true,
+            placeholders: BTreeMap::new(),
+            suppress_for: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// Facts that this room sets: on the alert of a correlation.
+pub const FIELDS: &[Field] = &[
+    Field {
+        name: "gw.correlation.count",
+        kind: "whole",
+        meaning: "How many events (or distinct values) a correlation counted when it fired.",
+        example: "12",
+    },
+    Field {
+        name: "gw.correlation.timespan_seconds",
+        kind: "whole",
+        meaning: "The length of the correlation's window, in seconds.",
+        example: "600",
+    },
+    Field {
+        name: "gw.correlation.group",
+        kind: "texts",
+        meaning: "What the correlation counted by, as `field=value`.",
+        example: "gw.identity.name=person:alice@example.com",
+    },
+];
+
+/// Where events come from, as Sigma's `logsource` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// `product: aws, service: cloudtrail`.
+    CloudTrail,
+    /// `product: aws, service: vpcflow`.
+    VpcFlow,
+    /// `product: grantwatch, service: intake`: signals about deliveries.
+    Intake,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::CloudTrail, Self::VpcFlow, Self::Intake];
+
+    fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::CloudTrail => ("aws", "cloudtrail"),
+            Self::VpcFlow => ("aws", "vpcflow"),
+            Self::Intake => ("grantwatch", "intake"),
+        }
+    }
+
+    /// Returns the services whose events a rule with this log source applies to: all that it names must agree.
+    fn all_for(source: &LogSource) -> Vec<Self> {
+        let agrees = |named: &Option<String>, ours: &str| {
+            named.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(ours))
+        };
+        let applies = |service: &Self| {
+            let (product, name) = service.names();
+            source.category.is_none()
+                && agrees(&source.product, product)
+                && agrees(&source.service, name)
+        };
+        Self::ALL.into_iter().filter(applies).collect()
+    }
+}
+
+/// A loaded rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    condition: Condition,
+    place: Place,
+    detector: Arc<Detector>,
+    logsource: LogSource,
+    alerts: bool,
+    feeds: bool,
+}
+
+/// A loaded correlation.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    place: Place,
+    detector: Arc<Detector>,
+    rule: CorrelationRule,
+}
+
+impl Rule {
+    fn matches(&self, event: &Event<'_>) -> bool {
+        self.condition.truth(event, Known::All) == Truth::True
+    }
+}
+
+/// All loaded detectors. Immutable: a reload makes another one.
+#[derive(Debug, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    routes: [Arc<[u32]>; 3],
+    correlations: Vec<Counting>,
+    bases: Vec<SigmaRule>,
+    tests: Vec<(DetectorId, Place, TestCase)>,
+    fields: Vec<Field>,
+}
+
+impl Rules {
+    /// Puts detectors together. `fields` is the table of all facts; a rule that names another is an error.
+    ///
+    /// What is wrong is reported and left out; the rest is loaded.
+    pub fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Self, Vec<Problem>) {
+        load::load(config, sources, fields)
+    }
+
+    /// Returns all detectors that can raise alerts: rules first, then correlations, each in the order of files.
+    pub fn detectors(&self) -> impl Iterator<Item = &Arc<Detector>> {
+        let rules = self.rules.iter().filter(|rule| rule.alerts).map(|rule| &rule.detector);
+        rules.chain(self.correlations.iter().map(|counting| &counting.detector))
+    }
+
+    /// Returns all detectors with their places: the file and the line of the document.
+    pub fn placed(&self) -> impl Iterator<Item = ((PathBuf, usize), &Arc<Detector>)> {
+        let rules = self.rules.iter().map(|rule| (&rule.place, &rule.detector));
+        let correlations =
+            self.correlations.iter().map(|counting| (&counting.place, &counting.detector));
+        rules
+            .chain(correlations)
+            .map(|(place, detector)| ((place.path.clone(), place.line), detector))
+    }
+
+    /// Returns how many rules are evaluated, those that only feed correlations included.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Returns whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Returns how many tests the detectors carry, by detector.
+    pub fn test_count(&self, detector: &DetectorId) -> usize {
+        self.tests.iter().filter(|(id, _, _)| id == detector).count()
+    }
+
+    /// Runs the tests that stand in the detectors' files.
+    pub fn test(self: &Arc<Self>) -> Vec<Tested> {
+        check::run(self)
+    }
+
+    /// Decides a candidate, now that `event` has its facts.
+    pub fn decide(&self, candidate: Candidate, event: &Event<'_>) -> bool {
+        match candidate.verdict {
+            Verdict::Matches => true,
+            Verdict::AskFacts => self.rules[candidate.rule as usize].matches(event),
+        }
+    }
+
+    /// Returns the rules that match a signal of ours.
+    pub fn signal_matches(&self, service: &Service, event: &Event<'_>) -> Vec<u32> {
+        let rules = self.of(service).iter();
+        rules.copied().filter(|rule| self.rules[*rule as usize].matches(event)).collect()
+    }
+
+    /// Returns the detector of a rule.
+    pub fn detector(&self, rule: u32) -> &Arc<Detector> {
+        &self.rules[rule as usize].detector
+    }
+
+    /// Returns the detector of a rule that matched, if its matches are alerts.
+    pub fn alerting(&self, rule: u32) -> Option<&Arc<Detector>> {
+        let rule = &self.rules[rule as usize];
+        rule.alerts.then_some(&rule.detector)
+    }
+
+    /// Returns whether a rule's matches are counted by a correlation.
+    pub fn feeds(&self, rule: u32) -> bool {
+        self.rules[rule as usize].feeds
+    }
+
+    fn of(&self, service: &Service) -> &Arc<[u32]> {
+        let place = Service::ALL
+            .iter()
+            .position(|known| known == service)
+            .expect("ALL holds every service");
+        &self.routes[place]
+    }
+
+    fn route(&mut self) {
+        let applicable: Vec<Vec<Service>> =
+            self.rules.iter().map(|rule| Service::all_for(&rule.logsource)).collect();
+        self.routes = Service::ALL.map(|service| {
+            let places = (0u32..).zip(&applicable);
+            places
+                .filter(|(_, services)| services.contains(&service))
+                .map(|(place, _)| place)
+                .collect()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! One pass over a CloudTrail record: notes where its head fields stand and copies nothing.
+//!
+//! The pass checks that the text is JSON as it goes, except for the inside of numbers and of escapes, which is
+//! looked at when somebody reads them. Of a repeated key the last counts, as with `serde_json`.
+//!
+//! Invariant: no allocation, no recursion, and no panic on any input; `tests` holds it to `serde_json`.
+
+use crate::model::Slot;
+use crate::model::SlotSpan;
+use crate::model::Slots;
+use crate::model::json;
+
+/// Why a record could not be read, and where it went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// Byte offset in the text.
+    pub at: usize,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+/// Reads the record that begins at `start` (a `{`); returns its slots and the index behind it.
+pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slots, usize), Broken> {
+    let mut slots = Slots::default();
+    let end = object(bytes, start, max_depth, |key, value, end, kind| match top_slot(key) {
+        Some(Slot::UserIdentity) => {
+            note(&mut slots, Slot::UserIdentity, value, end);
+            forget_identity(&mut slots);
+            if kind == b'{' {
+                identity(bytes, value, max_depth - 1, &mut slots)?;
+            }
+            Ok(())
+        }
+        Some(slot) => {
+            note(&mut slots, slot, value, end);
+            Ok(())
+        }
+        None => Ok(()),
+    })?;
+    slots.record = span(start, end);
+    Ok((slots, end))
+}
+
+/// Notes the members of `userIdentity`, which the walk over the record has already checked.
+fn identity(bytes: &[u8], start: usize, max_depth: usize, slots: &mut Slots) -> Result<(), Broken> {
+    object(bytes, start, max_depth, |key, value, end, _| {
+        if let Some(slot) = identity_slot(key) {
+            note(slots, slot, value, end);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Walks one object, calling `member` with each key (between its quotes), its value's range and first byte.
+fn object(
+    bytes: &[u8],
+    start: usize,
+    max_depth: usize,
+    mut member: impl FnMut(&[u8], usize, usize, u8) -> Result<(), Broken>,
+) -> Result<usize, Broken> {
+    let broken = |at, expected| Broken { at, expected };
+    let mut at = json::skip_space(bytes, start + 1);
+    if bytes.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        if bytes.get(at) != Some(&b'"') {
+            return Err(broken(at, "a field name"));
+        }
+        let key_end = json::string_end(bytes, at).ok_or(broken(at, "the end of a string"))?;
+        let key = bytes.get(at + 1..key_end - 1).unwrap_or_default();
+        at = json::skip_space(bytes, key_end);
+        if bytes.get(at) != Some(&b':') {
+            return Err(broken(at, "`:`"));
+        }
+        at = json::skip_space(bytes, at + 1);
+        let end = json::value_end(bytes, at, max_depth)
+            .ok_or(broken(at, "a value, not nested too deep"))?;
+        member(key, at, end, bytes.get(at).copied().unwrap_or_default())?;
+        at = json::skip_space(bytes, end);
+        match bytes.get(at) {
+            Some(b',') => at = json::skip_space(bytes, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            _ => return Err(broken(at, "`,` or `}`")),
+        }
+    }
+}
+
+fn note(slots: &mut Slots, slot: Slot, start: usize, end: usize) {
+    slots.fields[slot as usize] = span(start, end);
+}
+
+/// Spans fit: a delivery's text is bounded below 2 GiB.
+fn span(start: usize, end: usize) -> SlotSpan {
+    let fits = "a delivery's text is bounded below 2 GiB";
+    SlotSpan {
+        start: u32::try_from(start).expect(fits),
+        len: u32::try_from(end - start).expect(fits),
+    }
+}
+
+/// Of a repeated `userIdentity` the last counts, so what the earlier one held is forgotten.
+fn forget_identity(slots: &mut Slots) {
+    for field in slots.fields.iter_mut().skip(Slot::UserType as usize) {
+        *field = SlotSpan::default();
+    }
+}
+
+fn top_slot(key: &[u8]) -> Option<Slot> {
+    Some(match key {
+        b"eventVersion" => Slot::EventVersion,
+        b"eventTime" => Slot::EventTime,
+        b"eventSource" => Slot::EventSource,
+        b"eventName" => Slot::EventName,
+        b"awsRegion" => Slot::AwsRegion,
+        b"sourceIPAddress" => Slot::SourceIpAddress,
+        b"userAgent" => Slot::UserAgent,
+        b"errorCode" => Slot::ErrorCode,
+        b"errorMessage" => Slot::ErrorMessage,
+        b"requestParameters" => Slot::RequestParameters,
+        b"responseElements" => Slot::ResponseElements,
+        b"additionalEventData" => Slot::AdditionalEventData,
+        b"requestID" => Slot::RequestId,
+        b"eventID" => Slot::EventId,
+        b"readOnly" => Slot::ReadOnly,
+        b"resources" => Slot::Resources,
+        b"eventType" => Slot::EventType,
+        b"eventCategory" => Slot::EventCategory,
+        b"managementEvent" => Slot::ManagementEvent,
+        b"recipientAccountId" => Slot::RecipientAccountId,
+        b"sharedEventID" => Slot::SharedEventId,
+        b"vpcEndpointId" => Slot::VpcEndpointId,
+        b"sessionCredentialFromConsole" => Slot::SessionCredentialFromConsole,
+        b"tlsDetails" => Slot::TlsDetails,
+        b"addendum" => Slot::Addendum,
+        b"userIdentity" => Slot::UserIdentity,
+        _ => return escaped_slot(key, ""),
+    })
+}
+
+fn identity_slot(key: &[u8]) -> Option<Slot> {
+    Some(match key {
+        b"type" => Slot::UserType,
+        b"principalId" => Slot::UserPrincipalId,
+        b"arn" => Slot::UserArn,
+        b"accountId" => Slot::UserAccountId,
+        b"accessKeyId" => Slot::UserAccessKeyId,
+        b"userName" => Slot::UserName,
+        b"invokedBy" => Slot::UserInvokedBy,
+        b"sessionContext" => Slot::UserSessionContext,
+        b"onBehalfOf" => Slot::UserOnBehalfOf,
+        _ => return escaped_slot(key, "userIdentity."),
+    })
+}
+
+/// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
+fn escaped_slot(key: &[u8], parent: &str) -> Option<Slot> {
+    memchr::memchr(b'\\', key)?;
+    let key = std::str::from_utf8(key).ok()?;
+    Slot::ALL.iter().copied().find(|slot| {
+        let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
+        segment.is_some_and(|segment| json::key_is(key, segment))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::TrailRecord;
+
+    fn slots(text: &str) -> Slots {
+        let (slots, end) = skim(text.as_bytes(), 0, 64).unwrap();
+        assert_eq!(end, text.len());
+        slots
+    }
+
+    /// Looks a slot's path up in a tree.
+    fn in_tree<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
+        path.split('.').try_fold(tree, |at, key| at.get(key))
+    }
+
+    proptest! {
+        #[test]
+        fn notes_what_serde_finds(values in prop::collection::vec(prop_oneof![
+            Just(json!(null)), Just(json!("")), Just(json!("a \"quoted\" \\ value\u{1F600}")), Just(json!(true)),
+            Just(json!(-1.5e3)), Just(json!({"a": [1, {"b": "}"}]})), Just(json!([])), Just(json!("{\"x\":1}")),
+        ], Slot::ALL.len()), absent in prop::collection::vec(any::<bool>(), Slot::ALL.len()), pretty: bool) {
+            let mut tree = json!({"userIdentity": {}, "somethingNew": {"eventName": "no"}});
+            for ((slot, value), absent) in Slot::ALL.iter().zip(values).zip(absent) {
+                let is_container = *slot == Slot::UserIdentity;
+                if absent || is_container { continue }
+                match slot.path().split_once('.') {
+                    Some((head, member)) => tree[head][member] = value,
+                    None => tree[slot.path()] = value,
+                }
+            }
+            let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) }.unwrap();
+            let slots = slots(&text);
+            let record = TrailRecord::new(&text, &slots);
+            for slot in Slot::ALL {
+                let found = record.slot_raw(*slot).map(|raw| serde_json::from_str::<Value>(raw).unwrap());
+                prop_assert_eq!(found.as_ref(), in_tree(&tree, slot.path()), "{:?}", slot);
+            }
+        }
+
+        #[test]
+        fn agrees_with_serde_on_what_is_whole(text in "\\{(\"[a-c]\":([0-9]|\"x\"|\\{\\}|\\[\\]|,|:)?,?){0,4}\\}?") {
+            let whole = serde_json::from_str::<Value>(&text).is_ok();
+            let skimmed = skim(text.as_bytes(), 0, 64).is_ok_and(|(_, end)| end == text.len());
+            prop_assert_eq!(skimmed, whole, "{}", text);
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _unread = skim(&bytes, 0, 64);
+        }
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_last_counts() {
+        let text =
+            r#"{"eventName":"A","eventName":"B","userIdentity":{"type":"Root","type":"IAMUser"}}"#;
+        let slots = slots(text);
+        let record = TrailRecord::new(text, &slots);
+        assert_eq!(record.slot(Slot::EventName).unwrap(), "B");
+        assert_eq!(record.slot(Slot::UserType).unwrap(), "IAMUser");
+    }
+
+    #[test]
+    fn a_key_in_escapes_is_the_same_key() {
+        let text = r#"{"event\u004eame":"A","userIdentity":{"t\u0079pe":"Root"}}"#;
+        let slots = slots(text);
+        let record = TrailRecord::new(text, &slots);
+        assert_eq!(record.slot(Slot::EventName).unwrap(), "A");
+        assert_eq!(record.slot(Slot::UserType).unwrap(), "Root");
+        assert_eq!(Slots::of(text).unwrap(), slots);
+    }
+
+    #[test]
+    fn names_the_place_that_is_broken() {
+        let broken = skim(br#"{"eventName": nothing}"#, 0, 64).unwrap_err();
+        assert_eq!(broken.at, 14);
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(70), "]".repeat(70));
+        assert!(skim(deep.as_bytes(), 0, 64).is_err());
+    }
+}

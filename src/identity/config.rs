@@ -1,0 +1,149 @@
+//! The `[identity]` section of the operator's file.
+//!
+//! Invariant: a configuration that passes [`Config::check`] cannot make [`super::Registry`] fail.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::Duration;
+
+/// Who counts as a broker or a provisioner, and how long sessions are remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Roles that hand out access on request, as globs over the role's ARN or name (`arn:aws:iam::*:role/TEAM-*`).
+    /// Assignments they make are expected; assignments anybody else makes are not. `*` stands for any text, `?` for
+    /// one character.
+    pub brokers: Vec<Glob>,
+    /// Further roles that build accounts by automation, as globs like `brokers`. `AWSServiceRoleFor*`,
+    /// `AWSControlTowerExecution`, `AWSAFT*`, `stacksets-exec-*` and Identity Center's own provisioning are always
+    /// among them. A person or user who takes such a role is no provisioner.
+    pub provisioners: Vec<Glob>,
+    /// How long a session is remembered when its issuing record does not say when it ends. AWS allows no session
+    /// longer than 36 hours.
+    pub session_max: Duration,
+    /// How many sessions are remembered at once; each takes about a kilobyte. Beyond it the ones that end first are
+    /// forgotten and counted. Sessions that AWS services open for themselves do not count: only their roles are kept.
+    pub max_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            brokers: Vec::new(),
+            provisioners: Vec::new(),
+            session_max: Duration::from_secs(36 * 3_600),
+            max_sessions: 50_000,
+        }
+    }
+}
+
+impl Config {
+    /// Returns what is wrong with it: the key and why.
+    pub fn check(&self) -> Vec<(String, String)> {
+        let mut wrong = Vec::new();
+        for (key, globs) in [("brokers", &self.brokers), ("provisioners", &self.provisioners)] {
+            for (index, glob) in globs.iter().enumerate() {
+                if glob.matches_anything() {
+                    let why =
+                        format!("`{glob}` matches every role, which would silence everything");
+                    wrong.push((format!("{key}[{index}]"), why));
+                }
+            }
+        }
+        let hour = Duration::from_secs(3_600);
+        if self.session_max < hour || self.session_max > Duration::from_secs(7 * 86_400) {
+            let why = format!("{} is not between 1h and 7d", self.session_max);
+            wrong.push(("session_max".to_owned(), why));
+        }
+        if !(1_000..=10_000_000).contains(&self.max_sessions) {
+            let why = format!("{} is not between 1000 and 10000000", self.max_sessions);
+            wrong.push(("max_sessions".to_owned(), why));
+        }
+        wrong
+    }
+}
+
+/// A pattern over role ARNs and names: `*` stands for any text, `?` for one character; case counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Glob(pub String);
+
+impl Glob {
+    /// Returns whether the whole of `text` fits the pattern.
+    pub fn matches(&self, text: &str) -> bool {
+        fits(self.0.as_bytes(), text.as_bytes())
+    }
+
+    /// Returns whether the pattern says nothing: empty, or only stars and question marks.
+    fn matches_anything(&self) -> bool {
+        self.0.bytes().all(|byte| matches!(byte, b'*' | b'?'))
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Matches without recursion: on a mismatch, the last star takes one byte more.
+pub(super) fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut last_star = None;
+    while t < text.len() {
+        match (pattern.get(p), text.get(t)) {
+            (Some(b'*'), _) => {
+                last_star = Some((p, t));
+                p += 1;
+            }
+            (Some(b'?'), Some(_)) => (p, t) = (p + 1, t + 1),
+            (Some(wanted), Some(found)) if wanted == found => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((star, from)) = last_star else { return false };
+                (p, t) = (star + 1, from + 1);
+                last_star = Some((star, from + 1));
+            }
+        }
+    }
+    pattern.get(p..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_fit_whole_texts() {
+        for (glob, text, expected) in [
+            ("arn:aws:iam::*:role/TEAM-*", "arn:aws:iam::111122223333:role/TEAM-grant", true),
+            ("AWSAFT*", "AWSAFTExecution", true),
+            ("AWSAFT*", "MyAWSAFT", false),
+            ("*broker", "the-broker", true),
+            ("*broker", "broker-2", false),
+            ("br?ker", "broker", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-b-b", false),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(Glob(glob.to_owned()).matches(text), expected, "{glob} {text}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_sound_and_mistakes_are_named() {
+        assert_eq!(Config::default().check(), []);
+        let config = Config {
+            brokers: vec![Glob("team".to_owned()), Glob("*".to_owned())],
+            session_max: Duration::from_secs(1),
+            max_sessions: 1,
+            ..Config::default()
+        };
+        let keys: Vec<_> = config.check().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["brokers[1]", "session_max", "max_sessions"]);
+    }
+}

@@ -1,0 +1,71 @@
+//! Answers that were made, so that they need not be made again for each record of a session.
+//!
+//! Invariant: what depends on something is dropped when that is learned; all is dropped when it grows too large.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::model::Facts;
+
+/// How many answers are made before all are dropped and made again as they are asked for.
+const MEMO_MAX: usize = 16_384;
+
+/// Answers given, by the hash of the question, and which of them to drop when something is learned.
+#[derive(Default)]
+pub(super) struct Memo {
+    answers: HashMap<u64, Arc<Facts>, Plain>,
+    touching: HashMap<u64, Vec<u64>, Plain>,
+    /// How many answers were put since all were dropped.
+    puts: usize,
+}
+
+impl Memo {
+    /// The answer given to the question with this hash.
+    pub fn get(&self, hash: u64) -> Option<Arc<Facts>> {
+        self.answers.get(&hash).map(Arc::clone)
+    }
+
+    /// Keeps an answer and what it touched.
+    pub fn put(&mut self, hash: u64, facts: Arc<Facts>, touched: &[u64]) {
+        if self.puts >= MEMO_MAX {
+            *self = Self::default();
+        }
+        self.puts += 1;
+        for mark in touched {
+            self.touching.entry(*mark).or_default().push(hash);
+        }
+        self.answers.insert(hash, facts);
+    }
+
+    /// Drops the answers that touched `mark`.
+    pub fn drop_touched(&mut self, mark: u64) {
+        for question in self.touching.remove(&mark).unwrap_or_default() {
+            self.answers.remove(&question);
+        }
+    }
+}
+
+/// Leaves hashes as they are: the keys of these maps are hashes already.
+#[derive(Default)]
+pub(super) struct AsIs(u64);
+
+/// For maps whose keys are hashes.
+pub(super) type Plain = BuildHasherDefault<AsIs>;
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

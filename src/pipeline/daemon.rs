@@ -1,0 +1,337 @@
+//! The daemon: sources, engine and dispatcher together, and what the operator may tell them.
+//!
+//! Stopping goes the way of the data: sources first, then what they handed over is committed and acknowledged, then
+//! the alerts under way are finished. Reloading changes rules and sinks and touches nothing else; if the new ones are
+//! wrong the old ones stay.
+//!
+//! Invariant: what is not done when the time to drain is over comes again after the next start.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+use tracing::error;
+use tracing::info;
+use tracing::warn;
+
+use crate::config::Config;
+use crate::config::ConfigError;
+use crate::model::ObjectId;
+use crate::outbox;
+use crate::outbox::Leases;
+use crate::pipeline::MIGRATIONS;
+use crate::pipeline::books::Books;
+use crate::pipeline::core::Asked;
+use crate::pipeline::core::Core;
+use crate::pipeline::core::Destination;
+use crate::pipeline::core::Settings;
+use crate::pipeline::detectors::load_detectors;
+use crate::pipeline::dispatch::Clock;
+use crate::pipeline::dispatch::Dispatch;
+use crate::pipeline::dispatch::DispatchError;
+use crate::pipeline::dispatch::Outlet;
+use crate::pipeline::dispatch::WallClock;
+use crate::pipeline::engine::End;
+use crate::pipeline::engine::Engine;
+use crate::pipeline::engine::Gait;
+use crate::pipeline::engine::Pace;
+use crate::pipeline::table;
+use crate::rules::Problem;
+use crate::rules::Rules;
+use crate::rules::Weight;
+use crate::sink;
+use crate::sink::Sink;
+use crate::sink::SinkError;
+use crate::source;
+use crate::source::Known;
+use crate::source::SourceError;
+use crate::store::Reader;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::telemetry::chain;
+
+/// What the operator tells a running daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Finish what was begun, and end.
+    Stop,
+    /// Load detectors and sinks anew.
+    Reload,
+}
+
+/// Why the daemon could not start, or ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The sinks cannot be built.
+    #[error("the sinks cannot be used")]
+    Sinks(#[from] SinkError),
+    /// A source failed.
+    #[error("a source failed")]
+    Source(#[from] SourceError),
+    /// The dispatcher failed.
+    #[error("the dispatcher failed")]
+    Dispatch(#[from] DispatchError),
+    /// The dispatcher broke down.
+    #[error("the dispatcher broke down")]
+    DispatchTask(#[source] tokio::task::JoinError),
+}
+
+/// Runs until told to stop, or until every source has ended by itself.
+///
+/// `reread` gives the configuration anew for [`Order::Reload`].
+///
+/// # Errors
+/// When something that everything depends on fails: the store, a source for good, the dispatcher.
+pub async fn daemon(
+    config: Config,
+    reread: impl Fn() -> Result<Config, ConfigError>,
+    mut orders: mpsc::Receiver<Order>,
+) -> Result<Books, DaemonError> {
+    let (rules, problems) = load_detectors(&config.detectors);
+    tell(&problems);
+    let sinks = sink::build(&config.sink)?;
+    let store = Store::open(&config.store.path, MIGRATIONS)?;
+    let known = known(store.reader()?);
+    let core = Core::open(store, settings(&config, destinations(&sinks)), Arc::clone(&rules))?;
+    let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait(&config));
+    let (stop, stopped) = watch::channel(false);
+    let mut running = source::start(&config.source, known, deliveries, stopped).await?;
+    let mut post = Post::start(&config, sinks, &engine);
+    info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");
+    let end = loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Reload) => post = reload(&reread, &config, &engine, post).await?,
+                Some(Order::Stop) | None => break End::Stopped,
+            },
+            ended = running.ended() => {
+                ended?;
+                info!("every source has ended");
+                break End::Complete;
+            }
+            () = engine.gone() => break End::Stopped,
+            failed = post.failed() => return Err(failed),
+        }
+    };
+    info!("stopping");
+    let deadline = Instant::now() + config.pipeline.drain_timeout.0;
+    stop.send_replace(true);
+    match timeout_at(deadline, running.ended()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "a source failed while stopping"),
+        Err(_) => warn!("not every source came to rest in time; what is left comes again"),
+    }
+    drop(running);
+    let store = config.store.path.clone();
+    let settled = async move {
+        if end == End::Complete {
+            post.empty(&store, deadline).await;
+        }
+        post.stop(deadline).await;
+    };
+    let books = engine.finish(end, settled).await?;
+    info!(total = %books.total(), "stopped");
+    Ok(books)
+}
+
+/// Returns the core's settings as the operator's file has them.
+pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
+    Settings {
+        identity: config.identity.clone(),
+        alert: config.alert.clone(),
+        outbox: config.outbox.clone(),
+        allowed_lateness: config.pipeline.allowed_lateness.span(),
+        dedup_window: config.pipeline.dedup_window.span(),
+        dedup_max_events: config.pipeline.dedup_max_events,
+        destinations,
+        asked: Asked::default(),
+    }
+}
+
+fn gait(config: &Config) -> Gait {
+    Gait {
+        threads: config.pipeline.decode_threads,
+        commit_interval: config.pipeline.commit_interval.0,
+        commit_bytes: config.pipeline.commit_bytes,
+        decode: config.decode.clone(),
+        pace: Pace::Live,
+        clock: || WallClock.now(),
+    }
+}
+
+fn destinations(sinks: &[Sink]) -> Vec<Destination> {
+    let to = |sink: &Sink| Destination { name: sink.name.clone(), min_severity: sink.min_severity };
+    sinks.iter().map(to).collect()
+}
+
+/// Says what is wrong with the detectors; the rest of them is loaded.
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        match problem.weight {
+            Weight::Error => error!(%problem, "a detector is left out"),
+            Weight::Notice => info!(%problem, "a detector cannot match here"),
+        }
+    }
+}
+
+/// Asks the ledger whether an object was committed before. If it cannot be asked, the object is read again, and
+/// the core finds out.
+fn known(reader: Reader) -> Known {
+    let reader = Mutex::new(reader);
+    Arc::new(move |object: &ObjectId| {
+        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        match table::is_known(&reader, object) {
+            Ok(known) => known,
+            Err(error) => {
+                warn!(%object, error = %chain(&error), "could not ask the ledger");
+                false
+            }
+        }
+    })
+}
+
+/// Loads rules and sinks anew; what is wrong leaves the old ones in place.
+async fn reload(
+    reread: &impl Fn() -> Result<Config, ConfigError>,
+    started_with: &Config,
+    engine: &Engine,
+    post: Post,
+) -> Result<Post, DaemonError> {
+    let config = match reread() {
+        Ok(config) => config,
+        Err(error) => {
+            error!(error = %chain(&error), "could not reload: the configuration is wrong; nothing changes");
+            return Ok(post);
+        }
+    };
+    let (rules, problems) = load_detectors(&config.detectors);
+    tell(&problems);
+    if problems.iter().any(|problem| problem.weight == Weight::Error) {
+        error!("could not reload: a detector is wrong; detectors and sinks stay as they are");
+        return Ok(post);
+    }
+    let sinks = match sink::build(&config.sink) {
+        Ok(sinks) => sinks,
+        Err(error) => {
+            error!(error = %chain(&error), "could not reload: a sink is wrong; detectors and sinks stay as they are");
+            return Ok(post);
+        }
+    };
+    swap(&config, started_with, engine, post, &rules, sinks).await
+}
+
+async fn swap(
+    config: &Config,
+    started_with: &Config,
+    engine: &Engine,
+    post: Post,
+    rules: &Arc<Rules>,
+    sinks: Vec<Sink>,
+) -> Result<Post, DaemonError> {
+    let leases = Arc::clone(&post.leases);
+    post.stop(Instant::now() + started_with.pipeline.drain_timeout.0).await;
+    let reloaded = engine.reload(rules, destinations(&sinks));
+    reloaded.map_err(DispatchError::Core)?;
+    info!(detectors = rules.detectors().count(), sinks = sinks.len(), "reloaded");
+    let mut config = config.clone();
+    // Everything but detectors and sinks is as it was at the start.
+    config.store = started_with.store.clone();
+    Ok(Post::start_with(&config, sinks, engine, leases))
+}
+
+/// The dispatcher at work.
+struct Post {
+    task: JoinHandle<Result<(), DispatchError>>,
+    stop: watch::Sender<bool>,
+    leases: Arc<Leases>,
+    commits: watch::Receiver<u64>,
+}
+
+impl Post {
+    fn start(config: &Config, sinks: Vec<Sink>, engine: &Engine) -> Self {
+        Self::start_with(config, sinks, engine, Arc::new(Leases::default()))
+    }
+
+    fn start_with(config: &Config, sinks: Vec<Sink>, engine: &Engine, leases: Arc<Leases>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let dispatch = Dispatch {
+            store: config.store.path.clone(),
+            outlets: sinks.into_iter().map(|sink| Arc::new(sink) as Arc<dyn Outlet>).collect(),
+            outbox: config.outbox.clone(),
+            leases: Arc::clone(&leases),
+            clock: Arc::new(WallClock),
+            commits: engine.commits(),
+            stop: stopped,
+            drain: config.pipeline.drain_timeout.0,
+            settle: Arc::new(engine.settler()),
+        };
+        Self { task: tokio::spawn(dispatch.run()), stop, leases, commits: engine.commits() }
+    }
+
+    /// Waits until the dispatcher fails; it does not end by itself.
+    async fn failed(&mut self) -> DaemonError {
+        match (&mut self.task).await {
+            Ok(Err(error)) => error.into(),
+            Err(error) => DaemonError::DispatchTask(error),
+            // Without sinks there is nothing to dispatch, and nothing that could fail.
+            Ok(Ok(())) => {
+                self.task = tokio::spawn(std::future::pending());
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Waits until the outbox owes nothing any more, or the time is over.
+    async fn empty(&mut self, store: &Path, deadline: Instant) {
+        loop {
+            let seen = *self.commits.borrow_and_update();
+            let path = store.to_owned();
+            let waiting = tokio::task::spawn_blocking(move || {
+                let reader = Reader::open(&path)?;
+                let backlog = outbox::backlog(&reader)?;
+                Ok::<i64, StoreError>(backlog.iter().map(|owed| owed.pending).sum())
+            });
+            match waiting.await {
+                Ok(Ok(0)) => return,
+                Ok(Ok(_)) => {}
+                failed => return warn!(?failed, commits = seen, "could not look into the outbox"),
+            }
+            let changed = timeout_at(deadline, self.commits.changed()).await;
+            if !matches!(changed, Ok(Ok(()))) {
+                return warn!("alerts are left in the outbox; they go out after the next start");
+            }
+        }
+    }
+
+    /// Stops the dispatcher: nothing new is sent, what is under way may end.
+    async fn stop(self, deadline: Instant) {
+        let nobody_listens = self.stop.is_closed();
+        self.stop.send_replace(true);
+        let Self { mut task, .. } = self;
+        if nobody_listens {
+            task.abort();
+        }
+        match timeout_at(deadline, &mut task).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => {
+                warn!(error = %chain(&error), "the dispatcher failed while stopping")
+            }
+            Ok(Err(error)) => {
+                warn!(error = %chain(&error), "the dispatcher broke down while stopping")
+            }
+            Err(_) => {
+                task.abort();
+                warn!("alerts under way were broken off; they are sent again after the next start");
+            }
+        }
+    }
+}

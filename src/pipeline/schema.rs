@@ -1,0 +1,23 @@
+//! The schema of the store, numbered, and the table of all facts: what the rooms bring, put in order.
+
+use crate::alert;
+use crate::identity;
+use crate::model::Field;
+use crate::outbox;
+use crate::pipeline::table;
+use crate::rules;
+use crate::store::Migration;
+
+/// The migrations of the store. Numbers are never reused; a change is a new one at the end.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "ledger, quarantine, counters", sql: table::SCHEMA },
+    Migration { number: 2, name: "sessions", sql: identity::table::SCHEMA },
+    Migration { number: 3, name: "what correlations count", sql: rules::table::SCHEMA },
+    Migration { number: 4, name: "alerts", sql: alert::table::MIGRATION_SQL },
+    Migration { number: 5, name: "outbox", sql: outbox::MIGRATION_SQL },
+];
+
+/// Returns the table of all facts, room by room.
+pub fn fields() -> Vec<Field> {
+    [identity::FIELDS, rules::FIELDS].concat()
+}
