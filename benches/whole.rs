@@ -143,6 +143,7 @@ fn scan(files: &[PathBuf], threads: usize) {
         dedup_window: grantwatch::model::Span(86_400),
         dedup_max_events: 1_800_000,
         destinations: Vec::new(),
+        asked: pipeline::Asked::default(),
     };
     let gait = pipeline::Gait {
         threads,

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -35,6 +34,7 @@ use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::json;
+use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 

@@ -10,7 +10,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::alert;
 use crate::alert::Desk;
 use crate::identity;
 use crate::identity::Registry;
@@ -19,7 +18,6 @@ use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Severity;
 use crate::model::SinkName;
 use crate::model::Slots;
 use crate::model::Span;
@@ -32,6 +30,8 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::seen::Seen;
+use crate::pipeline::settings::Destination;
+use crate::pipeline::settings::Settings;
 use crate::pipeline::signal;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -48,57 +48,6 @@ const LEDGER_KEPT: Span = Span(45 * 86_400);
 
 /// How far an event may lie ahead of real time on a live stream before it no longer moves time forward.
 const MAX_AHEAD: Span = Span(15 * 60);
-
-/// A destination, as far as the core must know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// Its name.
-    pub name: SinkName,
-    /// Alerts below this are not sent there.
-    pub min_severity: Severity,
-}
-
-/// What the core is built from.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `[identity]`.
-    pub identity: identity::Config,
-    /// `[alert]`.
-    pub alert: alert::Config,
-    /// `[outbox]`.
-    pub outbox: outbox::Config,
-    /// `pipeline.allowed_lateness`.
-    pub allowed_lateness: Span,
-    /// `pipeline.dedup_window`.
-    pub dedup_window: Span,
-    /// `pipeline.dedup_max_events`.
-    pub dedup_max_events: u64,
-    /// Where alerts go.
-    pub destinations: Vec<Destination>,
-    /// Events outside of this are learned from and counted, but no rule is asked about them.
-    pub asked: Asked,
-}
-
-/// The span of event time that rules are asked about: half-open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// The first moment.
-    pub from: Seconds,
-    /// The first moment behind it.
-    pub to: Seconds,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self { from: Seconds(i64::MIN), to: Seconds(i64::MAX) }
-    }
-}
-
-impl Asked {
-    fn about(self, time: Seconds) -> bool {
-        self.from <= time && time < self.to
-    }
-}
 
 /// What one commit group has gathered.
 #[derive(Default)]

@@ -8,6 +8,7 @@
 //! Invariant: a lane holds a bounded number of alerts, waits with a bound for everything, and starts nothing
 //! after the stop signal.
 
+mod attempt;
 mod clock;
 mod lane;
 

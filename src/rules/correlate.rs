@@ -23,12 +23,9 @@ use rsigma_eval::ResultBody;
 use rsigma_eval::RuleHeader;
 use rsigma_eval::TimestampFallback;
 use rsigma_eval::result::DetectionBody;
-use rsigma_parser::CorrelationCondition;
 use rsigma_parser::CorrelationRule;
 use rsigma_parser::SigmaCollection;
 use rsigma_parser::SigmaRule;
-use rusqlite::Connection;
-use serde_json::Map;
 use serde_json::Value;
 
 use crate::model::Detector;
@@ -36,23 +33,21 @@ use crate::model::Event;
 use crate::model::Facts;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slot;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::rules::Counting;
 use crate::rules::Rules;
 use crate::rules::block::Block;
+use crate::rules::kept;
 use crate::rules::load::Place;
 use crate::rules::load::Problem;
 use crate::rules::load::Weight;
 use crate::rules::table;
 use crate::rules::view::View;
+use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
-
-/// A record up to this size is kept whole for a correlation's alert; of a larger one the head fields are.
-const MAX_KEPT_RECORD: usize = 8 * 1024;
 
 /// What may wait for the watermark, in bytes. Beyond, the oldest are fed early and order may suffer.
 const MAX_WAITING_BYTES: usize = 32 << 20;
@@ -264,7 +259,7 @@ impl Correlator {
             time: event.time,
             event_id,
             rule_id: base.id.0.clone(),
-            record: self.kept_record(event),
+            record: kept::record(&self.rules, event),
             facts,
             object: object.to_owned(),
         };
@@ -277,39 +272,6 @@ impl Correlator {
         if let Some(replaced) = self.waiting.insert(input.key(), input) {
             self.waiting_bytes -= replaced.bytes();
         }
-    }
-
-    /// Returns the record whole, or its head fields and whatever the correlations look at.
-    pub(super) fn kept_record(&self, event: &Event<'_>) -> String {
-        let record = match event.record {
-            Record::Trail(record) if record.raw().len() <= MAX_KEPT_RECORD => {
-                return record.raw().to_owned();
-            }
-            Record::Trail(record) => record,
-            Record::Flow(_) => return super::view::tree(event).to_string(),
-        };
-        let mut kept = Map::new();
-        let large = [
-            Slot::RequestParameters,
-            Slot::ResponseElements,
-            Slot::AdditionalEventData,
-            Slot::Resources,
-        ];
-        for slot in
-            Slot::ALL.iter().filter(|slot| !slot.path().contains('.') && !large.contains(slot))
-        {
-            if let Some(value) =
-                record.slot_raw(*slot).and_then(|raw| serde_json::from_str(raw).ok())
-            {
-                kept.insert(slot.path().to_owned(), value);
-            }
-        }
-        for path in self.rules.correlations.iter().flat_map(|counting| looked_at(&counting.rule)) {
-            if let Some(value) = record.text(&path).filter(|_| path.contains('.')) {
-                nest(&mut kept, &path, Value::from(value.as_ref()));
-            }
-        }
-        Value::Object(kept).to_string()
     }
 
     /// Lets time come to `watermark` and returns what fired, in the order of event time.
@@ -406,30 +368,6 @@ fn fire(counting: &Counting, body: &CorrelationBody, input: &Input, slots: &Slot
         slots: slots.clone(),
         facts,
         time: input.time,
-    }
-}
-
-/// The fields that a correlation groups and counts by.
-fn looked_at(rule: &CorrelationRule) -> Vec<String> {
-    let mut fields = rule.group_by.clone();
-    fields.extend(rule.aliases.iter().flat_map(|alias| alias.mapping.values().cloned()));
-    if let CorrelationCondition::Threshold { field: Some(names), .. } = &rule.condition {
-        fields.extend(names.iter().cloned());
-    }
-    fields
-}
-
-fn nest(kept: &mut Map<String, Value>, path: &str, value: Value) {
-    match path.split_once('.') {
-        Some((head, rest)) => {
-            let below = kept.entry(head).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(below) = below {
-                nest(below, rest, value);
-            }
-        }
-        None => {
-            kept.insert(path.to_owned(), value);
-        }
     }
 }
 

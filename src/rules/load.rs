@@ -5,7 +5,6 @@
 //! is a silent blind spot.
 
 use std::fmt;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,10 +17,7 @@ use rsigma_parser::SigmaRule;
 use rsigma_parser::Status;
 use rsigma_parser::parse_sigma_yaml;
 
-use crate::model::Detector;
-use crate::model::DetectorId;
 use crate::model::Field;
-use crate::model::Severity;
 use crate::rules::Config;
 use crate::rules::Counting;
 use crate::rules::Rule;
@@ -30,21 +26,12 @@ use crate::rules::Service;
 use crate::rules::block;
 use crate::rules::block::Block;
 use crate::rules::correlate;
+use crate::rules::files::Source;
+use crate::rules::head::Head;
+use crate::rules::head::detector;
 use crate::rules::logic::Condition;
 use crate::rules::placeholders;
 use crate::rules::view::FieldName;
-
-/// The largest detector file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
-
-/// A detector file: where it is from and what stands in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The path, for messages and for the detector's name.
-    pub path: PathBuf,
-    /// The YAML.
-    pub text: String,
-}
 
 /// Where in the detectors something is wrong, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,52 +67,6 @@ impl fmt::Display for Problem {
 pub(super) struct Place {
     pub path: PathBuf,
     pub line: usize,
-}
-
-/// Reads the user's files: each of `paths` is a file or a folder of `.yml` and `.yaml` files, in the order of names.
-pub fn read_files(paths: &[PathBuf]) -> (Vec<Source>, Vec<Problem>) {
-    let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    for path in paths {
-        read_below(path, 0, &mut sources, &mut problems);
-    }
-    (sources, problems)
-}
-
-fn read_below(path: &Path, depth: usize, sources: &mut Vec<Source>, problems: &mut Vec<Problem>) {
-    let mut refuse = |what: String| {
-        problems.push(Problem { path: path.to_owned(), line: 1, what, weight: Weight::Error });
-    };
-    let found = match std::fs::metadata(path) {
-        Ok(found) => found,
-        Err(error) => return refuse(format!("could not be read: {error}")),
-    };
-    if found.is_file() {
-        if found.len() > MAX_FILE_BYTES {
-            return refuse(format!("is {} bytes long, the limit is {MAX_FILE_BYTES}", found.len()));
-        }
-        return match std::fs::read_to_string(path) {
-            Ok(text) => sources.push(Source { path: path.to_owned(), text }),
-            Err(error) => refuse(format!("could not be read: {error}")),
-        };
-    }
-    if depth > 16 {
-        return refuse("folders are nested too deep".to_owned());
-    }
-    let entries = std::fs::read_dir(path).and_then(|entries| {
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>()
-    });
-    match entries {
-        Ok(mut entries) => {
-            entries.sort();
-            for entry in entries {
-                let is_rule = entry.extension().is_some_and(|end| end == "yml" || end == "yaml");
-                if is_rule || entry.is_dir() {
-                    read_below(&entry, depth + 1, sources, problems);
-                }
-            }
-        }
-        Err(error) => refuse(format!("could not be listed: {error}")),
-    }
 }
 
 /// What is being put together.
@@ -401,82 +342,4 @@ fn check_facts(named: &[&FieldName], fields: &[Field], place: &Place, problems: 
             });
         }
     }
-}
-
-/// What rules and correlations say of themselves alike.
-struct Head<'a> {
-    id: &'a str,
-    name: Option<&'a str>,
-    title: &'a str,
-    description: &'a str,
-    level: Option<rsigma_parser::Level>,
-    tags: &'a [String],
-    references: &'a [String],
-    falsepositives: &'a [String],
-}
-
-impl<'a> Head<'a> {
-    fn of_rule(rule: &'a SigmaRule) -> Self {
-        Self {
-            id: rule.id.as_deref().unwrap_or_default(),
-            name: rule.name.as_deref(),
-            title: &rule.title,
-            description: rule.description.as_deref().unwrap_or_default(),
-            level: rule.level,
-            tags: &rule.tags,
-            references: &rule.references,
-            falsepositives: &rule.falsepositives,
-        }
-    }
-
-    fn of_correlation(rule: &'a CorrelationRule) -> Self {
-        Self {
-            id: rule.id.as_deref().unwrap_or_default(),
-            name: rule.name.as_deref(),
-            title: &rule.title,
-            description: rule.description.as_deref().unwrap_or_default(),
-            level: rule.level,
-            tags: &rule.tags,
-            references: &rule.references,
-            falsepositives: &rule.falsepositives,
-        }
-    }
-}
-
-fn detector(config: &Config, place: &Place, head: Head<'_>, block: &Block) -> Detector {
-    let stem =
-        place.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Detector {
-        id: DetectorId(head.id.to_owned()),
-        name: head.name.map_or(stem, str::to_owned),
-        title: head.title.to_owned(),
-        description: head.description.trim().to_owned(),
-        severity: severity(head.level),
-        attack: head.tags.iter().filter_map(|tag| attack(tag)).collect(),
-        references: head.references.to_vec(),
-        falsepositives: head.falsepositives.to_vec(),
-        group_by: block.alert.group_by.clone(),
-        suppress_for: block.alert.suppress_for.unwrap_or(config.suppress_for).span(),
-        story: block.alert.story.clone(),
-        respond: block.alert.respond.clone(),
-    }
-}
-
-fn severity(level: Option<rsigma_parser::Level>) -> Severity {
-    match level {
-        Some(rsigma_parser::Level::Informational) => Severity::Informational,
-        Some(rsigma_parser::Level::Low) => Severity::Low,
-        Some(rsigma_parser::Level::Medium) | None => Severity::Medium,
-        Some(rsigma_parser::Level::High) => Severity::High,
-        Some(rsigma_parser::Level::Critical) => Severity::Critical,
-    }
-}
-
-/// `attack.t1078.004` becomes `T1078.004`; tactics keep their name. Never checked against a list: ATT&CK changes.
-fn attack(tag: &str) -> Option<String> {
-    let name = tag.strip_prefix("attack.")?;
-    let is_technique = name
-        .strip_prefix('t')
-        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
-    Some(if is_technique { name.to_ascii_uppercase() } else { name.to_owned() })
 }

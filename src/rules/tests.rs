@@ -264,14 +264,13 @@ fn windows_live_through_a_restart() {
 #[test]
 fn a_large_record_is_kept_by_its_head_and_what_is_counted() {
     let (rules, _) = load(&FAILURES.replace("userIdentity.userName", "requestParameters.secretId"));
-    let correlator = Correlator::new(Arc::clone(&rules));
     let text = json!({"eventName": "ConsoleLogin", "eventID": "e", "requestParameters":
         {"secretId": "s-1", "long": "x".repeat(10_000)}})
     .to_string();
     let slots = Slots::of(&text).unwrap();
     let record = Record::Trail(TrailRecord::new(&text, &slots));
     let event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
-    let kept: Value = serde_json::from_str(&correlator.kept_record(&event)).unwrap();
+    let kept: Value = serde_json::from_str(&kept::record(&rules, &event)).unwrap();
     assert_eq!(
         kept,
         json!({"eventName": "ConsoleLogin", "eventID": "e", "requestParameters": {"secretId": "s-1"}})

@@ -164,8 +164,12 @@ pub async fn exchange(
     let retry_after = retry_after(response.headers(), now);
     let mut body = Vec::new();
     while body.len() < MAX_ANSWER_BYTES {
-        let Some(part) = response.chunk().await.map_err(unreachable)? else { break };
-        body.extend_from_slice(&part);
+        match response.chunk().await {
+            Ok(Some(part)) => body.extend_from_slice(&part),
+            // The status is the answer. A body that breaks off, as of servers that close TLS without saying so, does not
+            // take it back; who needs the body finds it cut short.
+            Ok(None) | Err(_) => break,
+        }
     }
     body.truncate(MAX_ANSWER_BYTES);
     Ok(Answer { status, retry_after, body })

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::TransactionBehavior;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+
+pub use rusqlite::Connection;
 
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

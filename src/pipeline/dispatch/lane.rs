@@ -14,30 +14,23 @@ use tracing::error;
 use tracing::warn;
 
 use crate::alert;
-use crate::alert::text::Colour;
-use crate::alert::text::Width;
-use crate::model::Alert;
 use crate::model::Seconds;
+use crate::model::SinkName;
 use crate::model::Span;
 use crate::outbox;
 use crate::outbox::Backoff;
-use crate::outbox::Due;
-use crate::outbox::Failure;
-use crate::outbox::Key;
 use crate::outbox::Leases;
-use crate::outbox::Settled;
 use crate::outbox::Share;
-use crate::outbox::Verdict;
 use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::dispatch::DispatchError;
 use crate::pipeline::dispatch::Gone;
 use crate::pipeline::dispatch::Outlet;
 use crate::pipeline::dispatch::Waiting;
-use crate::sink::Kind;
-use crate::sink::Message;
+use crate::pipeline::dispatch::attempt::End;
+use crate::pipeline::dispatch::attempt::Held;
+use crate::pipeline::dispatch::attempt::Job;
+use crate::pipeline::dispatch::attempt::send;
 use crate::sink::Rate;
-use crate::sink::SendError;
-use crate::sink::with_causes;
 use crate::store::Reader;
 use crate::store::StoreError;
 
@@ -94,45 +87,6 @@ enum View {
     Stale,
     /// Nothing more was due when it looked; the next row is due then, if there is one.
     UntilDue(Option<Seconds>),
-}
-
-/// One alert to send, with its lease.
-struct Job {
-    due: Due,
-    alert: Option<Alert>,
-    lease: Held,
-}
-
-/// A lease that is given back unless its outcome was handed over.
-struct Held {
-    leases: Arc<Leases>,
-    key: Key,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Mine,
-    Reported,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.stage == Stage::Mine {
-            self.leases.give_back(self.key);
-        }
-    }
-}
-
-/// How a job ended, as far as the lane's pace depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The sink works: it took the alert, or refused this one for good.
-    Answered,
-    /// The sink did not take it now, and asks to be left alone for so long.
-    Failed { asked: Option<Span> },
-    /// The sink wants nothing more.
-    Closed,
 }
 
 impl Lane {
@@ -310,7 +264,7 @@ async fn ran_out(waiting: &mut Option<Waiting<'static, ()>>) {
 fn read_due(
     reader: &Reader,
     leases: &Arc<Leases>,
-    sink: &crate::model::SinkName,
+    sink: &SinkName,
     now: Seconds,
     limit: usize,
 ) -> Result<(Vec<Job>, View), StoreError> {
@@ -323,8 +277,7 @@ fn read_due(
     }
     let mut jobs = Vec::new();
     for due in outbox::due(reader, sink, now, limit, &|key| leases.is_taken(key))? {
-        if leases.take(due.key, sink) {
-            let lease = Held { leases: Arc::clone(leases), key: due.key, stage: Stage::Mine };
+        if let Some(lease) = Held::take(leases, due.key, sink) {
             let alert = alert::table::opened(reader, &due.alert_id)?;
             jobs.push(Job { due, alert, lease });
         }
@@ -335,74 +288,4 @@ fn read_due(
         View::Stale
     };
     Ok((jobs, view))
-}
-
-/// Asks the sink to take one alert and hands over what became of it.
-async fn send(
-    dispatch: Arc<Dispatch>,
-    outlet: Arc<dyn Outlet>,
-    backoff: Backoff,
-    job: Job,
-) -> Result<End, Gone> {
-    let Job { due, alert, mut lease } = job;
-    let (verdict, end) = match alert {
-        Some(alert) => {
-            let sent = ask(&dispatch, &*outlet, alert).await;
-            judge(&dispatch, &*outlet, &backoff, &due, sent)
-        }
-        None => {
-            error!(sink = %outlet.name(), alert = %due.alert_id, "an alert that is owed is not in the store");
-            (Verdict::Dead { error: "the alert is not in the store".to_owned() }, End::Answered)
-        }
-    };
-    let settled = Settled { key: due.key, at: dispatch.clock.now(), verdict };
-    dispatch.leases.reported(due.key);
-    lease.stage = Stage::Reported;
-    let settle = Arc::clone(&dispatch.settle);
-    // It may wait for room in the core's queue.
-    tokio::task::spawn_blocking(move || settle(settled)).await.unwrap_or(Err(Gone))?;
-    Ok(end)
-}
-
-async fn ask(dispatch: &Dispatch, outlet: &dyn Outlet, alert: Alert) -> Result<(), SendError> {
-    let text = alert::text::for_people(&alert, Width::NARROW, Colour::Plain).into();
-    let message = Message { kind: Kind::Opened, alert: Arc::new(alert), text };
-    let after = outlet.deadline();
-    tokio::select! {
-        sent = outlet.send(&message) => sent,
-        () = dispatch.clock.sleep(after) => Err(SendError::Overdue { sink: outlet.name().clone(), after }),
-    }
-}
-
-/// Decides what becomes of a row, and tells the operator what went wrong.
-fn judge(
-    dispatch: &Dispatch,
-    outlet: &dyn Outlet,
-    backoff: &Backoff,
-    due: &Due,
-    sent: Result<(), SendError>,
-) -> (Verdict, End) {
-    let Err(failed) = sent else { return (Verdict::Delivered, End::Answered) };
-    let (sink, id, attempts) = (outlet.name(), &due.alert_id, due.key.attempts.saturating_add(1));
-    let error = with_causes(&failed);
-    if !failed.is_retryable() {
-        error!(%sink, alert = %id, attempts, %error, "the sink refused an alert for good; it is a dead letter");
-        let end = if failed.is_gone() { End::Closed } else { End::Answered };
-        return (Verdict::Dead { error }, end);
-    }
-    let asked =
-        failed.retry_after().map(|wait| Span(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX)));
-    let failure =
-        Failure { created: due.created, now: dispatch.clock.now(), attempts, error: error.clone() };
-    let verdict = backoff.after_failure(failure, asked, Share(fastrand::f64()));
-    match &verdict {
-        Verdict::Dead { .. } => {
-            error!(%sink, alert = %id, attempts, %error, "gave up delivering an alert; it is a dead letter");
-        }
-        Verdict::Retry { at, .. } => {
-            warn!(%sink, alert = %id, attempts, again = %at, %error, "could not deliver an alert");
-        }
-        Verdict::Delivered => {}
-    }
-    (verdict, End::Failed { asked })
 }

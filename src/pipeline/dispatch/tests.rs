@@ -1,3 +1,5 @@
+//! Stories of lanes: sinks that take, refuse, stall and come back, on a clock that is told.
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc;

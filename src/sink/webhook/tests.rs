@@ -177,3 +177,23 @@ async fn a_long_answer_is_read_up_to_a_size() {
     let error = outcome.unwrap_err();
     assert!(error.is_retryable() && error.to_string().len() < 1_000);
 }
+
+#[tokio::test]
+async fn a_status_counts_though_its_body_breaks_off() {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::io::AsyncWriteExt as _;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 65_536];
+        // The request is small and arrives whole or in two parts; its end is the alert's.
+        let mut length = 0;
+        while !request[..length].ends_with(b"}}") {
+            length += stream.read(&mut request[length..]).await.unwrap();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthanks").await.unwrap();
+    });
+    sink(&url, "").unwrap().send(&message()).await.unwrap();
+}

@@ -1,0 +1,60 @@
+//! What the core is built from.
+
+use crate::alert;
+use crate::identity;
+use crate::model::Seconds;
+use crate::model::Severity;
+use crate::model::SinkName;
+use crate::model::Span;
+use crate::outbox;
+
+/// A destination, as far as the core must know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name.
+    pub name: SinkName,
+    /// Alerts below this are not sent there.
+    pub min_severity: Severity,
+}
+
+/// What the core is built from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[identity]`.
+    pub identity: identity::Config,
+    /// `[alert]`.
+    pub alert: alert::Config,
+    /// `[outbox]`.
+    pub outbox: outbox::Config,
+    /// `pipeline.allowed_lateness`.
+    pub allowed_lateness: Span,
+    /// `pipeline.dedup_window`.
+    pub dedup_window: Span,
+    /// `pipeline.dedup_max_events`.
+    pub dedup_max_events: u64,
+    /// Where alerts go.
+    pub destinations: Vec<Destination>,
+    /// Events outside of this are learned from and counted, but no rule is asked about them.
+    pub asked: Asked,
+}
+
+/// The span of event time that rules are asked about: half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The first moment.
+    pub from: Seconds,
+    /// The first moment behind it.
+    pub to: Seconds,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { from: Seconds(i64::MIN), to: Seconds(i64::MAX) }
+    }
+}
+
+impl Asked {
+    pub(super) fn about(self, time: Seconds) -> bool {
+        self.from <= time && time < self.to
+    }
+}
