@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::outside::aws::Wiring;
+use crate::outside::daemon::House;
 use crate::outside::deliveries;
 use crate::outside::envelope;
 use crate::outside::stage::Stage;
@@ -35,17 +36,9 @@ fn s3_tells_eventbridge() {
     arrives_by(Wiring::EventBridge);
 }
 
-/// Returns a stage whose bucket tells nobody: the story sends the messages.
-fn untold() -> Stage {
-    use crate::outside::aws::PATIENT;
-    use crate::outside::moto::Moto;
-    let aws = Moto::shared();
-    Stage::with(aws, &aws.url(), aws.bucket(), aws.queue(PATIENT))
-}
-
 #[test]
 fn cloudtrail_tells_its_own_topic() {
-    let stage = untold();
+    let stage = Stage::untold();
     let expected = stage.deliver([1, 2]);
     let keys = [deliveries::key(1), deliveries::key(2)];
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -56,7 +49,7 @@ fn cloudtrail_tells_its_own_topic() {
 
 #[test]
 fn eventbridge_brings_the_record_itself() {
-    let stage = untold();
+    let stage = Stage::untold();
     let expected = deliveries::ids_of([1]);
     stage.queue.send(&envelope::eventbridge(&deliveries::trail_stopped(1)));
     stage.queue.send(&envelope::eventbridge(&deliveries::quiet(1, 0)));
@@ -67,7 +60,7 @@ fn eventbridge_brings_the_record_itself() {
 
 #[test]
 fn one_message_announces_several_objects() {
-    let stage = untold();
+    let stage = Stage::untold();
     let expected = stage.deliver([1, 2, 3]);
     let keys = [1, 2, 3].map(deliveries::key);
     let objects: Vec<_> =
@@ -94,7 +87,7 @@ fn test_events_are_deleted_and_leave_nothing() {
 
 #[test]
 fn security_lake_and_other_topics_are_routed_and_deleted() {
-    let stage = untold();
+    let stage = Stage::untold();
     stage.queue.send(&envelope::security_lake(&stage.bucket.name));
     let config =
         json!({ "messageType": "ConfigurationItemChangeNotification", "configurationItem": {} });
@@ -136,7 +129,7 @@ fn keys_with_odd_letters_are_found() {
 
 #[test]
 fn keys_with_odd_letters_are_found_as_aws_and_cloudtrail_write_them() {
-    let stage = untold();
+    let stage = Stage::untold();
     for (number, key) in (1..).zip(ODD_KEYS) {
         stage.bucket.put(key, &deliveries::delivery(number));
     }
@@ -150,11 +143,11 @@ fn keys_with_odd_letters_are_found_as_aws_and_cloudtrail_write_them() {
 
 #[test]
 fn what_is_not_for_us_goes_to_quarantine_and_stops_nothing() {
-    let mut stage = untold();
+    let mut stage = Stage::untold();
     let foreign = stage.aws.bucket();
     foreign.put(&deliveries::key(7), &deliveries::delivery(7));
     let buckets = format!("buckets = [\"{}\"]", stage.bucket.name);
-    let house = crate::outside::daemon::House::new();
+    let house = House::new();
     stage.house =
         house.reading(&stage.aws.url(), &stage.queue.url, &buckets).telling(&stage.siem.url(), "");
 
@@ -187,8 +180,8 @@ fn what_is_not_for_us_goes_to_quarantine_and_stops_nothing() {
 
 #[test]
 fn a_pasted_file_is_read_where_the_operator_allows_it() {
-    let mut stage = untold();
-    stage.house = crate::outside::daemon::House::new()
+    let mut stage = Stage::untold();
+    stage.house = House::new()
         .reading(&stage.aws.url(), &stage.queue.url, "accept_inline = true")
         .telling(&stage.siem.url(), "");
     stage.queue.send(&json!({ "Records": [deliveries::trail_stopped(8)] }).to_string());

@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
+use crate::outside::aws::PATIENT;
 use crate::outside::aws::Wiring;
 use crate::outside::chance::Chance;
 use crate::outside::daemon::House;
@@ -141,6 +142,34 @@ fn a_message_received_twice_at_once_is_one_delivery() {
     let expected = stage.deliver([1, 2, 3]);
     let mut daemon = stage.house.run();
     stage.await_delivered(&mut daemon, &expected);
+}
+
+#[test]
+fn a_message_that_is_refused_is_refused_once() {
+    // The first thing a new house sees, before any event has told it the time; it cannot be deleted for a while.
+    let aws = Moto::shared();
+    let (bucket, queue) = (aws.bucket(), aws.queue(PATIENT));
+    let may_delete = Arc::new(AtomicBool::new(false));
+    let is_allowed = Arc::clone(&may_delete);
+    let network = Proxy::before(aws, move |call| match call.action {
+        "DeleteMessageBatch" if !is_allowed.load(Ordering::SeqCst) => {
+            Fate::Fail(500, "InternalFailure")
+        }
+        _ => Fate::Pass,
+    });
+    let stage = Stage::with(aws, &network.url(), bucket, queue);
+    stage.queue.send("hello");
+    let mut daemon = stage.house.run();
+    daemon.await_that("quarantine", |_| stage.house.store().quarantine().len() == 1);
+    let expected = stage.deliver([1]);
+    stage.queue.send(&envelope::s3(&[(&stage.bucket.name, &deliveries::key(1))]));
+    daemon.await_that("the alert", |_| stage.siem.ids().is_superset(&expected));
+    daemon.await_that("the message again", |_| stage.queue.depth().waiting > 0);
+    daemon.await_that("its receipt", |_| stage.queue.depth().waiting == 0);
+    may_delete.store(true, Ordering::SeqCst);
+    stage.await_drained(&mut daemon);
+    let quarantine = stage.house.store().quarantine();
+    assert_eq!(quarantine.len(), 1, "{quarantine:#?}");
 }
 
 /// Puts `bytes` beside two good deliveries; expects the good ones' alerts and one row of quarantine, whose reason

@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::outside::chance::Chance;
 use crate::outside::daemon::House;
 use crate::outside::deliveries;
+use crate::outside::envelope;
 use crate::outside::siem::Mood;
 use crate::outside::siem::Siem;
 use crate::outside::stage::Stage;
@@ -128,7 +129,7 @@ fn a_reload_takes_new_detectors_and_keeps_the_old_ones_if_the_new_are_broken() {
 
 #[test]
 fn a_reload_under_load_changes_sinks_without_losing_or_repeating() {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let next = Siem::start();
     let mut daemon = stage.house.run();
     let mut expected = stage.deliver(1..=20);
@@ -162,7 +163,6 @@ fn a_reload_under_load_changes_sinks_without_losing_or_repeating() {
     daemon.await_word("alow_http");
     let last = stage.deliver([41]);
     daemon.await_that("an alert after all that", |_| next.ids().is_superset(&last));
-    stage.siem = next;
 }
 
 #[test]
@@ -212,9 +212,12 @@ fn a_store_that_cannot_be_written_is_a_clear_refusal() {
 
 #[test]
 fn a_full_disk_is_a_clear_end_and_nothing_is_acknowledged_that_is_not_on_disk() {
-    let stage = Stage::new();
+    // Announced by hand, because S3's own test event would not be in the count of objects.
+    let stage = Stage::untold();
     let expected = stage.deliver(1..=60);
-    let announced = 61; // With S3's test event.
+    for number in 1..=60 {
+        stage.queue.send(&envelope::s3(&[(&stage.bucket.name, &deliveries::key(number))]));
+    }
     // No file may grow beyond 400 KiB: for SQLite, that is a full disk. It must come as an error, not as a signal.
     let mut daemon = stage.house.run_after("trap '' XFSZ && ulimit -f 800");
     let (status, log) = daemon.ended();
@@ -224,7 +227,7 @@ fn a_full_disk_is_a_clear_end_and_nothing_is_acknowledged_that_is_not_on_disk() 
     let committed = stage.house.store().ledger().len() as u64;
     assert!(committed > 0, "it did not even begin: the story tells nothing\n{log}");
     let left = depth.waiting + depth.hidden;
-    assert!(left + committed >= announced, "{left} left, {committed} committed of {announced}");
+    assert!(left + committed >= 60, "{left} left, {committed} committed of 60");
     // With room again, everything arrives.
     let mut daemon = stage.house.run();
     daemon.await_that("all alerts", |_| stage.siem.ids() == expected);

@@ -11,6 +11,7 @@ use crate::outside::deliveries;
 use crate::outside::siem::Mood;
 use crate::outside::siem::Siem;
 use crate::outside::splunk;
+use crate::outside::splunk::Acknowledges;
 use crate::outside::splunk::Splunk;
 use crate::outside::stage::Stage;
 use crate::outside::wait;
@@ -130,7 +131,7 @@ fn an_answer_that_never_comes_is_a_failed_try() {
 
 #[test]
 fn splunk_has_an_alert_only_when_it_is_indexed() {
-    let splunk = Splunk::start();
+    let splunk = Splunk::start(Acknowledges::Yes);
     let stage = Stage::new();
     let token = stage.house.path("token");
     fs::write(&token, splunk::TOKEN).unwrap();
@@ -170,7 +171,7 @@ fn splunk_has_an_alert_only_when_it_is_indexed() {
 
 #[test]
 fn splunk_that_is_busy_is_asked_again() {
-    let splunk = Splunk::start();
+    let splunk = Splunk::start(Acknowledges::No);
     splunk.refuse(Some((503, 9)));
     let stage = Stage::new();
     let house = House::new();

@@ -16,6 +16,16 @@ use crate::outside::http::Server;
 /// The token that collector and sink share.
 pub const TOKEN: &str = "11112222-3333-4444-5555-666677778888";
 
+/// Whether the token has indexer acknowledgement enabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acknowledges {
+    /// It says of each event when it is indexed, and wants to know who asks.
+    #[default]
+    Yes,
+    /// Events are accepted, and that is all.
+    No,
+}
+
 /// The collector.
 pub struct Splunk {
     server: Server,
@@ -24,6 +34,7 @@ pub struct Splunk {
 
 #[derive(Default)]
 struct State {
+    acknowledges: Acknowledges,
     /// Events by the number of their acknowledgement.
     events: BTreeMap<u64, Vec<Value>>,
     /// Numbers whose events are indexed.
@@ -37,8 +48,8 @@ struct State {
 
 impl Splunk {
     /// Starts a collector that takes events and indexes none before it is told to.
-    pub fn start() -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
+    pub fn start(acknowledges: Acknowledges) -> Self {
+        let state = Arc::new(Mutex::new(State { acknowledges, ..State::default() }));
         let receiver = Arc::clone(&state);
         let server = Server::start(move |request| {
             let answer = receiver.lock().unwrap().receive(&request);
@@ -88,12 +99,14 @@ impl State {
             return told(403, 4, "Invalid token");
         }
         let channel = request.header("x-splunk-request-channel").unwrap_or_default();
-        if channel.is_empty() && !query.contains("channel=") {
+        let wants_channel = self.acknowledges == Acknowledges::Yes;
+        if wants_channel && channel.is_empty() && !query.contains("channel=") {
             self.faults.push(format!("{path} without a channel"));
             return told(400, 10, "Data channel is missing");
         }
         match path {
             "/services/collector/event" | "/services/collector" => self.take(request),
+            "/services/collector/ack" if !wants_channel => told(400, 14, "ACK is disabled"),
             "/services/collector/ack" => self.acknowledge(request),
             _ => {
                 self.faults.push(format!("nothing lives at {path}"));
@@ -112,7 +125,10 @@ impl State {
         match events {
             Ok(events) if events.iter().all(|event| event["event"].is_object()) => {
                 self.events.insert(number, events);
-                let body = json!({ "text": "Success", "code": 0, "ackId": number });
+                let mut body = json!({ "text": "Success", "code": 0 });
+                if self.acknowledges == Acknowledges::Yes {
+                    body["ackId"] = json!(number);
+                }
                 Response::text(200, &body.to_string())
             }
             _ => {

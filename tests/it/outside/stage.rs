@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::outside::aws::Aws;
 use crate::outside::aws::Bucket;
+use crate::outside::aws::PATIENT;
 use crate::outside::aws::Queue;
 use crate::outside::aws::Wiring;
 use crate::outside::daemon::Daemon;
@@ -38,6 +39,12 @@ impl Stage {
         let aws = Moto::shared();
         let (bucket, queue) = aws.wired(wiring);
         Self::with(aws, &aws.url(), bucket, queue)
+    }
+
+    /// Sets up a stage whose bucket tells nobody: the story sends the messages.
+    pub fn untold() -> Self {
+        let aws = Moto::shared();
+        Self::with(aws, &aws.url(), aws.bucket(), aws.queue(PATIENT))
     }
 
     /// Sets up a stage whose daemon reaches AWS at `endpoint`.
