@@ -23,6 +23,7 @@ use crate::alert::text::for_people;
 use crate::cli::Exit;
 use crate::cli::demo::receiver::Receiver;
 use crate::config::Config;
+use crate::identity::Glob;
 use crate::model::Alert;
 use crate::model::Severity;
 use crate::model::SinkName;
@@ -87,6 +88,8 @@ async fn play(folder: &Path) -> anyhow::Result<(Books, Vec<Alert>)> {
 fn configuration(folder: &Path, receiver: Url) -> Config {
     let mut config = Config::default();
     config.store.path = folder.join("grantwatch.db");
+    // The role of the organisation's access broker: what it assigns is how it should be.
+    config.identity.brokers = vec![Glob("grant-broker-*".to_owned())];
     let mut days = source::folder::Config::new("sample-day", folder.join("deliveries"));
     days.watch = false;
     config.source.folder = vec![days];
@@ -104,7 +107,8 @@ fn show(out: &mut impl Write, alerts: &[Alert]) -> io::Result<()> {
     let colour = if io::stdout().is_terminal() { Colour::Ansi } else { Colour::Plain };
     let width = Width(usize::from(Table::new().width().unwrap_or(100)).min(120));
     let mut alerts: Vec<&Alert> = alerts.iter().collect();
-    alerts.sort_by(|a, b| (a.severity, a.first_seen, &a.id).cmp(&(b.severity, b.first_seen, &b.id)));
+    alerts
+        .sort_by(|a, b| (a.severity, a.first_seen, &a.id).cmp(&(b.severity, b.first_seen, &b.id)));
     for alert in alerts {
         writeln!(out, "{}", for_people(alert, width, colour))?;
     }
