@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::identity::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
+use crate::model::Span;
 use crate::pipeline;
 use crate::pipeline::Asked;
 use crate::pipeline::books::Books;
@@ -154,7 +155,12 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };
-    let settings = pipeline::Settings { asked, ..daemon::settings(&config, Vec::new()) };
+    // Everything there is will be read, so correlations can wait for all of it: the order of files changes nothing.
+    let settings = pipeline::Settings {
+        asked,
+        allowed_lateness: Span(i64::MAX),
+        ..daemon::settings(&config, Vec::new())
+    };
     let gait = pipeline::Gait {
         threads: args.threads.into(),
         commit_interval: config.pipeline.commit_interval.0,
