@@ -23,8 +23,10 @@ use crate::cli::output::Format;
 use crate::cli::output::Screen;
 use crate::cli::severity;
 use crate::config::Config;
+use crate::identity::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
+use crate::model::Span;
 use crate::pipeline;
 use crate::pipeline::Asked;
 use crate::pipeline::books::Books;
@@ -81,6 +83,10 @@ pub struct ScanArgs {
     /// Leave the built-in detectors out.
     #[arg(long)]
     pub no_builtin: bool,
+
+    /// The roles of your access broker, as globs over ARN or name: assignments they make are how it should be.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub broker: Vec<String>,
 
     /// The AWS endpoint, for servers that are not AWS.
     #[arg(long, value_name = "URL", help_heading = "AWS")]
@@ -144,11 +150,17 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
 
 /// Reads the target through the engine.
 async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
-    let config = Config::default();
+    let mut config = Config::default();
+    config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };
-    let settings = pipeline::Settings { asked, ..daemon::settings(&config, Vec::new()) };
+    // Everything there is will be read, so correlations can wait for all of it: the order of files changes nothing.
+    let settings = pipeline::Settings {
+        asked,
+        allowed_lateness: Span(i64::MAX),
+        ..daemon::settings(&config, Vec::new())
+    };
     let gait = pipeline::Gait {
         threads: args.threads.into(),
         commit_interval: config.pipeline.commit_interval.0,

@@ -108,6 +108,12 @@ impl<'a> Caller<'a> {
         self.context.created.is_some() || self.key.starts_with("ASIA")
     }
 
+    /// Whether an AWS service made the call in the caller's stead. The console's sign-in service is but the browser's
+    /// way in.
+    pub fn is_served(&self) -> bool {
+        !self.invoked_by.is_empty() && self.invoked_by != "signin.amazonaws.com"
+    }
+
     /// The full ARN of the role behind the session, or the session's own where the issuer is not named.
     pub fn role_arn(&self) -> &str {
         match &*self.sort {

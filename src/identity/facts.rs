@@ -78,7 +78,7 @@ pub(super) fn session_facts(
     set_identity(&mut facts, caller, own, lineage);
     set_session(&mut facts, caller, lineage);
     set_issue(&mut facts, caller, lineage);
-    let is_service_made = !caller.invoked_by.is_empty() || own.kind == Kind::Service;
+    let is_service_made = caller.is_served() || own.kind == Kind::Service;
     facts.set("gw.by_service", is_service_made);
     // A person in the broker's role is no broker.
     let is_automation = !lineage.origin.kind.has_hands();

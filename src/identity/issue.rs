@@ -131,7 +131,7 @@ impl<'a> Reader<'_, 'a> {
     /// The address, unless a service made the call for the caller.
     fn own_address(&self) -> Option<Box<str>> {
         let source = self.record.slot_or_empty(Slot::SourceIpAddress);
-        let is_own = self.caller.invoked_by.is_empty() && Address::parse(&source).is_some();
+        let is_own = !self.caller.is_served() && Address::parse(&source).is_some();
         is_own.then(|| source.into())
     }
 

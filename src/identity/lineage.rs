@@ -62,6 +62,11 @@ pub(super) fn mark(text: &str) -> u64 {
     xxh3_64(text.as_bytes())
 }
 
+/// Returns the mark of a join: its subject's, so that all joins by one role session share it.
+pub(super) fn join_mark(by: &str) -> u64 {
+    mark(by.split_once(':').map_or(by, |(_, subject)| subject))
+}
+
 /// Traces `caller`, whom its own record names `own`.
 pub(super) fn trace<'s>(caller: &Caller<'_>, own: &Party, sessions: &'s Sessions) -> Lineage<'s> {
     let mut tracer = Tracer { sessions, touched: Vec::new() };
@@ -214,7 +219,10 @@ impl<'s> Tracer<'s> {
 
     /// Sessions kept under `by` that started around `at`, newest first.
     fn joined(&mut self, by: &str, at: Seconds, (before, after): (i64, i64)) -> Vec<&'s Session> {
-        self.touched.push(mark(by));
+        let mark = join_mark(by);
+        if self.touched.last() != Some(&mark) {
+            self.touched.push(mark);
+        }
         let (from, to) = (at.plus(Span(-before)), at.plus(Span(after)));
         let mut found: Vec<_> = self
             .sessions

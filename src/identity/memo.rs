@@ -3,6 +3,7 @@
 //! Invariant: what depends on something is dropped when that is learned; all is dropped when it grows too large.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ const MEMO_MAX: usize = 16_384;
 #[derive(Default)]
 pub(super) struct Memo {
     answers: HashMap<u64, Arc<Facts>, Plain>,
-    touching: HashMap<u64, Vec<u64>, Plain>,
+    /// As a rule one answer touches a mark: that one stands outside the list, which then takes no memory.
+    touching: HashMap<u64, (u64, Vec<u64>), Plain>,
     /// How many answers were put since all were dropped.
     puts: usize,
 }
@@ -36,14 +38,21 @@ impl Memo {
         }
         self.puts += 1;
         for mark in touched {
-            self.touching.entry(*mark).or_default().push(hash);
+            match self.touching.entry(*mark) {
+                Entry::Occupied(mut kept) => kept.get_mut().1.push(hash),
+                Entry::Vacant(free) => {
+                    free.insert((hash, Vec::new()));
+                }
+            }
         }
         self.answers.insert(hash, facts);
     }
 
     /// Drops the answers that touched `mark`.
     pub fn drop_touched(&mut self, mark: u64) {
-        for question in self.touching.remove(&mark).unwrap_or_default() {
+        let Some((first, others)) = self.touching.remove(&mark) else { return };
+        self.answers.remove(&first);
+        for question in others {
             self.answers.remove(&question);
         }
     }

@@ -20,6 +20,7 @@ use crate::identity::facts::event_facts;
 use crate::identity::facts::session_facts;
 use crate::identity::issue;
 use crate::identity::issue::Issue;
+use crate::identity::lineage::join_mark;
 use crate::identity::lineage::mark;
 use crate::identity::lineage::trace;
 use crate::identity::memo::Memo;
@@ -204,7 +205,7 @@ impl Registry {
             return;
         }
         self.memo.drop_touched(mark(&issue.key));
-        self.memo.drop_touched(mark(&issue.session.join));
+        self.memo.drop_touched(join_mark(&issue.session.join));
         self.dirty.gone.remove(&issue.key);
         self.dirty.sessions.insert(issue.key.clone());
         self.sessions.insert(issue.key, issue.session);
@@ -221,7 +222,7 @@ impl Registry {
     fn drop_session(&mut self, key: &str) {
         if let Some(session) = self.sessions.remove(key) {
             self.memo.drop_touched(mark(key));
-            self.memo.drop_touched(mark(&session.join));
+            self.memo.drop_touched(join_mark(&session.join));
         }
     }
 

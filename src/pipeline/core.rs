@@ -267,7 +267,7 @@ impl Core {
     }
 
     fn time_passes(&mut self) {
-        let late = self.newest.plus(Span(-self.settings.allowed_lateness.0));
+        let late = Seconds(self.newest.0.saturating_sub(self.settings.allowed_lateness.0));
         self.watermark = self.watermark.max(late);
         self.advance(self.watermark);
     }

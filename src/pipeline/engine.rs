@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use crate::decode;
@@ -45,8 +46,8 @@ enum ToCore {
     Batch(u64, Box<Batch>),
     Settled(Settled),
     Reload(Arc<Rules>, Vec<Destination>),
-    /// Nothing comes any more, ever: let everything that waits for time happen.
-    Complete,
+    /// Nothing comes any more, ever: let everything that waits for time happen, commit it, and say so.
+    Complete(oneshot::Sender<()>),
     /// All workers and sinks have ended.
     Ended,
 }
@@ -182,7 +183,9 @@ impl Engine {
         // A core that is gone has left its error behind, which is read below.
         let mut _gone = false;
         if end == End::Complete {
-            _gone |= to_core.send(ToCore::Complete).is_err();
+            let (committed, done) = oneshot::channel();
+            _gone |= to_core.send(ToCore::Complete(committed)).is_err();
+            _gone |= done.await.is_err();
         }
         settled.await;
         _gone |= to_core.send(ToCore::Ended).is_err();
@@ -309,9 +312,11 @@ impl Driver<'_> {
                     self.commit()?;
                     self.core.reload(rules, destinations)?;
                 }
-                Ok(ToCore::Complete) => {
+                Ok(ToCore::Complete(committed)) => {
                     self.core.finish();
                     self.commit()?;
+                    // Whoever waited may have gone; then nobody needs to know.
+                    let _nobody = committed.send(()).is_err();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToCore::Ended) | Err(RecvTimeoutError::Disconnected) => break,

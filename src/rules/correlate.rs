@@ -6,37 +6,17 @@
 //!
 //! Invariant: no clock. `advance` is told how far time has come.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use rsigma_eval::CorrelationAction;
-use rsigma_eval::CorrelationBody;
-use rsigma_eval::CorrelationConfig;
-use rsigma_eval::CorrelationEngine;
-use rsigma_eval::CorrelationEventMode;
-use rsigma_eval::EvaluationResult;
-use rsigma_eval::Event as SigmaEvent;
-use rsigma_eval::EventValue;
-use rsigma_eval::ResultBody;
-use rsigma_eval::RuleHeader;
-use rsigma_eval::TimestampFallback;
-use rsigma_eval::result::DetectionBody;
 use rsigma_parser::CorrelationRule;
-use rsigma_parser::SigmaCollection;
 use rsigma_parser::SigmaRule;
-use serde_json::Value;
 
 use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Facts;
-use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slots;
 use crate::model::Span;
-use crate::model::TrailRecord;
-use crate::rules::Counting;
 use crate::rules::Rules;
 use crate::rules::block::Block;
 use crate::rules::kept;
@@ -44,18 +24,15 @@ use crate::rules::load::Place;
 use crate::rules::load::Problem;
 use crate::rules::load::Weight;
 use crate::rules::table;
-use crate::rules::view::View;
+use crate::rules::windows::Fired;
+use crate::rules::windows::Windows;
+use crate::rules::windows::engine;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 
 /// What may wait for the watermark, in bytes. Beyond, the oldest are fed early and order may suffer.
 const MAX_WAITING_BYTES: usize = 32 << 20;
-
-/// Bounds of rsigma's state.
-const MAX_GROUPS: usize = 100_000;
-const MAX_GROUP_ENTRIES: usize = 10_000;
-const MAX_EVENT_IDS: usize = 100;
 
 /// The rules that one correlation counts.
 pub(super) struct Bases {
@@ -121,26 +98,6 @@ pub(super) fn prepare(
     (bases.collect(), whole)
 }
 
-fn engine(
-    rules: &[SigmaRule],
-    correlations: &[&CorrelationRule],
-) -> rsigma_eval::Result<CorrelationEngine> {
-    let mut engine = CorrelationEngine::new(CorrelationConfig {
-        timestamp_fallback: TimestampFallback::Skip,
-        max_state_entries: MAX_GROUPS,
-        max_group_entries: Some(MAX_GROUP_ENTRIES),
-        action_on_match: CorrelationAction::Alert,
-        correlation_event_mode: CorrelationEventMode::Refs,
-        max_correlation_events: MAX_EVENT_IDS,
-        ..CorrelationConfig::default()
-    });
-    let mut collection = SigmaCollection::new();
-    collection.rules = rules.to_vec();
-    collection.correlations = correlations.iter().map(|rule| (*rule).clone()).collect();
-    engine.add_collection(&collection)?;
-    Ok(engine)
-}
-
 /// A match of a base rule, waiting for its turn or kept for a restart.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Input {
@@ -162,38 +119,12 @@ impl Input {
     }
 }
 
-/// A correlation that fired.
-#[derive(Debug)]
-pub struct Fired {
-    /// Its detector.
-    pub detector: Arc<Detector>,
-    /// The objects of the last event that was counted.
-    pub object: String,
-    /// The events counted, oldest first, bounded.
-    pub event_ids: Vec<String>,
-    record: String,
-    slots: Slots,
-    facts: Facts,
-    time: Seconds,
-}
-
-impl Fired {
-    /// Returns when the last event that was counted happened.
-    pub fn time(&self) -> Seconds {
-        self.time
-    }
-
-    /// Returns the last event that was counted, with `gw.correlation.` facts.
-    pub fn event(&self) -> Event<'_> {
-        let record = Record::Trail(TrailRecord::new(&self.record, &self.slots));
-        Event { time: self.time, record, session: None, facts: self.facts.clone() }
-    }
-}
-
 /// The state of all correlations.
 pub struct Correlator {
     rules: Arc<Rules>,
-    engine: CorrelationEngine,
+    windows: Windows,
+    /// For what comes later than allowed: it is counted with its like only, so that it changes no other window.
+    late: Option<Windows>,
     waiting: BTreeMap<(Seconds, String, String), Input>,
     waiting_bytes: usize,
     unsaved: Vec<Input>,
@@ -204,17 +135,13 @@ pub struct Correlator {
 impl Correlator {
     /// Makes an empty state for `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
-        let correlations: Vec<&CorrelationRule> =
-            rules.correlations.iter().map(|counting| &counting.rule).collect();
-        let engine = engine(&rules.bases, &correlations).expect("`prepare` built the same engine");
-        let seconds =
-            correlations.iter().map(|rule| rule.timespan.seconds).max().unwrap_or_default();
-        let longest = Span(i64::try_from(seconds).unwrap_or(i64::MAX));
-        let waiting = BTreeMap::new();
+        let spans = rules.correlations.iter().map(|counting| counting.rule.timespan.seconds);
+        let longest = Span(i64::try_from(spans.max().unwrap_or_default()).unwrap_or(i64::MAX));
         Self {
+            windows: Windows::new(&rules),
+            late: None,
             rules,
-            engine,
-            waiting,
+            waiting: BTreeMap::new(),
             waiting_bytes: 0,
             unsaved: Vec::new(),
             longest,
@@ -285,46 +212,21 @@ impl Correlator {
             }
             let input = first.remove();
             self.waiting_bytes -= input.bytes();
-            self.feed(&input, &mut fired);
+            if self.windows.is_past(input.time) {
+                self.late(&input).feed(&input, &mut fired);
+            } else {
+                self.windows.feed(&input, &mut fired);
+            }
         }
         fired
     }
 
-    fn feed(&mut self, input: &Input, fired: &mut Vec<Fired>) {
-        let Some(slots) = Slots::of(&input.record) else { return };
-        let record = Record::Trail(TrailRecord::new(&input.record, &slots));
-        let event = Event { time: input.time, record, session: None, facts: input.facts.clone() };
-        let counted = Counted { view: View(&event), id: &input.event_id };
-        let matched = EvaluationResult {
-            header: RuleHeader {
-                rule_title: String::new(),
-                rule_id: Some(input.rule_id.clone()),
-                level: None,
-                tags: Vec::new(),
-                custom_attributes: Arc::new(HashMap::new()),
-                enrichments: None,
-            },
-            body: ResultBody::Detection(DetectionBody {
-                matched_selections: Vec::new(),
-                matched_fields: Vec::new(),
-                event: None,
-            }),
-        };
-        for result in self.engine.process_with_detections(&counted, vec![matched], input.time.0) {
-            let ResultBody::Correlation(body) = &result.body else { continue };
-            let id = result.header.rule_id.as_deref();
-            let found = self
-                .rules
-                .correlations
-                .iter()
-                .find(|counting| Some(counting.detector.id.0.as_str()) == id);
-            // An event that lacks a field of the group belongs to no group.
-            if let Some(counting) =
-                found.filter(|counting| counting.rule.group_by.len() == body.group_key.len())
-            {
-                fired.push(fire(counting, body, input, &slots));
-            }
+    /// Returns windows that a late match can be counted in.
+    fn late(&mut self, input: &Input) -> &mut Windows {
+        if self.late.as_ref().is_some_and(|late| late.is_past(input.time)) {
+            self.late = None;
         }
+        self.late.get_or_insert_with(|| Windows::new(&self.rules))
     }
 
     /// Writes what was taken in since the last commit, and drops what no window reaches any more.
@@ -342,55 +244,5 @@ impl Correlator {
     /// Returns how many matches wait for the watermark.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
-    }
-}
-
-fn fire(counting: &Counting, body: &CorrelationBody, input: &Input, slots: &Slots) -> Fired {
-    let mut facts = input.facts.clone();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a count, or a sum that is shown to people"
-    )]
-    facts.set("gw.correlation.count", body.aggregated_value as i64);
-    facts.set(
-        "gw.correlation.timespan_seconds",
-        i64::try_from(counting.rule.timespan.seconds).unwrap_or(i64::MAX),
-    );
-    let group: Vec<String> =
-        body.group_key.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    facts.set("gw.correlation.group", group);
-    let refs = body.event_refs.iter().flatten();
-    Fired {
-        detector: Arc::clone(&counting.detector),
-        object: input.object.clone(),
-        event_ids: refs.filter_map(|found| found.id.clone()).collect(),
-        record: input.record.clone(),
-        slots: slots.clone(),
-        facts,
-        time: input.time,
-    }
-}
-
-/// A view whose tree is only its id: rsigma keeps that of each event it counted.
-struct Counted<'e, 'a> {
-    view: View<'e, 'a>,
-    id: &'e str,
-}
-
-impl SigmaEvent for Counted<'_, '_> {
-    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        self.view.get_field(path)
-    }
-
-    fn any_string_value(&self, matches: &dyn Fn(&str) -> bool) -> bool {
-        self.view.any_string_value(matches)
-    }
-
-    fn all_string_values(&self) -> Vec<Cow<'_, str>> {
-        self.view.all_string_values()
-    }
-
-    fn to_json(&self) -> Value {
-        serde_json::json!({ "id": self.id })
     }
 }

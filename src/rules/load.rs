@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use rsigma_eval::CompiledRule;
 use rsigma_eval::Engine;
+use rsigma_parser::ConditionOperator;
+use rsigma_parser::CorrelationCondition;
 use rsigma_parser::CorrelationRule;
+use rsigma_parser::CorrelationType;
 use rsigma_parser::FilterRule;
 use rsigma_parser::FilterRuleTarget;
 use rsigma_parser::SigmaRule;
@@ -198,12 +201,32 @@ fn parse_document(text: &str, place: &Place, draft: &mut Draft) {
         match block::read(&rule.custom_attributes) {
             Ok(block) => {
                 rule.id.get_or_insert_with(|| content_id(text));
+                want_all(&mut rule, text);
                 draft.correlations.push((place.clone(), rule, block));
             }
             Err(what) => draft.say(place, Weight::Error, what),
         }
     }
     draft.filters.extend(collection.filters.into_iter().map(|filter| (place.clone(), filter)));
+}
+
+/// A temporal correlation without a condition wants every one of its rules (Sigma correlation specification 2.1);
+/// rsigma 0.23 takes it for "at least one".
+fn want_all(rule: &mut CorrelationRule, text: &str) {
+    let is_temporal = matches!(
+        rule.correlation_type,
+        CorrelationType::Temporal | CorrelationType::TemporalOrdered
+    );
+    let written: yaml_serde::Value = yaml_serde::from_str(text).unwrap_or_default();
+    let is_open = written.get("correlation").is_some_and(|block| block.get("condition").is_none());
+    if is_temporal && is_open {
+        let all = rule.rules.len() as u64;
+        rule.condition = CorrelationCondition::Threshold {
+            predicates: vec![(ConditionOperator::Gte, all)],
+            field: None,
+            percentile: None,
+        };
+    }
 }
 
 /// A rule without an id is known by its content: changed, it is another rule.

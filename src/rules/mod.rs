@@ -18,6 +18,7 @@ mod placeholders;
 mod sieve;
 pub mod table;
 mod view;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +39,6 @@ use crate::model::Field;
 
 pub use check::Tested;
 pub use correlate::Correlator;
-pub use correlate::Fired;
 pub use files::Source;
 pub use files::read_files;
 pub use load::Problem;
@@ -46,6 +46,7 @@ pub use load::Weight;
 pub use sieve::Candidate;
 pub use sieve::Sieve;
 pub use sieve::Verdict;
+pub use windows::Fired;
 
 use block::TestCase;
 use load::Place;

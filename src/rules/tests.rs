@@ -379,3 +379,36 @@ fn an_input_is_read_back_as_it_was() {
     table::insert(store.connection(), &input).unwrap();
     assert_eq!(table::inputs(store.connection(), FACTS).unwrap(), [input]);
 }
+
+#[test]
+fn what_comes_too_late_is_counted_with_its_like_only() {
+    let (rules, _) = load(FAILURES);
+    let mut correlator = Correlator::new(Arc::clone(&rules));
+    feed(&mut correlator, &rules, &[failure(100, Some("ana")), failure(101, Some("ana"))]);
+    assert!(correlator.advance(Seconds(7_000)).is_empty());
+    feed(&mut correlator, &rules, &[failure(10, Some("ana"))]);
+    assert!(correlator.advance(Seconds(7_000)).is_empty(), "an hour and a half lie between");
+    feed(&mut correlator, &rules, &[failure(11, Some("ana")), failure(12, Some("ana"))]);
+    assert_eq!(correlator.advance(Seconds(7_000)).len(), 1);
+}
+
+#[test]
+fn a_temporal_correlation_without_a_condition_wants_all_its_rules() {
+    let one = |name: &str, event: &str| {
+        format!("name: {name}\n") + &rule(&format!("  s: {{eventName: {event}}}\n  condition: s"))
+    };
+    let both = "title: Both\nid: both\ncorrelation: {type: temporal, rules: [one, two], group-by: [userIdentity.userName], timespan: 5m}\n";
+    let (rules, problems) =
+        load(&[one("one", "A"), one("two", "B"), both.to_owned()].join("---\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    let event = |minute: i64, name: &str| {
+        let record =
+            json!({"eventName": name, "eventID": name, "userIdentity": {"userName": "ana"}});
+        (minute * 60, record.to_string())
+    };
+    let mut correlator = Correlator::new(Arc::clone(&rules));
+    feed(&mut correlator, &rules, &[event(0, "A")]);
+    assert!(correlator.advance(Seconds(60)).is_empty());
+    feed(&mut correlator, &rules, &[event(2, "B")]);
+    assert_eq!(fired(&mut correlator).len(), 1);
+}

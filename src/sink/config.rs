@@ -69,6 +69,26 @@ pub struct Webhook {
     pub timeout: Duration,
 }
 
+impl Webhook {
+    /// Returns a webhook with every optional key at its default.
+    pub fn new(name: SinkName, url: Url, secret_file: PathBuf) -> Self {
+        Self {
+            name,
+            url,
+            secret_file,
+            headers: BTreeMap::new(),
+            header_files: BTreeMap::new(),
+            ca_file: None,
+            allow_http: false,
+            allow_private: false,
+            min_severity: everything(),
+            concurrency: four(),
+            rate: twenty(),
+            timeout: twenty_seconds(),
+        }
+    }
+}
+
 /// A Splunk HTTP Event Collector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

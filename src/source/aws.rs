@@ -5,7 +5,6 @@
 //!
 //! Invariant: every request has a timeout, and no credential is read or kept here.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -168,24 +167,23 @@ pub(super) fn cause<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let told = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (Some(code), None) => Some(code.to_owned()),
-        _ => None,
-    };
-    match told {
-        Some(told) => told.into(),
-        None if error.source().is_some() => {
-            Box::new(Silent(error.to_string(), error.into_source()))
-        }
-        None => error.to_string().into(),
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}").into(),
+        (Some(code), None) => code.to_owned().into(),
+        _ => match Refusal::of(&error).status {
+            0 => Box::new(error),
+            status => Box::new(Answered { status, source: Box::new(error) }),
+        },
     }
 }
 
-/// A failure below the service: it has causes and no code.
+/// An answer that is no AWS error: a proxy's, or that of a server which only resembles AWS.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Silent<T: std::fmt::Debug>(String, T);
+#[error("HTTP status {status}")]
+struct Answered {
+    status: u16,
+    source: Cause,
+}
 
 #[cfg(test)]
 mod tests {

@@ -223,7 +223,7 @@ fn from_s3(record: &str) -> Notice {
     };
     let announced =
         object.announced(Announced { bucket: bucket.name, key, ..Announced::default() });
-    match event.split(':').next() {
+    match event.trim_start_matches("s3:").split(':').next() {
         Some("ObjectCreated") => Notice::Object(announced),
         Some("ObjectRemoved") => gone(&announced, event),
         _ => Notice::Noise { reason: format!("the S3 event `{event}`") },

@@ -107,7 +107,7 @@ pub(super) enum Trouble {
     #[error("access is denied")]
     Denied,
     /// The bucket is not there, or not in the region we ask.
-    #[error("the bucket is not there")]
+    #[error("the bucket is not there, or in another region")]
     NoBucket,
     /// The body was shorter or longer than announced, or broke off.
     #[error("its body broke off")]

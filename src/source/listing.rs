@@ -144,6 +144,11 @@ impl<O: Objects> Lister<O> {
             count(&self.fetcher.counters.known);
             return Ok(());
         }
+        while queued.len() >= self.ahead
+            && let Some(next) = queued.pop_front()
+        {
+            self.emit(next).await?;
+        }
         let size = announced.size_bytes.unwrap_or(0);
         let format = match key::promise(&announced.key) {
             Promise::Read(format) => format,
@@ -154,11 +159,6 @@ impl<O: Objects> Lister<O> {
             }
         };
         add(&self.fetcher.counters.bytes_listed, size);
-        while queued.len() >= self.ahead
-            && let Some(next) = queued.pop_front()
-        {
-            self.emit(next).await?;
-        }
         let share = self.share(size, queued).await?;
         let fetcher = Arc::clone(&self.fetcher);
         let reading = tokio::spawn(async move { fetcher.fetch_held(&announced, share).await });
@@ -241,3 +241,7 @@ impl<O: Objects> Lister<O> {
         Ok(Content::Rejected { reason, body: Vec::new() })
     }
 }
+
+#[cfg(test)]
+#[path = "listing_tests.rs"]
+mod tests;

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use aws_sdk_cloudtrail::config::BehaviorVersion;
-use aws_sdk_cloudtrail::config::Credentials;
 use aws_sdk_cloudtrail::config::Region;
 use axum::Router;
 use axum::extract::State;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::*;
+use crate::source::stub;
 
 /// An event history: what happened when, and what it was asked.
 #[derive(Default)]
@@ -45,19 +45,11 @@ async fn answer(State(history): State<Arc<History>>, body: String) -> (StatusCod
 }
 
 async fn serve(router: Router) -> Client {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let credentials = Credentials::builder()
-        .access_key_id("test")
-        .secret_access_key("test")
-        .provider_name("test")
-        .build();
     let config = aws_sdk_cloudtrail::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(credentials)
-        .endpoint_url(format!("http://{address}"))
+        .credentials_provider(stub::credentials())
+        .endpoint_url(stub::serve(router).await)
         .build();
     Client::from_conf(config)
 }

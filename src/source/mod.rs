@@ -4,8 +4,8 @@
 //! receipt, and only a receipt that was called lets a message be deleted. What an object holds is none
 //! of our business; what it is, by its key, is.
 //!
-//! Reading order: [`envelope`] (what a message says), [`key`] (what an object is), [`fetch`] with
-//! [`budget`] (reading within bounds), [`sqs`], [`folder`], [`target`].
+//! Reading order: `envelope` (what a message says), `key` (what an object is), `fetch` with
+//! `budget` (reading within bounds), `sqs`, `folder`, `target`.
 //!
 //! Invariant: the only room that knows the AWS SDK. Every queue here has a bound, and every wait ends
 //! with the stop.
@@ -24,6 +24,8 @@ mod objects;
 mod quiet;
 pub mod sqs;
 mod stop;
+#[cfg(test)]
+pub(crate) mod stub;
 mod target;
 mod window;
 
@@ -161,6 +163,8 @@ pub async fn start(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::model::Content;
 
@@ -182,6 +186,24 @@ mod tests {
         let keys: Vec<String> = config.check().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["sqs[1].visibility", "folder[0].name"]);
         assert!(toml::from_str::<Config>("[[sqss]]\nname = 'x'").is_err());
+    }
+
+    #[test]
+    fn the_policy_and_its_table_name_the_same_permissions() {
+        let policy: serde_json::Value =
+            serde_json::from_str(include_str!("../../deploy/iam-policy.json")).unwrap();
+        let mut allowed = BTreeSet::new();
+        for statement in policy["Statement"].as_array().unwrap() {
+            let actions = &statement["Action"];
+            let many = actions.as_array().cloned().unwrap_or_else(|| vec![actions.clone()]);
+            allowed.extend(many.iter().map(|action| action.as_str().unwrap().to_owned()));
+        }
+        let docs = include_str!("../../docs/sources.md");
+        let section = docs.split("### Permissions").nth(1).unwrap().split("### ").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+        let named = rows.flat_map(|row| row.split('`').step_by(2).map(str::to_owned));
+        let named = named.filter(|name| name.contains(':'));
+        assert_eq!(named.collect::<BTreeSet<_>>(), allowed);
     }
 
     #[tokio::test]

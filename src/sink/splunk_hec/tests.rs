@@ -1,3 +1,5 @@
+//! Stories of the collector: acknowledged, refused, busy, silent.
+
 use super::*;
 use crate::sink::Config;
 use crate::sink::testing::ALERT;

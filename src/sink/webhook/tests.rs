@@ -1,3 +1,5 @@
+//! Stories of the webhook: signatures, secrets, answers of every kind.
+
 use std::time::Duration;
 
 use super::*;

@@ -97,6 +97,9 @@ pub(super) async fn run<Q: Queue, O: Objects>(
             report(&consumer, ended);
         }
     }
+    while let Some(ended) = tasks.try_join_next() {
+        report(&consumer, ended);
+    }
     info!(source = %consumer.name, messages = tasks.len(), "stopped receiving, draining");
     drain(&consumer, bounds.drain, &mut tasks, &abandon).await;
     drop((doom, abandoned));

@@ -17,6 +17,7 @@ use crate::source::counters::Counters;
 use crate::source::counters::add;
 use crate::source::error::Fault;
 use crate::source::error::chain;
+use crate::source::quiet::Quiet;
 use crate::source::sqs::queue::MAX_BATCH;
 use crate::source::sqs::queue::Queue;
 
@@ -33,6 +34,7 @@ pub(super) async fn run<Q: Queue>(
     mut doomed: mpsc::Receiver<String>,
     counters: Arc<Counters>,
 ) {
+    let quiet = Quiet::default();
     loop {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         if doomed.recv_many(&mut batch, MAX_BATCH).await == 0 {
@@ -46,11 +48,11 @@ pub(super) async fn run<Q: Queue>(
                 Ok(_) => {}
             }
         }
-        delete(queue.as_ref(), batch, &counters).await;
+        delete(queue.as_ref(), batch, &counters, &quiet).await;
     }
 }
 
-async fn delete<Q: Queue>(queue: &Q, mut batch: Vec<String>, counters: &Counters) {
+async fn delete<Q: Queue>(queue: &Q, mut batch: Vec<String>, counters: &Counters, quiet: &Quiet) {
     for pause in PAUSES.iter().map(Some).chain([None]) {
         let sent = batch.len();
         match queue.delete(&batch).await {
@@ -71,7 +73,10 @@ async fn delete<Q: Queue>(queue: &Q, mut batch: Vec<String>, counters: &Counters
                 batch = again;
             }
             Err(error) => {
-                warn!(source = %counters.source, error = %chain(&error), "could not delete messages");
+                if let Some(silent) = quiet.speaks("delete", std::time::Instant::now()) {
+                    let source = &counters.source;
+                    warn!(%source, error = %chain(&error), silent, "could not delete messages");
+                }
             }
         }
         if batch.is_empty() {
@@ -136,7 +141,7 @@ mod tests {
     async fn a_stale_handle_is_counted_and_not_tried_again() {
         let queue = Arc::new(MemoryQueue::default());
         let counters = Counters::new("test");
-        delete(queue.as_ref(), vec!["stale".to_owned()], &counters).await;
+        delete(queue.as_ref(), vec!["stale".to_owned()], &counters, &Quiet::default()).await;
         assert_eq!(counters.delete_failures.load(Ordering::Relaxed), 1);
         assert_eq!(queue.state().delete_batches, [1]);
     }

@@ -1,6 +1,6 @@
 //! SQS as a source: notifications in, deliveries out, and a message deleted only after its commit.
 //!
-//! Reading order: [`queue`] has the verbs, `consumer` the loop, `work` what happens to one message,
+//! Reading order: `queue` has the verbs, `consumer` the loop, `work` what happens to one message,
 //! `visibility` the schedule, `deletes` the batches. Facts about SQS: Amazon SQS Developer Guide and
 //! API Reference.
 //!
@@ -9,12 +9,13 @@
 mod consumer;
 mod deletes;
 #[cfg(test)]
-mod memory;
+pub(super) mod memory;
 mod queue;
 mod visibility;
 mod work;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration as StdDuration;
 
 use schemars::JsonSchema;
@@ -257,6 +258,7 @@ pub(super) async fn ready(
         url: config.queue_url.to_string(),
         wait: config.wait.0,
         visibility: config.visibility.0,
+        batches_are_refused: AtomicBool::new(false),
     };
     inspect(config, &queue).await?;
     let objects = S3Objects::new(aws::s3(&shared));

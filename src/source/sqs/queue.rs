@@ -5,10 +5,15 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
+use aws_sdk_sqs::types::BatchResultErrorEntry;
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -102,6 +107,8 @@ pub(super) struct Sqs {
     pub(super) wait: Duration,
     /// How long a received message stays hidden at first.
     pub(super) visibility: Duration,
+    /// Whether the queue has refused a batch.
+    pub(super) batches_are_refused: AtomicBool,
 }
 
 impl Queue for Sqs {
@@ -122,22 +129,18 @@ impl Queue for Sqs {
     }
 
     async fn delete(&self, handles: &[String]) -> Result<Vec<NotDeleted>, QueueError> {
-        let mut request = self.client.delete_message_batch().queue_url(&self.url);
-        for (at, handle) in handles.iter().enumerate() {
-            let entry = DeleteMessageBatchRequestEntry::builder()
-                .id(at.to_string())
-                .receipt_handle(handle)
-                .build()
-                .expect("an entry with id and handle is complete");
-            request = request.entries(entry);
+        if self.batches_are_refused.load(Ordering::Relaxed) {
+            return self.delete_singly(handles).await;
         }
-        let answer = request.send().await.map_err(failed)?;
-        let not_deleted = |entry: aws_sdk_sqs::types::BatchResultErrorEntry| NotDeleted {
-            at: entry.id.parse().unwrap_or(usize::MAX),
-            code: entry.code,
-            fault: if entry.sender_fault { Fault::Lasting } else { Fault::Passing },
-        };
-        Ok(answer.failed.into_iter().map(not_deleted).collect())
+        match self.delete_batch(handles).await {
+            // SQS authorises a batch as it does a single delete. Servers that resemble it may know
+            // the batch as an action of its own, which no policy for SQS allows.
+            Err(error) if matches!(Refusal::of(&error).status, 401 | 403) => {
+                self.batches_are_refused.store(true, Ordering::Relaxed);
+                self.delete_singly(handles).await
+            }
+            answer => answer.map_err(failed),
+        }
     }
 
     async fn hide(&self, handle: &str, length: Duration) -> Result<(), QueueError> {
@@ -161,7 +164,7 @@ fn message(message: aws_sdk_sqs::types::Message) -> Message {
     }
 }
 
-fn failed<E>(error: aws_sdk_sqs::error::SdkError<E>) -> QueueError
+fn failed<E>(error: SdkError<E>) -> QueueError
 where
     E: aws_sdk_sqs::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -180,6 +183,14 @@ where
     }
 }
 
+fn not_deleted(entry: BatchResultErrorEntry) -> NotDeleted {
+    NotDeleted {
+        at: entry.id.parse().unwrap_or(usize::MAX),
+        code: entry.code,
+        fault: if entry.sender_fault { Fault::Lasting } else { Fault::Passing },
+    }
+}
+
 /// What a queue says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Setup {
@@ -192,6 +203,38 @@ pub(super) struct Setup {
 }
 
 impl Sqs {
+    async fn delete_batch(
+        &self,
+        handles: &[String],
+    ) -> Result<Vec<NotDeleted>, SdkError<DeleteMessageBatchError>> {
+        let mut request = self.client.delete_message_batch().queue_url(&self.url);
+        for (at, handle) in handles.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder()
+                .id(at.to_string())
+                .receipt_handle(handle)
+                .build()
+                .expect("an entry with id and handle is complete");
+            request = request.entries(entry);
+        }
+        let answer = request.send().await?;
+        Ok(answer.failed.into_iter().map(not_deleted).collect())
+    }
+
+    async fn delete_singly(&self, handles: &[String]) -> Result<Vec<NotDeleted>, QueueError> {
+        let mut left = Vec::new();
+        for (at, handle) in handles.iter().enumerate() {
+            let request = self.client.delete_message().queue_url(&self.url);
+            match request.receipt_handle(handle).send().await.map_err(failed) {
+                Ok(_deleted) => {}
+                Err(error @ QueueError::Lost { .. }) => {
+                    left.push(NotDeleted { at, code: error.to_string(), fault: Fault::Lasting });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(left)
+    }
+
     /// Asks the queue how it is set up.
     pub(super) async fn setup(&self) -> Result<Setup, QueueError> {
         let answer = self
@@ -225,7 +268,106 @@ fn setup(attributes: &HashMap<QueueAttributeName, String>) -> Setup {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::http::HeaderMap;
+    use axum::http::StatusCode;
+    use serde_json::json;
+
     use super::*;
+    use crate::source::error::chain;
+    use crate::source::stub;
+
+    /// The verbs a server was asked for, with their bodies.
+    type Asked = Arc<Mutex<Vec<(String, serde_json::Value)>>>;
+
+    async fn answer(
+        State(asked): State<Asked>,
+        headers: HeaderMap,
+        body: String,
+    ) -> (StatusCode, String) {
+        let verb = headers["x-amz-target"].to_str().unwrap().replace("AmazonSQS.", "");
+        asked.lock().unwrap().push((verb.clone(), serde_json::from_str(&body).unwrap()));
+        let refuse = |code: &str, message: &str| {
+            let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message});
+            (StatusCode::BAD_REQUEST, body.to_string())
+        };
+        match verb.as_str() {
+            "ReceiveMessage" => {
+                let message = json!({"MessageId": "m-1", "ReceiptHandle": "h-1", "Body": "{}",
+                    "Attributes": {"ApproximateReceiveCount": "3", "SentTimestamp": "1772352902000"}});
+                (StatusCode::OK, json!({"Messages": [message]}).to_string())
+            }
+            "DeleteMessageBatch" => (StatusCode::FORBIDDEN, "<Error/>".to_owned()),
+            "ChangeMessageVisibility" => refuse(
+                "InvalidParameterValue",
+                "Value h-1 for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+            ),
+            "GetQueueAttributes" => refuse("QueueDoesNotExist", "no such queue"),
+            _ if body.contains("h-2") => refuse("ReceiptHandleIsInvalid", "no such handle"),
+            _ => (StatusCode::OK, "{}".to_owned()),
+        }
+    }
+
+    async fn queue() -> (Sqs, Asked) {
+        let asked = Asked::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
+        (stub_queue(&stub::serve(router).await), asked)
+    }
+
+    fn stub_queue(url: &str) -> Sqs {
+        Sqs {
+            client: stub::sqs_at(url),
+            url: format!("{url}/111122223333/logs"),
+            wait: Duration::from_secs(20),
+            visibility: Duration::from_secs(300),
+            batches_are_refused: AtomicBool::new(false),
+        }
+    }
+
+    #[tokio::test]
+    async fn receives_with_a_long_poll_and_our_visibility() {
+        let (queue, asked) = queue().await;
+        let message = queue.receive(7).await.unwrap().remove(0);
+        assert_eq!((message.id.as_str(), message.receives), ("m-1", 3));
+        assert_eq!(message.sent_millis, Some(1_772_352_902_000));
+        let (_, request) = asked.lock().unwrap().remove(0);
+        let number = |name: &str| request[name].as_i64();
+        assert_eq!(number("MaxNumberOfMessages"), Some(7));
+        assert_eq!(number("WaitTimeSeconds"), Some(20));
+        assert_eq!(number("VisibilityTimeout"), Some(300));
+    }
+
+    #[tokio::test]
+    async fn where_batches_are_refused_messages_are_deleted_singly() {
+        let (queue, asked) = queue().await;
+        let handles = ["h-1", "h-2", "h-3"].map(str::to_owned);
+        for _ in 0..2 {
+            let left = queue.delete(&handles).await.unwrap();
+            assert_eq!(
+                left.iter().map(|it| (it.at, it.fault)).collect::<Vec<_>>(),
+                [(1, Fault::Lasting)]
+            );
+        }
+        let verbs: Vec<String> =
+            asked.lock().unwrap().iter().map(|(verb, _)| verb.clone()).collect();
+        assert_eq!(verbs.iter().filter(|verb| *verb == "DeleteMessageBatch").count(), 1);
+        assert_eq!(verbs.iter().filter(|verb| *verb == "DeleteMessage").count(), 6);
+    }
+
+    #[tokio::test]
+    async fn refusals_are_understood() {
+        let (queue, _) = queue().await;
+        let lost = queue.hide("h-1", Duration::from_secs(1)).await.unwrap_err();
+        assert!(matches!(lost, QueueError::Lost { .. }), "{lost:?}");
+        let gone = queue.setup().await.unwrap_err();
+        assert!(matches!(gone, QueueError::Gone { .. }), "{gone:?}");
+        let away = stub_queue("http://127.0.0.1:1").receive(1).await.unwrap_err();
+        assert!(chain(&away).to_string().contains("dispatch failure: "), "{away:?}");
+    }
 
     #[test]
     fn a_redrive_policy_may_count_in_text_or_numbers() {
