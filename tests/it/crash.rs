@@ -83,11 +83,6 @@ fn nothing_is_lost_and_nothing_made_up_when_it_is_killed_at_any_point() {
     let taken = stage.siem.taken().len();
     let refused = stage.siem.arrivals().len() - taken;
     assert!(refused > 10, "the SIEM hardly misbehaved: the story tells nothing");
-    println!(
-        "{} kills, {taken} taken of {} alerts, {refused} refused",
-        kills.len(),
-        expected.len()
-    );
 }
 
 /// Lets the SIEM do one thing or another.

@@ -86,7 +86,7 @@ fn an_object_that_was_denied_is_read_once_it_is_granted() {
     let (bucket, queue) = aws.wired(Wiring::Queue);
     let granted = Arc::new(AtomicBool::new(false));
     let is_granted = Arc::clone(&granted);
-    let network = Proxy::before(aws, move |call| match call.action {
+    let network = Proxy::before(aws, move |action| match action {
         "GetObject" if !is_granted.load(Ordering::SeqCst) => Fate::Fail(403, "AccessDenied"),
         _ => Fate::Pass,
     });
@@ -107,7 +107,7 @@ fn servers_that_fail_and_throttle_cost_only_time() {
     let aws = Moto::shared();
     let (bucket, queue) = aws.wired(Wiring::Queue);
     let mut chance = Chance::of(7);
-    let network = Proxy::before(aws, move |call| match (call.action, chance.below(10)) {
+    let network = Proxy::before(aws, move |action| match (action, chance.below(10)) {
         ("GetObject", 0) => Fate::Fail(500, "InternalError"),
         ("GetObject", 1) => Fate::Fail(503, "SlowDown"),
         ("GetObject", 2) => Fate::Break(100),
@@ -133,8 +133,8 @@ fn a_message_received_twice_at_once_is_one_delivery() {
     let aws = Moto::shared();
     let (bucket, queue) = aws.wired(Wiring::Queue);
     let mut lost = 0;
-    let network = Proxy::before(aws, move |call| {
-        let is_one = call.action == "ReceiveMessage" && lost < 3;
+    let network = Proxy::before(aws, move |action| {
+        let is_one = action == "ReceiveMessage" && lost < 3;
         lost += u32::from(is_one);
         if is_one { Fate::LoseAnswer } else { Fate::Pass }
     });
@@ -151,7 +151,7 @@ fn a_message_that_is_refused_is_refused_once() {
     let (bucket, queue) = (aws.bucket(), aws.queue(PATIENT));
     let may_delete = Arc::new(AtomicBool::new(false));
     let is_allowed = Arc::clone(&may_delete);
-    let network = Proxy::before(aws, move |call| match call.action {
+    let network = Proxy::before(aws, move |action| match action {
         "DeleteMessageBatch" if !is_allowed.load(Ordering::SeqCst) => {
             Fate::Fail(500, "InternalFailure")
         }

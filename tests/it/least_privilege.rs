@@ -21,15 +21,13 @@ fn shipped(bucket: &str, queue_arn: &str) -> Value {
     let text = files::text("deploy/iam-policy.json");
     let mut policy: Value = serde_json::from_str(&text).unwrap();
     for statement in policy["Statement"].as_array_mut().unwrap() {
-        for key in ["Resource"] {
-            let resources = match statement[key].take() {
-                Value::Array(resources) => resources,
-                one => vec![one],
-            };
-            let replaced =
-                resources.iter().map(|arn| replace(arn.as_str().unwrap(), bucket, queue_arn));
-            statement[key] = replaced.collect();
-        }
+        let resources = match statement["Resource"].take() {
+            Value::Array(resources) => resources,
+            one => vec![one],
+        };
+        let replaced =
+            resources.iter().map(|arn| replace(arn.as_str().unwrap(), bucket, queue_arn));
+        statement["Resource"] = replaced.collect();
     }
     policy
 }

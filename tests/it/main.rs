@@ -10,9 +10,11 @@ mod rooms;
 
 mod outside;
 
+mod commands;
 mod crash;
 mod envelopes;
 mod faults;
 mod least_privilege;
+mod scan;
 mod shutdown;
 mod sinks;

@@ -241,11 +241,6 @@ impl Bucket {
         self.ask("PUT", &format!("/{}", encoded(key)), bytes.to_vec());
     }
 
-    /// Takes an object away.
-    pub fn delete(&self, key: &str) {
-        self.ask("DELETE", &format!("/{}", encoded(key)), Vec::new());
-    }
-
     fn ask(&self, method: &str, below: &str, body: Vec<u8>) -> Response {
         let headers = vec![header("Content-Type", "application/octet-stream")];
         self.aws.ask("s3", method, &format!("/{}{below}", self.name), headers, body)

@@ -81,11 +81,6 @@ impl Response {
         self
     }
 
-    /// Returns the value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        header(&self.headers, name)
-    }
-
     /// Returns the body as text.
     pub fn string(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -159,11 +154,6 @@ impl Server {
             }
         });
         Self { address, shared, accepting: Some(accepting) }
-    }
-
-    /// Returns where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Returns its address as the beginning of a URL, without a slash at the end.

@@ -25,14 +25,6 @@ pub enum Fate {
     LoseAnswer,
 }
 
-/// A call as scripts see it: `GetObject`, `ReceiveMessage` and so on, and the request.
-pub struct Call<'a> {
-    /// The action.
-    pub action: &'a str,
-    /// The request.
-    pub request: &'a Request,
-}
-
 /// The network.
 pub struct Proxy {
     server: Server,
@@ -40,14 +32,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Puts a network before `aws` that asks `script` about every call, one at a time.
-    pub fn before(aws: Aws, script: impl FnMut(&Call<'_>) -> Fate + Send + 'static) -> Self {
+    /// Puts a network before `aws` that asks `script` about every call (`GetObject`, `ReceiveMessage`), one at a time.
+    pub fn before(aws: Aws, script: impl FnMut(&str) -> Fate + Send + 'static) -> Self {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (script, seen) = (Mutex::new(script), Arc::clone(&calls));
         let server = Server::start(move |request| {
             let action = action(&request);
             seen.lock().unwrap().push(action.clone());
-            let fate = (script.lock().unwrap())(&Call { action: &action, request: &request });
+            let fate = (script.lock().unwrap())(&action);
             carry(aws, &request, fate)
         });
         Self { server, calls }

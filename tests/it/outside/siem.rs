@@ -76,10 +76,13 @@ pub struct Siem {
     state: Arc<State>,
 }
 
+/// Decides what to do with the alert of an id.
+type Script = Box<dyn FnMut(&str) -> Mood + Send>;
+
 struct State {
     arrivals: Mutex<Vec<Arrival>>,
     faults: Mutex<Vec<String>>,
-    script: Mutex<Box<dyn FnMut(&str) -> Mood + Send>>,
+    script: Mutex<Script>,
 }
 
 impl Siem {

@@ -56,11 +56,6 @@ impl Store {
         self.rows(&count, |row| row.get(0)).first().copied().unwrap_or_default()
     }
 
-    /// Returns the ids of all alerts that were committed.
-    pub fn alerts(&self) -> Vec<String> {
-        self.rows("SELECT id FROM alert ORDER BY id", |row| row.get(0))
-    }
-
     /// Reads rows; a store that is not there yet has none.
     fn rows<T>(&self, sql: &str, row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

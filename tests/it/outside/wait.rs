@@ -27,13 +27,3 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let seen = within(SOON, || holds().then_some(()));
     assert!(seen.is_some(), "waited {SOON:?} in vain for {what}");
 }
-
-/// Looks for the whole of `length` that `holds` stays true: for what must not happen.
-#[track_caller]
-pub fn throughout(what: &str, length: Duration, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + length;
-    while Instant::now() < end {
-        assert!(holds(), "no longer: {what}");
-        thread::sleep(PAUSE);
-    }
-}
