@@ -1,4 +1,5 @@
-//! The permissions that `deploy/iam-policy.json` grants are enough, and each of them is needed.
+//! The permissions that `deploy/iam-policy.json` grants are enough; where one is missing, the log says so and nothing
+//! is deleted.
 //!
 //! A server of its own, because it checks permissions.
 
@@ -67,12 +68,10 @@ fn assuming(moto: &Moto) -> (Stage, String) {
     let (bucket, queue) = aws.wired(Wiring::Queue);
     let name = format!("grantwatch-{}", bucket.name);
     let policy = shipped(&bucket.name, &queue.arn);
-    let role = permissions::role(aws, &name, EXTERNAL_ID, &policy);
-    let may_assume = json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role }],
-    });
-    let keys = permissions::user(aws, &format!("{name}-user"), &may_assume);
+    let user = format!("{name}-user");
+    permissions::role(aws, &name, &user, EXTERNAL_ID, &policy);
+    let keys = permissions::user(aws, &user, &name);
+    let role = permissions::arn("role", &name);
     let mut stage = Stage::with(aws, &aws.url(), bucket, queue);
     let more = format!("role_arn = \"{role}\"\nexternal_id = \"{EXTERNAL_ID}\"");
     stage.house =
@@ -83,7 +82,7 @@ fn assuming(moto: &Moto) -> (Stage, String) {
 }
 
 #[test]
-fn the_shipped_policy_is_enough_and_each_permission_is_needed() {
+fn the_shipped_policy_is_enough_and_what_is_missing_is_told() {
     let moto = Moto::start();
     let (stage, role) = assuming(&moto);
     let expected = stage.deliver([1, 2]);
@@ -97,6 +96,17 @@ fn the_shipped_policy_is_enough_and_each_permission_is_needed() {
     assert!(!log.contains("AccessDenied") && !log.contains("not authorized"), "{log}");
 
     let whole = shipped(&stage.bucket.name, &stage.queue.arn);
+    // This one is for warnings only.
+    permissions::change(stage.aws, &role, &without(&whole, "sqs:GetQueueAttributes"));
+    let expected = stage.deliver([3]);
+    moto.enforce_permissions(Enforced::FromNowOn);
+    let mut daemon = stage.house.run();
+    daemon.await_word("could not look at the queue's set-up");
+    daemon.await_that("the alert", |_| stage.siem.ids().is_superset(&expected));
+    moto.enforce_permissions(Enforced::No);
+    stage.await_drained(&mut daemon);
+    drop(daemon);
+
     for (round, action) in (1..).zip(["s3:GetObject", "sqs:ReceiveMessage", "sqs:DeleteMessage"]) {
         permissions::change(stage.aws, &role, &without(&whole, action));
         let number = 10 + round;

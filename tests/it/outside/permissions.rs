@@ -18,10 +18,19 @@ pub struct Keys {
     pub secret: String,
 }
 
-/// Makes a user who may do what `policy` says, and returns keys of theirs.
-pub fn user(aws: Aws, name: &str, policy: &Value) -> Keys {
+/// Returns the ARN of a user or role of ours, called `name`.
+pub fn arn(kind: &str, name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}")
+}
+
+/// Makes a user who may assume `role` and nothing else, and returns keys of theirs.
+pub fn user(aws: Aws, name: &str, role: &str) -> Keys {
     let call = |parameters: &[(&str, &str)]| aws.query("iam", VERSION, parameters);
     call(&[("Action", "CreateUser"), ("UserName", name)]);
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn("role", role) }],
+    });
     call(&[
         ("Action", "PutUserPolicy"),
         ("UserName", name),
@@ -35,18 +44,18 @@ pub fn user(aws: Aws, name: &str, policy: &Value) -> Keys {
     }
 }
 
-/// Makes a role that may do what `policy` says, and returns its ARN.
-pub fn role(aws: Aws, name: &str, external_id: &str, policy: &Value) -> String {
+/// Makes a role for `user`, who must bring `external_id`; it may do what `policy` says.
+pub fn role(aws: Aws, name: &str, user: &str, external_id: &str, policy: &Value) {
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:root") },
+            "Principal": { "AWS": arn("user", user) },
             "Action": "sts:AssumeRole",
             "Condition": { "StringEquals": { "sts:ExternalId": external_id } },
         }],
     });
-    let made = aws.query(
+    aws.query(
         "iam",
         VERSION,
         &[
@@ -56,7 +65,6 @@ pub fn role(aws: Aws, name: &str, external_id: &str, policy: &Value) -> String {
         ],
     );
     change(aws, name, policy);
-    between(&made, "<Arn>", "</Arn>").to_owned()
 }
 
 /// Gives a role another policy.

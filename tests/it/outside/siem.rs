@@ -52,8 +52,6 @@ pub struct Arrival {
     pub at: Instant,
     /// The body, exactly.
     pub raw: Vec<u8>,
-    /// The headers.
-    pub headers: Vec<(String, String)>,
     /// What was done with it.
     pub mood: Mood,
 }
@@ -163,8 +161,7 @@ impl State {
         if before.is_some_and(|before| before.raw != request.body) {
             self.faults.lock().unwrap().push(format!("two bodies under the id {id}"));
         }
-        let (headers, raw) = (request.headers, request.body);
-        arrivals.push(Arrival { id, at: Instant::now(), raw, headers, mood: mood.clone() });
+        arrivals.push(Arrival { id, at: Instant::now(), raw: request.body, mood: mood.clone() });
         match mood {
             Mood::Take => Reply::Whole(Response::text(200, "taken")),
             Mood::Refuse(status) => Reply::Whole(Response::text(status, "refused")),
