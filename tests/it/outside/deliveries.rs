@@ -42,6 +42,29 @@ pub fn quiet(number: u32, index: u32) -> Value {
     record
 }
 
+/// Returns the record of a secret that was read; ten numbers in a row are one reader and ten secrets, which is
+/// one alert of `secrets_read_in_bulk`.
+pub fn secret_read(number: u32) -> Value {
+    let first = (number - 1) / 10 * 10 + 1;
+    let account = account(first);
+    let mut record = record(number, "secret", &person(&account, "reader"));
+    record["recipientAccountId"] = json!(account);
+    record["eventSource"] = json!("secretsmanager.amazonaws.com");
+    record["eventName"] = json!("GetSecretValue");
+    record["requestParameters"] = json!({ "secretId": format!("secret-{number}") });
+    record["readOnly"] = json!(true);
+    record
+}
+
+/// Returns the file of a quiet call two days after all others: with it, time goes on.
+pub fn two_days_later() -> Vec<u8> {
+    let mut record = quiet(999, 0);
+    record["eventTime"] = json!("2026-03-03T08:00:00Z");
+    record["userIdentity"]["sessionContext"]["attributes"]["creationDate"] =
+        json!("2026-03-03T07:55:00Z");
+    file(&[record])
+}
+
 fn record(number: u32, what: &str, identity: &Value) -> Value {
     let account = account(number);
     let (minute, second) = (number / 60 % 60, number % 60);
