@@ -236,6 +236,41 @@ fn a_full_disk_is_a_clear_end_and_nothing_is_acknowledged_that_is_not_on_disk() 
 }
 
 #[test]
+fn a_disk_that_fills_while_alerts_go_out_is_told_as_such() {
+    let stage = Stage::new();
+    stage.siem.behave(|_| Mood::Refuse(500));
+    let expected = stage.deliver(1..=40);
+    let mut daemon = stage.house.run();
+    stage.await_drained(&mut daemon);
+    assert!(daemon.stop().0.success());
+    // Every alert is in the store and owed; there is room for a few outcomes, which come one by one.
+    stage.siem.behave(|_| {
+        thread::sleep(Duration::from_millis(150));
+        Mood::Take
+    });
+    let mut daemon = stage.house.run_after("trap '' XFSZ && ulimit -f 72");
+    let (status, log) = daemon.ended();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("could not write to the store"), "{log}");
+    let before = stage.siem.ids();
+    let mut daemon = stage.house.run();
+    daemon.await_that("all alerts", |_| stage.siem.ids() == expected);
+    stage.await_settled();
+    assert!(!before.is_empty(), "it ended before anything went out: the story tells nothing");
+}
+
+#[test]
+fn an_idle_daemon_stops_at_once() {
+    let stage = Stage::new();
+    let mut daemon = stage.house.run();
+    stage.await_drained(&mut daemon);
+    let asked = Instant::now();
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{log}");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}:\n{log}", asked.elapsed());
+}
+
+#[test]
 fn a_folder_source_that_is_not_watched_ends_the_daemon_when_it_is_read() {
     let siem = Siem::start();
     let house = House::new().telling(&siem.url(), "");

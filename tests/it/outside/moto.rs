@@ -122,7 +122,7 @@ fn make_environment(folder: &Path) {
     }
     must(
         Command::new("python3").args(["-m", "venv"]).arg(folder),
-        "The integration tests need Python 3.9 or newer with its `venv` module (Debian: apt-get install python3-venv).",
+        "The integration tests need Python 3.11 or newer with its `venv` module (Debian: apt-get install python3-venv).",
     );
     must(
         Command::new(folder.join("bin/python"))
