@@ -23,7 +23,7 @@ pub(crate) struct Broken {
 pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slots, usize), Broken> {
     let mut slots = Slots::default();
     let end = object(bytes, start, |key, at| {
-        let slot = top_slot(key);
+        let slot = Slot::named(key);
         if slot == Some(Slot::UserIdentity) {
             forget_identity(&mut slots);
             if bytes.get(at) == Some(&b'{') {
@@ -51,7 +51,7 @@ fn identity(
 ) -> Result<usize, Broken> {
     object(bytes, start, |key, at| {
         let end = value(bytes, at, max_depth)?;
-        if let Some(slot) = identity_slot(key) {
+        if let Some(slot) = Slot::of_identity(key) {
             note(slots, slot, at, end);
         }
         Ok(end)
@@ -113,63 +113,6 @@ fn forget_identity(slots: &mut Slots) {
     for field in slots.fields.iter_mut().skip(Slot::UserType as usize) {
         *field = SlotSpan::default();
     }
-}
-
-fn top_slot(key: &[u8]) -> Option<Slot> {
-    Some(match key {
-        b"eventVersion" => Slot::EventVersion,
-        b"eventTime" => Slot::EventTime,
-        b"eventSource" => Slot::EventSource,
-        b"eventName" => Slot::EventName,
-        b"awsRegion" => Slot::AwsRegion,
-        b"sourceIPAddress" => Slot::SourceIpAddress,
-        b"userAgent" => Slot::UserAgent,
-        b"errorCode" => Slot::ErrorCode,
-        b"errorMessage" => Slot::ErrorMessage,
-        b"requestParameters" => Slot::RequestParameters,
-        b"responseElements" => Slot::ResponseElements,
-        b"additionalEventData" => Slot::AdditionalEventData,
-        b"requestID" => Slot::RequestId,
-        b"eventID" => Slot::EventId,
-        b"readOnly" => Slot::ReadOnly,
-        b"resources" => Slot::Resources,
-        b"eventType" => Slot::EventType,
-        b"eventCategory" => Slot::EventCategory,
-        b"managementEvent" => Slot::ManagementEvent,
-        b"recipientAccountId" => Slot::RecipientAccountId,
-        b"sharedEventID" => Slot::SharedEventId,
-        b"vpcEndpointId" => Slot::VpcEndpointId,
-        b"sessionCredentialFromConsole" => Slot::SessionCredentialFromConsole,
-        b"tlsDetails" => Slot::TlsDetails,
-        b"addendum" => Slot::Addendum,
-        b"userIdentity" => Slot::UserIdentity,
-        _ => return escaped_slot(key, ""),
-    })
-}
-
-fn identity_slot(key: &[u8]) -> Option<Slot> {
-    Some(match key {
-        b"type" => Slot::UserType,
-        b"principalId" => Slot::UserPrincipalId,
-        b"arn" => Slot::UserArn,
-        b"accountId" => Slot::UserAccountId,
-        b"accessKeyId" => Slot::UserAccessKeyId,
-        b"userName" => Slot::UserName,
-        b"invokedBy" => Slot::UserInvokedBy,
-        b"sessionContext" => Slot::UserSessionContext,
-        b"onBehalfOf" => Slot::UserOnBehalfOf,
-        _ => return escaped_slot(key, "userIdentity."),
-    })
-}
-
-/// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
-fn escaped_slot(key: &[u8], parent: &str) -> Option<Slot> {
-    memchr::memchr(b'\\', key)?;
-    let key = std::str::from_utf8(key).ok()?;
-    Slot::ALL.iter().copied().find(|slot| {
-        let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
-        segment.is_some_and(|segment| json::key_is(key, segment))
-    })
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl Slots {
         let record = raw.get(start..end)?;
         let mut slots = Self { record: span_in(raw, record), fields: [SlotSpan::default(); SLOTS] };
         for (key, value) in json::members(record) {
-            let Some(slot) = Slot::below("", key) else { continue };
+            let Some(slot) = Slot::named(key.as_bytes()) else { continue };
             slots.fields[slot as usize] = span_in(raw, value);
             if slot == Slot::UserIdentity {
                 slots.note_user(raw, value);
@@ -134,7 +134,7 @@ impl Slots {
             self.fields[*slot as usize] = SlotSpan::default();
         }
         for (key, value) in json::members(user) {
-            if let Some(slot) = Slot::below("userIdentity.", key) {
+            if let Some(slot) = Slot::of_identity(key.as_bytes()) {
                 self.fields[slot as usize] = span_in(raw, value);
             }
         }
@@ -142,11 +142,62 @@ impl Slots {
 }
 
 impl Slot {
-    /// Returns the slot whose path is `parent` and one segment spelt by the raw key `key`.
-    fn below(parent: &str, key: &str) -> Option<Self> {
+    /// Returns the slot of a field of the record, by its raw key.
+    pub fn named(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"eventVersion" => Self::EventVersion,
+            b"eventTime" => Self::EventTime,
+            b"eventSource" => Self::EventSource,
+            b"eventName" => Self::EventName,
+            b"awsRegion" => Self::AwsRegion,
+            b"sourceIPAddress" => Self::SourceIpAddress,
+            b"userAgent" => Self::UserAgent,
+            b"errorCode" => Self::ErrorCode,
+            b"errorMessage" => Self::ErrorMessage,
+            b"requestParameters" => Self::RequestParameters,
+            b"responseElements" => Self::ResponseElements,
+            b"additionalEventData" => Self::AdditionalEventData,
+            b"requestID" => Self::RequestId,
+            b"eventID" => Self::EventId,
+            b"readOnly" => Self::ReadOnly,
+            b"resources" => Self::Resources,
+            b"eventType" => Self::EventType,
+            b"eventCategory" => Self::EventCategory,
+            b"managementEvent" => Self::ManagementEvent,
+            b"recipientAccountId" => Self::RecipientAccountId,
+            b"sharedEventID" => Self::SharedEventId,
+            b"vpcEndpointId" => Self::VpcEndpointId,
+            b"sessionCredentialFromConsole" => Self::SessionCredentialFromConsole,
+            b"tlsDetails" => Self::TlsDetails,
+            b"addendum" => Self::Addendum,
+            b"userIdentity" => Self::UserIdentity,
+            _ => return Self::escaped(key, ""),
+        })
+    }
+
+    /// Returns the slot of a member of `userIdentity`, by its raw key.
+    pub fn of_identity(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"type" => Self::UserType,
+            b"principalId" => Self::UserPrincipalId,
+            b"arn" => Self::UserArn,
+            b"accountId" => Self::UserAccountId,
+            b"accessKeyId" => Self::UserAccessKeyId,
+            b"userName" => Self::UserName,
+            b"invokedBy" => Self::UserInvokedBy,
+            b"sessionContext" => Self::UserSessionContext,
+            b"onBehalfOf" => Self::UserOnBehalfOf,
+            _ => return Self::escaped(key, "userIdentity."),
+        })
+    }
+
+    /// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
+    fn escaped(key: &[u8], parent: &str) -> Option<Self> {
+        memchr::memchr(b'\\', key)?;
+        let key = std::str::from_utf8(key).ok()?;
         Self::ALL.iter().copied().find(|slot| {
-            let segment = slot.path().strip_prefix(parent);
-            segment.is_some_and(|segment| !segment.contains('.') && json::key_is(key, segment))
+            let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
+            segment.is_some_and(|segment| json::key_is(key, segment))
         })
     }
 }
@@ -257,6 +308,17 @@ impl<'a> TrailRecord<'a> {
             }
             _ => xxhash_rust::xxh3::xxh3_64(self.raw().as_bytes()),
         }
+    }
+
+    /// Returns a copy of the record that stands alone, with the places of its fields.
+    pub fn detached(&self) -> (String, Slots) {
+        let start = self.slots.record.start;
+        let mut slots = self.slots.clone();
+        slots.record.start = 0;
+        for field in slots.fields.iter_mut().filter(|field| field.len > 0) {
+            field.start -= start;
+        }
+        (self.raw().to_owned(), slots)
     }
 
     fn at(&self, span: SlotSpan) -> &'a str {
