@@ -5,6 +5,7 @@
 //!
 //! Invariant: no allocation, no recursion, and no panic on any input; `tests` holds it to `serde_json`.
 
+use crate::model::Naming;
 use crate::model::Slot;
 use crate::model::SlotSpan;
 use crate::model::Slots;
@@ -22,38 +23,32 @@ pub(crate) struct Broken {
 /// Reads the record that begins at `start` (a `{`); returns its slots and the index behind it.
 pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slots, usize), Broken> {
     let mut slots = Slots::default();
-    let end = object(bytes, start, |key, at| {
-        let slot = Slot::named(key);
-        if slot == Some(Slot::UserIdentity) {
-            forget_identity(&mut slots);
-            if bytes.get(at) == Some(&b'{') {
-                let end = identity(bytes, at, max_depth - 1, &mut slots)?;
-                note(&mut slots, Slot::UserIdentity, at, end);
-                return Ok(end);
-            }
-        }
-        let end = value(bytes, at, max_depth)?;
-        if let Some(slot) = slot {
-            note(&mut slots, slot, at, end);
-        }
-        Ok(end)
-    })?;
+    let end = fields(bytes, start, max_depth, Slot::named, &mut slots)?;
     slots.record = span(start, end);
     Ok((slots, end))
 }
 
-/// Reads `userIdentity` in the same pass: its members are head fields too.
-fn identity(
+/// Reads an object whose members may be head fields. Those that hold head fields themselves are read in the same pass;
+/// the table of slots bounds how deep that goes.
+fn fields(
     bytes: &[u8],
     start: usize,
     max_depth: usize,
+    named: Naming,
     slots: &mut Slots,
 ) -> Result<usize, Broken> {
     object(bytes, start, |key, at| {
-        let end = value(bytes, at, max_depth)?;
-        if let Some(slot) = Slot::of_identity(key) {
-            note(slots, slot, at, end);
+        let Some(slot) = named(key) else { return value(bytes, at, max_depth) };
+        let below = slot.members().filter(|_| bytes.get(at) == Some(&b'{'));
+        // The members come first, so that noting a repeated field does not forget them.
+        if slots.fields[slot as usize].len > 0 {
+            slots.note(slot, SlotSpan::default());
         }
+        let end = match below {
+            Some(named) => fields(bytes, at, max_depth - 1, named, slots)?,
+            None => value(bytes, at, max_depth)?,
+        };
+        slots.fields[slot as usize] = span(at, end);
         Ok(end)
     })
 }
@@ -95,23 +90,12 @@ fn object(
     }
 }
 
-fn note(slots: &mut Slots, slot: Slot, start: usize, end: usize) {
-    slots.fields[slot as usize] = span(start, end);
-}
-
 /// Spans fit: a delivery's text is bounded below 2 GiB.
 fn span(start: usize, end: usize) -> SlotSpan {
     let fits = "a delivery's text is bounded below 2 GiB";
     SlotSpan {
         start: u32::try_from(start).expect(fits),
         len: u32::try_from(end - start).expect(fits),
-    }
-}
-
-/// Of a repeated `userIdentity` the last counts, so what the earlier one held is forgotten.
-fn forget_identity(slots: &mut Slots) {
-    for field in slots.fields.iter_mut().skip(Slot::UserType as usize) {
-        *field = SlotSpan::default();
     }
 }
 
@@ -143,12 +127,10 @@ mod tests {
         ], Slot::ALL.len()), absent in prop::collection::vec(any::<bool>(), Slot::ALL.len()), pretty: bool) {
             let mut tree = json!({"userIdentity": {}, "somethingNew": {"eventName": "no"}});
             for ((slot, value), absent) in Slot::ALL.iter().zip(values).zip(absent) {
-                let is_container = *slot == Slot::UserIdentity;
-                if absent || is_container { continue }
-                match slot.path().split_once('.') {
-                    Some((head, member)) => tree[head][member] = value,
-                    None => tree[slot.path()] = value,
-                }
+                if absent || slot.members().is_some() { continue }
+                let (parents, name) = slot.path().rsplit_once('.').unwrap_or(("", slot.path()));
+                let parents = parents.split('.').filter(|parent| !parent.is_empty());
+                parents.fold(&mut tree, |at, parent| &mut at[parent])[name] = value;
             }
             let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) }.unwrap();
             let slots = slots(&text);

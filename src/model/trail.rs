@@ -73,6 +73,13 @@ slots! {
     UserInvokedBy "userIdentity.invokedBy",
     UserSessionContext "userIdentity.sessionContext",
     UserOnBehalfOf "userIdentity.onBehalfOf",
+    UserInvokedByDelegate "userIdentity.invokedByDelegate",
+    SessionIssuer "userIdentity.sessionContext.sessionIssuer",
+    SessionAttributes "userIdentity.sessionContext.attributes",
+    SessionSourceIdentity "userIdentity.sessionContext.sourceIdentity",
+    SessionAssumedRoot "userIdentity.sessionContext.assumedRoot",
+    SessionEc2RoleDelivery "userIdentity.sessionContext.ec2RoleDelivery",
+    TlsVersion "tlsDetails.tlsVersion",
 }
 
 /// How many slots there are.
@@ -118,28 +125,35 @@ impl Slots {
         (alone && bytes.get(start) == Some(&b'{')).then_some(())?;
         let record = raw.get(start..end)?;
         let mut slots = Self { record: span_in(raw, record), fields: [SlotSpan::default(); SLOTS] };
-        for (key, value) in json::members(record) {
-            let Some(slot) = Slot::named(key.as_bytes()) else { continue };
-            slots.fields[slot as usize] = span_in(raw, value);
-            if slot == Slot::UserIdentity {
-                slots.note_user(raw, value);
-            }
-        }
+        slots.note_members(raw, record, Slot::named);
         Some(slots)
     }
 
-    /// Notes the members of `userIdentity`; of a repeated one the last counts, so the earlier one's are forgotten.
-    fn note_user(&mut self, raw: &str, user: &str) {
-        for slot in Slot::ALL.iter().filter(|slot| slot.path().starts_with("userIdentity.")) {
-            self.fields[*slot as usize] = SlotSpan::default();
+    fn note_members(&mut self, raw: &str, object: &str, named: Naming) {
+        for (key, value) in json::members(object) {
+            let Some(slot) = named(key.as_bytes()) else { continue };
+            self.note(slot, span_in(raw, value));
+            if let Some(below) = slot.members() {
+                self.note_members(raw, value, below);
+            }
         }
-        for (key, value) in json::members(user) {
-            if let Some(slot) = Slot::of_identity(key.as_bytes()) {
-                self.fields[slot as usize] = span_in(raw, value);
+    }
+
+    /// Notes where a field stands. Of a repeated one the last counts, so what was noted below the earlier one goes.
+    pub fn note(&mut self, slot: Slot, span: SlotSpan) {
+        let place = &mut self.fields[slot as usize];
+        let is_repeated = place.len > 0;
+        *place = span;
+        if is_repeated && slot.members().is_some() {
+            for below in Slot::ALL.iter().filter(|below| below.lies_below(slot)) {
+                self.fields[*below as usize] = SlotSpan::default();
             }
         }
     }
 }
+
+/// Finds the slot of a member by its raw key.
+pub type Naming = fn(&[u8]) -> Option<Slot>;
 
 impl Slot {
     /// Returns the slot of a field of the record, by its raw key.
@@ -175,8 +189,7 @@ impl Slot {
         })
     }
 
-    /// Returns the slot of a member of `userIdentity`, by its raw key.
-    pub fn of_identity(key: &[u8]) -> Option<Self> {
+    fn of_identity(key: &[u8]) -> Option<Self> {
         Some(match key {
             b"type" => Self::UserType,
             b"principalId" => Self::UserPrincipalId,
@@ -187,8 +200,41 @@ impl Slot {
             b"invokedBy" => Self::UserInvokedBy,
             b"sessionContext" => Self::UserSessionContext,
             b"onBehalfOf" => Self::UserOnBehalfOf,
+            b"invokedByDelegate" => Self::UserInvokedByDelegate,
             _ => return Self::escaped(key, "userIdentity."),
         })
+    }
+
+    fn of_session(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"sessionIssuer" => Self::SessionIssuer,
+            b"attributes" => Self::SessionAttributes,
+            b"sourceIdentity" => Self::SessionSourceIdentity,
+            b"assumedRoot" => Self::SessionAssumedRoot,
+            b"ec2RoleDelivery" => Self::SessionEc2RoleDelivery,
+            _ => return Self::escaped(key, "userIdentity.sessionContext."),
+        })
+    }
+
+    fn of_tls(key: &[u8]) -> Option<Self> {
+        match key {
+            b"tlsVersion" => Some(Self::TlsVersion),
+            _ => Self::escaped(key, "tlsDetails."),
+        }
+    }
+
+    /// Returns how the members of this field are named, if they have slots too.
+    pub fn members(self) -> Option<Naming> {
+        match self {
+            Self::UserIdentity => Some(Self::of_identity),
+            Self::UserSessionContext => Some(Self::of_session),
+            Self::TlsDetails => Some(Self::of_tls),
+            _ => None,
+        }
+    }
+
+    fn lies_below(self, other: Self) -> bool {
+        self.path().strip_prefix(other.path()).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
@@ -199,6 +245,15 @@ impl Slot {
             let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
             segment.is_some_and(|segment| json::key_is(key, segment))
         })
+    }
+}
+
+/// Returns the part of `sessionContext` that `path` leads through, and the rest of the path.
+fn in_session(path: &str) -> (Slot, &str) {
+    match path.split_once('.') {
+        Some(("sessionIssuer", below)) => (Slot::SessionIssuer, below),
+        Some(("attributes", below)) => (Slot::SessionAttributes, below),
+        _ => (Slot::UserSessionContext, path),
     }
 }
 
@@ -270,10 +325,11 @@ impl<'a> TrailRecord<'a> {
         };
         // Most fields that rules name stand below a part whose place is known.
         let known = match (head, rest.split_once('.')) {
-            ("userIdentity", Some(("sessionContext", below))) => {
-                Some((Slot::UserSessionContext, below))
-            }
+            ("userIdentity", Some(("sessionContext", below))) => Some(in_session(below)),
             ("userIdentity", Some(("onBehalfOf", below))) => Some((Slot::UserOnBehalfOf, below)),
+            ("userIdentity", Some(("invokedByDelegate", below))) => {
+                Some((Slot::UserInvokedByDelegate, below))
+            }
             _ => Slot::at(head).map(|slot| (slot, rest)),
         };
         match known {
