@@ -6,4 +6,6 @@
 
 mod files;
 mod house;
+mod originals;
+mod replay;
 mod rooms;
