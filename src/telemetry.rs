@@ -1,4 +1,4 @@
-//! Names of metrics, set-up of logs.
+//! Set-up of logs, and how errors are told.
 //!
 //! Logs go to standard error, one line each, for people (`text`) or machines (`json`). Facts are fields;
 //! an error is logged once, by whoever handles it, with its whole chain: `error = %chain(&err)`.
@@ -15,31 +15,6 @@ use serde::Deserialize;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
-
-/// Counter of deliveries taken from a source; label `source`.
-pub const DELIVERIES_RECEIVED: &str = "grantwatch_deliveries_received_total";
-/// Counter of deliveries whose effects are committed; label `source`.
-pub const DELIVERIES_COMMITTED: &str = "grantwatch_deliveries_committed_total";
-/// Counter of records read; label `source`. It is the sum of the three below.
-pub const RECORDS_READ: &str = "grantwatch_records_read_total";
-/// Counter of records that went through the rules; label `source`.
-pub const RECORDS_KEPT: &str = "grantwatch_records_kept_total";
-/// Counter of records that were seen before; label `source`.
-pub const RECORDS_DUPLICATE: &str = "grantwatch_records_duplicate_total";
-/// Counter of records that could not be read; label `source`.
-pub const RECORDS_QUARANTINED: &str = "grantwatch_records_quarantined_total";
-/// Counter of alerts made; labels `detector`, `severity`.
-pub const ALERTS_RAISED: &str = "grantwatch_alerts_raised_total";
-/// Counter of matches folded into an alert that was there; label `detector`.
-pub const ALERTS_FOLDED: &str = "grantwatch_alerts_folded_total";
-/// Counter of alerts a sink took; label `sink`.
-pub const ALERTS_DELIVERED: &str = "grantwatch_alerts_delivered_total";
-/// Counter of alerts given up on; label `sink`.
-pub const ALERTS_DEAD: &str = "grantwatch_alerts_dead_total";
-/// Gauge of alerts waiting in the outbox; label `sink`.
-pub const OUTBOX_WAITING: &str = "grantwatch_outbox_waiting";
-/// Histogram of the seconds a commit took.
-pub const COMMIT_SECONDS: &str = "grantwatch_commit_seconds";
 
 /// What the daemon says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -22,42 +22,53 @@ pub(crate) struct Broken {
 /// Reads the record that begins at `start` (a `{`); returns its slots and the index behind it.
 pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slots, usize), Broken> {
     let mut slots = Slots::default();
-    let end = object(bytes, start, max_depth, |key, value, end, kind| match top_slot(key) {
-        Some(Slot::UserIdentity) => {
-            note(&mut slots, Slot::UserIdentity, value, end);
+    let end = object(bytes, start, |key, at| {
+        let slot = top_slot(key);
+        if slot == Some(Slot::UserIdentity) {
             forget_identity(&mut slots);
-            if kind == b'{' {
-                identity(bytes, value, max_depth - 1, &mut slots)?;
+            if bytes.get(at) == Some(&b'{') {
+                let end = identity(bytes, at, max_depth - 1, &mut slots)?;
+                note(&mut slots, Slot::UserIdentity, at, end);
+                return Ok(end);
             }
-            Ok(())
         }
-        Some(slot) => {
-            note(&mut slots, slot, value, end);
-            Ok(())
+        let end = value(bytes, at, max_depth)?;
+        if let Some(slot) = slot {
+            note(&mut slots, slot, at, end);
         }
-        None => Ok(()),
+        Ok(end)
     })?;
     slots.record = span(start, end);
     Ok((slots, end))
 }
 
-/// Notes the members of `userIdentity`, which the walk over the record has already checked.
-fn identity(bytes: &[u8], start: usize, max_depth: usize, slots: &mut Slots) -> Result<(), Broken> {
-    object(bytes, start, max_depth, |key, value, end, _| {
-        if let Some(slot) = identity_slot(key) {
-            note(slots, slot, value, end);
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
-/// Walks one object, calling `member` with each key (between its quotes), its value's range and first byte.
-fn object(
+/// Reads `userIdentity` in the same pass: its members are head fields too.
+fn identity(
     bytes: &[u8],
     start: usize,
     max_depth: usize,
-    mut member: impl FnMut(&[u8], usize, usize, u8) -> Result<(), Broken>,
+    slots: &mut Slots,
+) -> Result<usize, Broken> {
+    object(bytes, start, |key, at| {
+        let end = value(bytes, at, max_depth)?;
+        if let Some(slot) = identity_slot(key) {
+            note(slots, slot, at, end);
+        }
+        Ok(end)
+    })
+}
+
+fn value(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, Broken> {
+    json::value_end(bytes, at, max_depth)
+        .ok_or(Broken { at, expected: "a value, not nested too deep" })
+}
+
+/// Walks one object, calling `member` with each key (between its quotes) and where its value begins; it returns
+/// where the value ends.
+fn object(
+    bytes: &[u8],
+    start: usize,
+    mut member: impl FnMut(&[u8], usize) -> Result<usize, Broken>,
 ) -> Result<usize, Broken> {
     let broken = |at, expected| Broken { at, expected };
     let mut at = json::skip_space(bytes, start + 1);
@@ -75,10 +86,7 @@ fn object(
             return Err(broken(at, "`:`"));
         }
         at = json::skip_space(bytes, at + 1);
-        let end = json::value_end(bytes, at, max_depth)
-            .ok_or(broken(at, "a value, not nested too deep"))?;
-        member(key, at, end, bytes.get(at).copied().unwrap_or_default())?;
-        at = json::skip_space(bytes, end);
+        at = json::skip_space(bytes, member(key, at)?);
         match bytes.get(at) {
             Some(b',') => at = json::skip_space(bytes, at + 1),
             Some(b'}') => return Ok(at + 1),

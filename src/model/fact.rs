@@ -117,8 +117,19 @@ pub struct Field {
     pub name: &'static str,
     /// `text`, `whole`, `flag` or `texts`.
     pub kind: &'static str,
+    /// What it is a fact of.
+    pub scope: Scope,
     /// What it says, in a sentence, with its unit.
     pub meaning: &'static str,
     /// A value as it may appear.
     pub example: &'static str,
+}
+
+/// What a fact is a fact of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The session: all its events share it, so what it rules out is asked once a session.
+    Session,
+    /// The single event.
+    Event,
 }

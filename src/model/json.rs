@@ -62,9 +62,40 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// How much of a string is looked at in words before a search is set up; most strings are shorter.
+const SHORT: usize = 64;
+
 /// Returns the end of the JSON string that begins at `at` (a quote): the index behind its closing quote.
 pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut from = at + 1;
+    while let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        let found = bytes_of(word, b'"') | bytes_of(word, b'\\');
+        if found == 0 {
+            from += 8;
+            if from - at > SHORT {
+                break;
+            }
+            continue;
+        }
+        let place = from + found.trailing_zeros() as usize / 8;
+        match bytes.get(place)? {
+            b'"' => return Some(place + 1),
+            _ => from = place + 2,
+        }
+    }
+    long_string_end(bytes, from)
+}
+
+/// Marks the bytes of `word` that are `byte`, each with its highest bit. Above the lowest one there may be wrong marks.
+fn bytes_of(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let zeroed = word ^ (ONES * u64::from(byte));
+    zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7)
+}
+
+/// Finds the closing quote at or behind `from`, which lies inside a string and behind no open escape.
+fn long_string_end(bytes: &[u8], mut from: usize) -> Option<usize> {
     loop {
         let found = from + memchr2(b'"', b'\\', bytes.get(from..)?)?;
         match bytes.get(found)? {

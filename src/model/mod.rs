@@ -37,6 +37,7 @@ pub use event::Record;
 pub use fact::Fact;
 pub use fact::Facts;
 pub use fact::Field;
+pub use fact::Scope;
 pub use flow::FlowColumns;
 pub use flow::FlowRecord;
 pub use text::bounded;

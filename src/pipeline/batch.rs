@@ -16,6 +16,7 @@ use crate::model::Route;
 use crate::rules::Candidate;
 use crate::rules::Rules;
 use crate::rules::Sieve;
+use crate::telemetry::chain;
 
 /// How much of what cannot be read is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 64 * 1024;
@@ -73,7 +74,7 @@ pub fn read(delivery: Delivery, config: &decode::Config, sieve: &mut Sieve) -> B
             let head: Vec<u8> = bytes.iter().copied().take(4 * 1024).collect();
             match decode::decode(format, bytes, config) {
                 Ok(decoded) => Outcome::Read(Box::new(ask(decoded, sieve))),
-                Err(error) => Outcome::Rejected { reason: chain(&error), body: head },
+                Err(error) => Outcome::Rejected { reason: chain(&error).to_string(), body: head },
             }
         }
     };
@@ -92,16 +93,4 @@ fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {
         sieve.candidates(&event, |candidate| candidates.push((number, candidate)));
     }
     Read { decoded, fingerprints, candidates, rules: Arc::clone(sieve.rules()) }
-}
-
-/// Returns an error with all its causes, in a line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

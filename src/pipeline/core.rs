@@ -7,28 +7,29 @@
 //! Invariant: no clock, no network. `now` is a parameter, and only two things take it: how far time has come on an
 //! idle stream, and when an outbox row was made.
 
-use std::collections::HashSet;
+mod commit;
+
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::alert::Desk;
 use crate::identity;
 use crate::identity::Registry;
 use crate::model::Event;
+use crate::model::Facts;
 use crate::model::ObjectId;
-use crate::model::Receipt;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::SinkName;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
-use crate::outbox;
-use crate::outbox::Settled;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
+use crate::pipeline::core::commit::Group;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -36,40 +37,18 @@ use crate::pipeline::signal;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
 use crate::pipeline::table::QuarantineRow;
+use crate::rules::Candidate;
 use crate::rules::Correlator;
+use crate::rules::Gates;
 use crate::rules::Rules;
 use crate::rules::Service;
 use crate::store::Store;
 use crate::store::StoreError;
 
-/// How long the ledger remembers a delivery after it was noted, in event time. CloudTrail itself delivers again for
-/// up to 30 days after a fault of the bucket (User Guide).
-const LEDGER_KEPT: Span = Span(45 * 86_400);
-
 /// How far an event may lie ahead of real time on a live stream before it no longer moves time forward.
 const MAX_AHEAD: Span = Span(15 * 60);
 
-/// What one commit group has gathered.
-#[derive(Default)]
-struct Group {
-    receipts: Vec<Receipt>,
-    objects: HashSet<ObjectId>,
-    ledger: Vec<LedgerRow>,
-    quarantine: Vec<QuarantineRow>,
-    seen: Vec<(Seconds, Vec<u64>)>,
-    books: Books,
-    settled: Vec<Settled>,
-    bytes: u64,
-}
-
-/// What a commit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Committed {
-    /// Deliveries whose receipts were called.
-    pub deliveries: usize,
-    /// Alerts that opened.
-    pub opened: usize,
-}
+pub use commit::Committed;
 
 /// The state of the house, and the group under way.
 pub struct Core {
@@ -78,6 +57,7 @@ pub struct Core {
     rules: Arc<Rules>,
     registry: Registry,
     correlator: Correlator,
+    gates: Gates,
     desk: Desk,
     seen: Seen,
     newest: Seconds,
@@ -105,6 +85,7 @@ impl Core {
             seen.note(fingerprint, time);
         })
         .map_err(StoreError::Read)?;
+        let gates = Gates::new(Arc::clone(&rules));
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -114,6 +95,7 @@ impl Core {
             rules,
             registry,
             correlator,
+            gates,
             desk,
             seen,
             newest,
@@ -186,24 +168,16 @@ impl Core {
         }
         counts.kept = kept.len() as u64;
         counts.duplicates = decoded.len() as u64 - counts.kept;
+        if !Arc::ptr_eq(self.gates.rules(), &rules) {
+            self.gates = Gates::new(Arc::clone(&rules));
+        }
         let object_text = object.to_string();
         let mut asked = candidates.into_iter().peekable();
         for ((number, is_new), (time, record)) in (0u32..).zip(is_new).zip(decoded.records()) {
-            let session = match &record {
-                Record::Trail(record) if is_new => Some(self.registry.session(record)),
-                _ => None,
-            };
-            let Some(first) = asked.next_if(|(of, _)| *of == number) else { continue };
-            let facts = match &record {
-                Record::Trail(record) => identity::event_facts(record, time),
-                Record::Flow(_) => crate::model::Facts::default(),
-            };
-            let event = Event { time, record, session, facts };
-            let rest = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
-            for (_, candidate) in std::iter::once(first).chain(rest) {
-                if is_new && self.settings.asked.about(time) && rules.decide(candidate, &event) {
-                    self.matched(&rules, candidate.rule, &event, &object_text);
-                }
+            let of_this = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
+            let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
+            if is_new && self.settings.asked.about(time) {
+                self.judge(&rules, &candidates, time, record, &object_text);
             }
         }
         if !kept.is_empty() {
@@ -211,6 +185,41 @@ impl Core {
         }
         for bad in decoded.bad {
             self.quarantine(source, object, Some(bad.index), bad.reason, bad.body.into_bytes());
+        }
+    }
+
+    /// Asks the rules about one record that is new.
+    fn judge(
+        &mut self,
+        rules: &Rules,
+        candidates: &[Candidate],
+        time: Seconds,
+        record: Record<'_>,
+        object: &str,
+    ) {
+        let session = match &record {
+            Record::Trail(record) => Some(self.registry.session(record)),
+            Record::Flow(_) => None,
+        };
+        let gated = session.as_ref().map(|session| self.gates.open(session));
+        let mut event = Event { time, record, session, facts: Facts::default() };
+        let open = gated.iter().flat_map(|open| open.iter().copied());
+        let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
+        if open.is_empty() && candidates.is_empty() {
+            return;
+        }
+        if let Record::Trail(record) = &event.record {
+            event.facts = identity::event_facts(record, time);
+        }
+        for candidate in candidates {
+            if rules.decide(*candidate, &event) {
+                self.matched(rules, candidate.rule, &event, object);
+            }
+        }
+        for rule in open {
+            if rules.matches(rule, &event) {
+                self.matched(rules, rule, &event, object);
+            }
         }
     }
 
@@ -242,7 +251,7 @@ impl Core {
         });
         let slots = Slots::of(&text).expect("a signal is a record");
         let signal = Record::Trail(TrailRecord::new(&text, &slots));
-        let facts = crate::model::Facts::default();
+        let facts = Facts::default();
         let event = Event { time: self.newest, record: signal, session: None, facts };
         let rules = Arc::clone(&self.rules);
         for rule in rules.signal_matches(&Service::Intake, &event) {
@@ -276,72 +285,6 @@ impl Core {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
-    }
-
-    /// Takes in how a try to deliver an alert ended.
-    pub fn settle(&mut self, settled: Settled) {
-        self.group.settled.push(settled);
-    }
-
-    /// Returns how many bytes of events the group holds.
-    pub fn group_bytes(&self) -> u64 {
-        self.group.bytes
-    }
-
-    /// Returns whether there is anything to commit.
-    pub fn has_work(&self) -> bool {
-        !self.group.receipts.is_empty() || !self.group.settled.is_empty()
-    }
-
-    /// Writes the group in one transaction, then tells the sources. `now` is real time, for the outbox.
-    ///
-    /// The order is the promise: evidence (when there is a room for it) is synced before, receipts are called after.
-    ///
-    /// # Errors
-    /// When the store cannot be written. The process must end: memory is ahead of the store now.
-    pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
-        let group = std::mem::take(&mut self.group);
-        let tx = self.store.begin()?;
-        let failed = |error| tx.failed(error);
-        for row in &group.ledger {
-            table::insert_delivery(&tx, row, self.newest).map_err(failed)?;
-        }
-        for row in &group.quarantine {
-            table::insert_quarantine(&tx, row, self.newest).map_err(failed)?;
-        }
-        for (newest, events) in &group.seen {
-            table::insert_seen(&tx, *newest, events).map_err(failed)?;
-        }
-        for (source, counts) in &group.books.0 {
-            table::count(&tx, source, counts).map_err(failed)?;
-        }
-        self.registry.save(&tx)?;
-        self.registry.forget(&tx, self.watermark)?;
-        self.correlator.save(&tx)?;
-        let opened = self.desk.save(&tx)?;
-        for alert in &opened {
-            let takes = |to: &&Destination| alert.severity >= to.min_severity;
-            let sinks: Vec<SinkName> =
-                self.settings.destinations.iter().filter(takes).map(|to| to.name.clone()).collect();
-            outbox::enqueue(&tx, &alert.id, &sinks, now)?;
-        }
-        for settled in &group.settled {
-            outbox::settle(&tx, settled)?;
-        }
-        table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
-        table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
-        let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
-        let ledger_before = self.newest.plus(Span(-LEDGER_KEPT.0));
-        table::prune(&tx, seen_before, ledger_before).map_err(failed)?;
-        outbox::prune(&tx, now.plus(Span(-self.settings.outbox.keep_delivered.span().0)), 1_000)?;
-        tx.commit()?;
-        self.desk.forget(self.watermark);
-        for (source, counts) in &group.books.0 {
-            self.books.add(source, *counts);
-        }
-        let deliveries = group.receipts.len();
-        group.receipts.into_iter().for_each(Receipt::committed);
-        Ok(Committed { deliveries, opened: opened.len() })
     }
 
     /// Changes rules and destinations. The group must be committed: what correlations count is read from the store.

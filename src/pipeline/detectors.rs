@@ -61,7 +61,7 @@ pub fn fields_table() -> String {
     let mut table =
         String::from("| Field | Type | Meaning | Example |\n| --- | --- | --- | --- |\n");
     for field in fields() {
-        let Field { name, kind, meaning, example } = field;
+        let Field { name, kind, meaning, example, .. } = field;
         table.push_str(&format!(
             "| `{name}` | {kind} | {} | `{example}` |\n",
             meaning.replace('|', "\\|")

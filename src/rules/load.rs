@@ -30,6 +30,7 @@ use crate::rules::block;
 use crate::rules::block::Block;
 use crate::rules::correlate;
 use crate::rules::files::Source;
+use crate::rules::gates;
 use crate::rules::head::Head;
 use crate::rules::head::detector;
 use crate::rules::logic::Condition;
@@ -107,7 +108,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
     for (at, compiled) in compiled {
         let (place, rule, block) = &draft.rules[at];
         let detector = detector(config, place, Head::of_rule(rule), block);
-        let condition = Condition::of(&compiled);
+        let condition = Condition::of(&compiled, fields);
         check_facts(&condition.fields(), fields, place, &mut draft.problems);
         let id = detector.id.0.as_str();
         let name = rule.name.as_deref().unwrap_or_default();
@@ -118,6 +119,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
         rules.rules.push(Rule {
+            gated: gates::is_gated(&condition),
             condition,
             place: place.clone(),
             detector: Arc::new(detector),
@@ -354,7 +356,7 @@ fn why_idle(rule: &CompiledRule) -> Option<String> {
 
 fn check_facts(named: &[&FieldName], fields: &[Field], place: &Place, problems: &mut Vec<Problem>) {
     for name in named {
-        let FieldName::Fact(name) = name else { continue };
+        let FieldName::Fact(name, _) = name else { continue };
         if !fields.iter().any(|field| field.name == name) {
             let what = format!("`{name}` is no fact; `grantwatch detectors fields` lists them");
             problems.push(Problem {

@@ -20,6 +20,8 @@ use rsigma_parser::ConditionExpr;
 use rsigma_parser::Quantifier;
 
 use crate::model::Event;
+use crate::model::Field;
+use crate::model::Scope;
 use crate::model::Slot;
 use crate::rules::view::FieldName;
 use crate::rules::view::View;
@@ -46,6 +48,10 @@ pub(super) enum Known {
     Shared,
     /// The record, but no facts.
     Record,
+    /// The facts of the session, but not the record.
+    Session,
+    /// The record and the facts of its session, but none of its own.
+    RecordAndSession,
     /// Everything.
     All,
 }
@@ -62,12 +68,20 @@ pub(super) const SHARED: [Slot; 6] = [
 
 impl Known {
     fn covers(self, field: &FieldName) -> bool {
-        match (self, field) {
-            (Self::All, _) | (Self::Record, FieldName::Slot(_) | FieldName::Path(_)) => true,
-            (Self::Record | Self::Shared, FieldName::Fact(_)) => false,
-            (Self::Shared, FieldName::Slot(slot)) => SHARED.contains(slot),
-            (Self::Shared, FieldName::Path(_)) => false,
+        match field {
+            FieldName::Slot(slot) => {
+                self.has_record() || (self == Self::Shared && SHARED.contains(slot))
+            }
+            FieldName::Path(_) => self.has_record(),
+            FieldName::Fact(_, Scope::Session) => {
+                matches!(self, Self::Session | Self::RecordAndSession | Self::All)
+            }
+            FieldName::Fact(_, Scope::Event) => self == Self::All,
         }
+    }
+
+    fn has_record(self) -> bool {
+        matches!(self, Self::Record | Self::RecordAndSession | Self::All)
     }
 }
 
@@ -113,10 +127,11 @@ const WHOLE: &str = "whole";
 
 impl Condition {
     /// Takes the condition out of a compiled rule.
-    pub(super) fn of(rule: &CompiledRule) -> Self {
+    pub(super) fn of(rule: &CompiledRule, fields: &[Field]) -> Self {
         let mut names: Vec<&String> = rule.detections.keys().collect();
         names.sort();
-        let detections = names.iter().map(|name| detection(&rule.detections[*name])).collect();
+        let detections =
+            names.iter().map(|name| detection(&rule.detections[*name], fields)).collect();
         let node =
             Node::Any(rule.conditions.iter().map(|condition| node(condition, &names)).collect());
         Self { node, detections }
@@ -210,72 +225,82 @@ fn node(expression: &ConditionExpr, names: &[&String]) -> Node {
     }
 }
 
-fn detection(compiled: &CompiledDetection) -> Detection {
+fn detection(compiled: &CompiledDetection, fields: &[Field]) -> Detection {
     match compiled {
-        CompiledDetection::AllOf(items) => Detection::All(items.iter().map(leaf).collect()),
-        CompiledDetection::And(parts) => Detection::All(parts.iter().map(detection).collect()),
-        CompiledDetection::AnyOf(parts) => Detection::Any(parts.iter().map(detection).collect()),
+        CompiledDetection::AllOf(items) => {
+            Detection::All(items.iter().map(|item| leaf(item, fields)).collect())
+        }
+        CompiledDetection::And(parts) => {
+            Detection::All(parts.iter().map(|part| detection(part, fields)).collect())
+        }
+        CompiledDetection::AnyOf(parts) => {
+            Detection::Any(parts.iter().map(|part| detection(part, fields)).collect())
+        }
         CompiledDetection::Keywords(_)
         | CompiledDetection::ArrayMatch { .. }
-        | CompiledDetection::Conditional { .. } => opaque(compiled.clone()),
+        | CompiledDetection::Conditional { .. } => opaque(compiled.clone(), fields),
     }
 }
 
-fn leaf(item: &CompiledDetectionItem) -> Detection {
+fn leaf(item: &CompiledDetectionItem, fields: &[Field]) -> Detection {
     let plain = item.field.as_ref().filter(|name| !name.contains(['[', '\\']));
     match plain {
         Some(name) => {
             let mut others = Vec::new();
-            matcher_fields(&item.matcher, &mut others);
-            Detection::Leaf(Leaf { field: FieldName::parse(name), item: item.clone(), others })
+            matcher_fields(&item.matcher, fields, &mut others);
+            Detection::Leaf(Leaf {
+                field: FieldName::parse(name, fields),
+                item: item.clone(),
+                others,
+            })
         }
-        None => opaque(CompiledDetection::AllOf(vec![item.clone()])),
+        None => opaque(CompiledDetection::AllOf(vec![item.clone()]), fields),
     }
 }
 
-fn opaque(compiled: CompiledDetection) -> Detection {
-    let mut fields = Vec::new();
-    opaque_fields(&compiled, &mut fields);
-    Detection::Opaque(HashMap::from([(WHOLE.to_owned(), compiled)]), fields)
+fn opaque(compiled: CompiledDetection, fields: &[Field]) -> Detection {
+    let mut named = Vec::new();
+    opaque_fields(&compiled, fields, &mut named);
+    Detection::Opaque(HashMap::from([(WHOLE.to_owned(), compiled)]), named)
 }
 
-fn opaque_fields(compiled: &CompiledDetection, fields: &mut Vec<FieldName>) {
+fn opaque_fields(compiled: &CompiledDetection, fields: &[Field], named: &mut Vec<FieldName>) {
     match compiled {
         CompiledDetection::AllOf(items) => {
             for item in items {
-                fields.extend(item.field.as_deref().map(FieldName::parse));
-                matcher_fields(&item.matcher, fields);
+                named.extend(item.field.as_deref().map(|name| FieldName::parse(name, fields)));
+                matcher_fields(&item.matcher, fields, named);
             }
         }
         CompiledDetection::And(parts) | CompiledDetection::AnyOf(parts) => {
-            parts.iter().for_each(|part| opaque_fields(part, fields));
+            parts.iter().for_each(|part| opaque_fields(part, fields, named));
         }
         // Fields inside an array's members are not fields of the event.
-        CompiledDetection::ArrayMatch { field, .. } => fields.push(FieldName::parse(field)),
-        CompiledDetection::Conditional { named, .. } => {
-            named.values().for_each(|part| opaque_fields(part, fields));
+        CompiledDetection::ArrayMatch { field, .. } => named.push(FieldName::parse(field, fields)),
+        CompiledDetection::Conditional { named: parts, .. } => {
+            parts.values().for_each(|part| opaque_fields(part, fields, named));
         }
         CompiledDetection::Keywords(_) => {}
     }
 }
 
-fn matcher_fields(matcher: &CompiledMatcher, fields: &mut Vec<FieldName>) {
+fn matcher_fields(matcher: &CompiledMatcher, fields: &[Field], named: &mut Vec<FieldName>) {
     match matcher {
-        CompiledMatcher::FieldRef { field, .. } => fields.push(FieldName::parse(field)),
+        CompiledMatcher::FieldRef { field, .. } => named.push(FieldName::parse(field, fields)),
         CompiledMatcher::Expand { template, .. } => {
             for part in template {
                 if let ExpandPart::Placeholder(name) = part {
-                    fields.push(FieldName::parse(name));
+                    named.push(FieldName::parse(name, fields));
                 }
             }
         }
         CompiledMatcher::Not(inner) | CompiledMatcher::TimestampPart { inner, .. } => {
-            matcher_fields(inner, fields)
+            matcher_fields(inner, fields, named);
         }
         CompiledMatcher::AnyOf(children)
         | CompiledMatcher::AllOf(children)
         | CompiledMatcher::CaseInsensitiveGroup { children, .. } => {
-            children.iter().for_each(|child| matcher_fields(child, fields));
+            children.iter().for_each(|child| matcher_fields(child, fields, named));
         }
         _ => {}
     }
@@ -288,8 +313,7 @@ impl Detection {
             Self::Any(parts) => any(parts, |part| part.truth(view, known)),
             Self::Leaf(leaf) => leaf.truth(view, known),
             Self::Opaque(detections, fields) => {
-                let is_known =
-                    known != Known::Shared && fields.iter().all(|field| known.covers(field));
+                let is_known = known.has_record() && fields.iter().all(|field| known.covers(field));
                 if !is_known {
                     return Truth::Unknown;
                 }

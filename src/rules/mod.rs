@@ -10,6 +10,7 @@ mod block;
 mod check;
 mod correlate;
 mod files;
+mod gates;
 mod head;
 mod kept;
 mod load;
@@ -36,11 +37,13 @@ use crate::model::DetectorId;
 use crate::model::Duration;
 use crate::model::Event;
 use crate::model::Field;
+use crate::model::Scope;
 
 pub use check::Tested;
 pub use correlate::Correlator;
 pub use files::Source;
 pub use files::read_files;
+pub use gates::Gates;
 pub use load::Problem;
 pub use load::Weight;
 pub use sieve::Candidate;
@@ -86,18 +89,21 @@ pub const FIELDS: &[Field] = &[
     Field {
         name: "gw.correlation.count",
         kind: "whole",
+        scope: Scope::Event,
         meaning: "How many events (or distinct values) a correlation counted when it fired.",
         example: "12",
     },
     Field {
         name: "gw.correlation.timespan_seconds",
         kind: "whole",
+        scope: Scope::Event,
         meaning: "The length of the correlation's window, in seconds.",
         example: "600",
     },
     Field {
         name: "gw.correlation.group",
         kind: "texts",
+        scope: Scope::Event,
         meaning: "What the correlation counted by, as `field=value`.",
         example: "gw.identity.name=person:alice@example.com",
     },
@@ -149,6 +155,8 @@ pub(crate) struct Rule {
     logsource: LogSource,
     alerts: bool,
     feeds: bool,
+    /// It cannot match without certain facts of a session, so it is asked only about sessions that have them.
+    gated: bool,
 }
 
 /// A loaded correlation.
@@ -218,6 +226,17 @@ impl Rules {
     /// Runs the tests that stand in the detectors' files.
     pub fn test(self: &Arc<Self>) -> Vec<Tested> {
         check::run(self)
+    }
+
+    /// Returns whether a gated rule may match `event`, of which the session's facts are known and its own are not.
+    pub fn may_match(&self, rule: u32, event: &Event<'_>) -> bool {
+        let condition = &self.rules[rule as usize].condition;
+        condition.truth(event, Known::RecordAndSession) != Truth::False
+    }
+
+    /// Decides a gated rule, now that `event` has all its facts.
+    pub fn matches(&self, rule: u32, event: &Event<'_>) -> bool {
+        self.rules[rule as usize].matches(event)
     }
 
     /// Decides a candidate, now that `event` has its facts.

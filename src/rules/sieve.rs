@@ -55,7 +55,8 @@ impl Sieve {
         &self.rules
     }
 
-    /// Calls `found` with each rule that may match `event`, whose facts are not known yet.
+    /// Calls `found` with each rule that may match `event`, whose facts are not known yet. Gated rules are left to
+    /// [`Gates`](crate::rules::Gates).
     pub fn candidates(&mut self, event: &Event<'_>, mut found: impl FnMut(Candidate)) {
         let rules = Arc::clone(&self.rules);
         let kind = self.kind(event);
@@ -85,7 +86,8 @@ impl Sieve {
         }
         let all = self.rules.of(&Service::CloudTrail);
         let may_match = |rule: &&u32| {
-            self.rules.rules[**rule as usize].condition.truth(event, Known::Shared) != Truth::False
+            let rule = &self.rules.rules[**rule as usize];
+            !rule.gated && rule.condition.truth(event, Known::Shared) != Truth::False
         };
         let kept: Arc<[u32]> = all.iter().filter(may_match).copied().collect();
         if self.kinds.len() < MAX_KINDS {

@@ -19,8 +19,14 @@ use crate::model::TrailRecord;
 use crate::rules::correlate::Input;
 
 const FACTS: &[Field] = &[
-    Field { name: "gw.identity.name", kind: "text", meaning: "", example: "" },
-    Field { name: "gw.by_service", kind: "flag", meaning: "", example: "" },
+    Field {
+        name: "gw.identity.name",
+        kind: "text",
+        scope: Scope::Session,
+        meaning: "",
+        example: "",
+    },
+    Field { name: "gw.by_service", kind: "flag", scope: Scope::Session, meaning: "", example: "" },
 ];
 
 fn load(yaml: &str) -> (Arc<Rules>, Vec<String>) {

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::model::Event;
 use crate::model::Fact;
+use crate::model::Field;
 use crate::model::Record;
+use crate::model::Scope;
 use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::model::json;
@@ -23,17 +25,20 @@ use crate::model::json::Kind;
 pub(super) enum FieldName {
     /// A head field.
     Slot(Slot),
-    /// A fact, with its `gw.`.
-    Fact(String),
+    /// A fact, with its `gw.`, and what it is a fact of.
+    Fact(String, Scope),
     /// A path below the record.
     Path(String),
 }
 
 impl FieldName {
-    pub(super) fn parse(name: &str) -> Self {
+    pub(super) fn parse(name: &str, fields: &[Field]) -> Self {
         match Slot::at(name) {
             Some(slot) => Self::Slot(slot),
-            None if name.starts_with("gw.") => Self::Fact(name.to_owned()),
+            None if name.starts_with("gw.") => {
+                let field = fields.iter().find(|field| field.name == name);
+                Self::Fact(name.to_owned(), field.map_or(Scope::Event, |field| field.scope))
+            }
             None => Self::Path(name.to_owned()),
         }
     }
@@ -47,7 +52,7 @@ impl<'e> View<'e, '_> {
     /// Returns the value of a field as leaves compare it.
     pub(super) fn value(&self, name: &FieldName) -> Option<EventValue<'e>> {
         match (name, &self.0.record) {
-            (FieldName::Fact(name), _) => self.0.fact(name).map(fact_value),
+            (FieldName::Fact(name, _), _) => self.0.fact(name).map(fact_value),
             (FieldName::Slot(slot), Record::Trail(record)) => raw_value(record.slot_raw(*slot)?),
             (FieldName::Path(path), Record::Trail(record)) => path_value(record, path),
             (FieldName::Slot(slot), Record::Flow(record)) => flow_value(record.get(slot.path())),
@@ -109,7 +114,7 @@ fn number(raw: &str) -> EventValue<'_> {
 
 impl SigmaEvent for View<'_, '_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        self.value(&FieldName::parse(path))
+        self.value(&FieldName::parse(path, &[]))
     }
 
     fn any_string_value(&self, matches: &dyn Fn(&str) -> bool) -> bool {

@@ -3,7 +3,6 @@
 //! Invariant: no redirect is followed, no proxy of the environment is used, every request has a timeout,
 //! an answer is read up to a size, and errors carry no address.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,18 +192,6 @@ pub fn one_line(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     spaced.trim().to_owned()
-}
-
-/// Returns an error with all its causes, as the outbox keeps it.
-pub fn with_causes(error: &SendError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

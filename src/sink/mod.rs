@@ -27,7 +27,6 @@ use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::SinkName;
 
-pub use client::with_causes;
 pub use config::Config;
 pub use error::SendError;
 pub use mistake::Mistake;

@@ -3,7 +3,6 @@
 //! Invariant: a variant says what we tried and on what; its cause is in `source`.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -103,24 +102,5 @@ impl SourceError {
             | Self::NoTarget { .. }
             | Self::Panicked { .. } => false,
         }
-    }
-}
-
-/// Shows an error with all its causes.
-pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + 'a {
-    Chain(error)
-}
-
-struct Chain<'a>(&'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -24,7 +24,7 @@ use crate::source::counters::count;
 use crate::source::envelope::Announced;
 use crate::source::envelope::location;
 use crate::source::error::Cause;
-use crate::source::error::chain;
+use crate::telemetry::chain;
 
 /// How long reading one body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);

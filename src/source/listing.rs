@@ -33,7 +33,6 @@ use crate::source::envelope::Announced;
 use crate::source::envelope::location;
 use crate::source::error::Fault;
 use crate::source::error::SourceError;
-use crate::source::error::chain;
 use crate::source::fetch::Advice;
 use crate::source::fetch::FetchError;
 use crate::source::fetch::Fetched;
@@ -44,6 +43,7 @@ use crate::source::key;
 use crate::source::key::Promise;
 use crate::source::stop::until;
 use crate::source::window::Window;
+use crate::telemetry::chain;
 
 /// Reads a prefix.
 pub(super) struct Lister<O> {

@@ -121,7 +121,7 @@ async fn a_refusal_ends_the_reading_with_its_reason() {
     let (ended, all) = read(client, Window::default(), nothing_known()).await;
     let error = ended.unwrap_err();
     assert!(!error.is_retryable());
-    let told = crate::source::error::chain(&error).to_string();
+    let told = crate::telemetry::chain(&error).to_string();
     assert_eq!(told, "could not look up events in eu-west-1: AccessDeniedException: not you");
     assert!(all.is_empty());
 }

@@ -204,7 +204,7 @@ mod tests {
         let unreachable = S3Objects::new(stub::nobody());
         let error = unreachable.open(&wanted("k")).await.err().unwrap();
         assert_eq!(error.kind, Trouble::Unavailable);
-        let told = crate::source::error::chain(&error).to_string();
+        let told = crate::telemetry::chain(&error).to_string();
         assert!(told.contains("dispatch failure: ") && told.len() > 80, "{told}");
     }
 }

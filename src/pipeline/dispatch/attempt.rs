@@ -27,7 +27,7 @@ use crate::pipeline::dispatch::Outlet;
 use crate::sink::Kind;
 use crate::sink::Message;
 use crate::sink::SendError;
-use crate::sink::with_causes;
+use crate::telemetry::chain;
 
 /// One alert to send, with its lease.
 pub struct Job {
@@ -134,7 +134,7 @@ fn judge(
 ) -> (Verdict, End) {
     let Err(failed) = sent else { return (Verdict::Delivered, End::Answered) };
     let (sink, id, attempts) = (outlet.name(), &due.alert_id, due.key.attempts.saturating_add(1));
-    let error = with_causes(&failed);
+    let error = chain(&failed).to_string();
     if !failed.is_retryable() {
         error!(%sink, alert = %id, attempts, %error, "the sink refused an alert for good; it is a dead letter");
         let end = if failed.is_gone() { End::Closed } else { End::Answered };

@@ -147,7 +147,7 @@ async fn nobody_there_is_retried_and_the_address_is_not_told() {
     let sink = sink(&url, "").unwrap();
     let error = sink.send(&message()).await.unwrap_err();
     assert!(error.is_retryable());
-    let told = format!("{error:?} {} {sink:?}", crate::sink::with_causes(&error));
+    let told = format!("{error:?} {} {sink:?}", crate::telemetry::chain(&error));
     assert!(!told.contains("T0K3N") && !told.contains("whsec"), "{told}");
     assert!(told.contains("refused"), "the cause is told: {told}");
 }

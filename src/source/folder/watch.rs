@@ -20,7 +20,6 @@ use tracing::debug;
 use tracing::warn;
 
 use crate::source::error::SourceError;
-use crate::source::error::chain;
 use crate::source::folder::Found;
 use crate::source::folder::Passed;
 use crate::source::folder::Reader;
@@ -30,6 +29,7 @@ use crate::source::folder::walk;
 use crate::source::quiet::Quiet;
 use crate::source::stop::until;
 use crate::source::window::Window;
+use crate::telemetry::chain;
 
 /// For how long a file's size and time must not change before it is read.
 const SETTLE: Duration = Duration::from_secs(1);

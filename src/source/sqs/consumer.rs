@@ -21,7 +21,6 @@ use tracing::warn;
 
 use crate::source::counters::add;
 use crate::source::counters::count;
-use crate::source::error::chain;
 use crate::source::fetch::Objects;
 use crate::source::sqs::deletes;
 use crate::source::sqs::queue::MAX_BATCH;
@@ -32,6 +31,7 @@ use crate::source::sqs::visibility;
 use crate::source::sqs::work::Consumer;
 use crate::source::sqs::work::Ended;
 use crate::source::stop::until;
+use crate::telemetry::chain;
 
 /// The pause after a first failed receive; it doubles up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

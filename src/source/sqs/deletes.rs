@@ -16,10 +16,10 @@ use tracing::warn;
 use crate::source::counters::Counters;
 use crate::source::counters::add;
 use crate::source::error::Fault;
-use crate::source::error::chain;
 use crate::source::quiet::Quiet;
 use crate::source::sqs::queue::MAX_BATCH;
 use crate::source::sqs::queue::Queue;
+use crate::telemetry::chain;
 
 /// How long the first message of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(50);

@@ -35,7 +35,6 @@ use crate::source::aws::Access;
 use crate::source::budget::Budget;
 use crate::source::counters::Counters;
 use crate::source::error::SourceError;
-use crate::source::error::chain;
 use crate::source::fetch::Fetcher;
 use crate::source::fetch::Limits;
 use crate::source::objects::S3Objects;
@@ -47,6 +46,7 @@ use crate::source::sqs::queue::Sqs;
 use crate::source::sqs::work::Consumer;
 use crate::source::sqs::work::Pasted;
 use crate::source::sqs::work::Terms;
+use crate::telemetry::chain;
 
 /// A queue that is told of each new object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

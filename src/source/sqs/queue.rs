@@ -278,8 +278,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::source::error::chain;
     use crate::source::stub;
+    use crate::telemetry::chain;
 
     /// The verbs a server was asked for, with their bodies.
     type Asked = Arc<Mutex<Vec<(String, serde_json::Value)>>>;

@@ -31,7 +31,6 @@ use crate::source::counters::count;
 use crate::source::envelope::Announced;
 use crate::source::envelope::Notice;
 use crate::source::envelope::classify;
-use crate::source::error::chain;
 use crate::source::fetch::Advice;
 use crate::source::fetch::FetchError;
 use crate::source::fetch::Fetcher;
@@ -44,6 +43,7 @@ use crate::source::sqs::queue::Queue;
 use crate::source::sqs::queue::QueueError;
 use crate::source::sqs::visibility;
 use crate::source::sqs::visibility::Next;
+use crate::telemetry::chain;
 
 /// What one queue's messages go through.
 pub(super) struct Consumer<Q, O> {

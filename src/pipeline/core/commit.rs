@@ -1,0 +1,112 @@
+//! The commit group: what it gathers, and the one transaction that writes it.
+
+use std::collections::HashSet;
+
+use crate::model::ObjectId;
+use crate::model::Receipt;
+use crate::model::Seconds;
+use crate::model::SinkName;
+use crate::model::Span;
+use crate::outbox;
+use crate::outbox::Settled;
+use crate::pipeline::books::Books;
+use crate::pipeline::core::Core;
+use crate::pipeline::settings::Destination;
+use crate::pipeline::table;
+use crate::pipeline::table::LedgerRow;
+use crate::pipeline::table::QuarantineRow;
+use crate::store::StoreError;
+
+/// How long the ledger remembers a delivery after it was noted, in event time. CloudTrail itself delivers again for
+/// up to 30 days after a fault of the bucket (User Guide).
+const LEDGER_KEPT: Span = Span(45 * 86_400);
+
+/// What one commit group has gathered.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) receipts: Vec<Receipt>,
+    pub(super) objects: HashSet<ObjectId>,
+    pub(super) ledger: Vec<LedgerRow>,
+    pub(super) quarantine: Vec<QuarantineRow>,
+    pub(super) seen: Vec<(Seconds, Vec<u64>)>,
+    pub(super) books: Books,
+    pub(super) settled: Vec<Settled>,
+    pub(super) bytes: u64,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Deliveries whose receipts were called.
+    pub deliveries: usize,
+    /// Alerts that opened.
+    pub opened: usize,
+}
+
+impl Core {
+    /// Takes in how a try to deliver an alert ended.
+    pub fn settle(&mut self, settled: Settled) {
+        self.group.settled.push(settled);
+    }
+
+    /// Returns how many bytes of events the group holds.
+    pub fn group_bytes(&self) -> u64 {
+        self.group.bytes
+    }
+
+    /// Returns whether there is anything to commit.
+    pub fn has_work(&self) -> bool {
+        !self.group.receipts.is_empty() || !self.group.settled.is_empty()
+    }
+
+    /// Writes the group in one transaction, then tells the sources. `now` is real time, for the outbox.
+    ///
+    /// The order is the promise: evidence (when there is a room for it) is synced before, receipts are called after.
+    ///
+    /// # Errors
+    /// When the store cannot be written. The process must end: memory is ahead of the store now.
+    pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
+        let group = std::mem::take(&mut self.group);
+        let tx = self.store.begin()?;
+        let failed = |error| tx.failed(error);
+        for row in &group.ledger {
+            table::insert_delivery(&tx, row, self.newest).map_err(failed)?;
+        }
+        for row in &group.quarantine {
+            table::insert_quarantine(&tx, row, self.newest).map_err(failed)?;
+        }
+        for (newest, events) in &group.seen {
+            table::insert_seen(&tx, *newest, events).map_err(failed)?;
+        }
+        for (source, counts) in &group.books.0 {
+            table::count(&tx, source, counts).map_err(failed)?;
+        }
+        self.registry.save(&tx)?;
+        self.registry.forget(&tx, self.watermark)?;
+        self.correlator.save(&tx)?;
+        let opened = self.desk.save(&tx)?;
+        for alert in &opened {
+            let takes = |to: &&Destination| alert.severity >= to.min_severity;
+            let sinks: Vec<SinkName> =
+                self.settings.destinations.iter().filter(takes).map(|to| to.name.clone()).collect();
+            outbox::enqueue(&tx, &alert.id, &sinks, now)?;
+        }
+        for settled in &group.settled {
+            outbox::settle(&tx, settled)?;
+        }
+        table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
+        table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
+        let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
+        let ledger_before = self.newest.plus(Span(-LEDGER_KEPT.0));
+        table::prune(&tx, seen_before, ledger_before).map_err(failed)?;
+        outbox::prune(&tx, now.plus(Span(-self.settings.outbox.keep_delivered.span().0)), 1_000)?;
+        tx.commit()?;
+        self.desk.forget(self.watermark);
+        for (source, counts) in &group.books.0 {
+            self.books.add(source, *counts);
+        }
+        let deliveries = group.receipts.len();
+        group.receipts.into_iter().for_each(Receipt::committed);
+        Ok(Committed { deliveries, opened: opened.len() })
+    }
+}
