@@ -1,7 +1,7 @@
 //! The rules' hits are those of plain rsigma over a tree of the same record and facts.
 //!
-//! The pipeline never builds a tree: it drops rules by a few shared fields, then by the record, and asks the facts
-//! last. Here each record is also given to rsigma's own engine as `serde_json::Value`, with its facts as keys of
+//! The pipeline never builds a tree: it drops rules by a few shared fields, by the record, by the session, and asks
+//! the event's own facts last. Here each record is also given to rsigma's own engine as `serde_json::Value`, with its facts as keys of
 //! their full names, and whatever matches there must match here.
 //!
 //! One difference is meant: a string modifier on a field that holds an object (`requestParameters|contains`) reads
@@ -21,11 +21,14 @@ use grantwatch::model::FlowColumns;
 use grantwatch::model::FlowRecord;
 use grantwatch::model::Receipt;
 use grantwatch::model::Record;
+use grantwatch::model::Scope;
 use grantwatch::model::Seconds;
 use grantwatch::model::Slots;
 use grantwatch::model::TrailRecord;
 use grantwatch::pipeline;
 use grantwatch::pipeline::Outcome;
+use grantwatch::rules::Candidate;
+use grantwatch::rules::Gates;
 use grantwatch::rules::Rules;
 use grantwatch::rules::Service;
 use grantwatch::rules::Sieve;
@@ -183,6 +186,9 @@ fn compare_files(rules: &Arc<Rules>, plain: &Plain, folder: &str, compared: &mut
     let setting = Setting::of_the_day("10m");
     let mut registry = Registry::new(&setting.config.identity);
     let mut sieve = Sieve::new(Arc::clone(rules));
+    let mut gates = Gates::new(Arc::clone(rules));
+    let fields = pipeline::fields().into_iter().filter(|field| field.scope == Scope::Event);
+    let of_the_event: BTreeSet<&str> = fields.map(|field| field.name).collect();
     for original in originals(folder) {
         let delivery = original.delivery(Receipt::nobody());
         let batch = pipeline::read(delivery, &setting.config.decode, &mut sieve);
@@ -199,13 +205,31 @@ fn compare_files(rules: &Arc<Rules>, plain: &Plain, folder: &str, compared: &mut
                 }
                 Record::Flow(_) => (None, Facts::default()),
             };
-            let event = Event { time, record, session, facts };
+            // A gate asks a session once for all its events: what differs between them must not be taken from it.
+            assert!(facts.iter().all(|(name, _)| of_the_event.contains(name)), "{facts:?}");
+            let bare = Event { time, record, session, facts: Facts::default() };
             let asked = read.candidates.iter().filter(|(of, _)| *of == number);
-            let matching = asked.filter(|(_, candidate)| rules.decide(*candidate, &event));
-            let ours = matching.map(|(_, candidate)| title(rules, candidate.rule)).collect();
+            let candidates: Vec<Candidate> = asked.map(|(_, candidate)| *candidate).collect();
+            let event = Event { facts, ..bare.clone() };
+            let ours = judge(rules, &mut gates, &candidates, &bare, &event);
             compared.add(plain, &event, &service(&event.record), ours);
         }
     }
+}
+
+/// Asks as the core asks: the candidates, and the rules that the session leaves open. Returns titles.
+fn judge(
+    rules: &Rules,
+    gates: &mut Gates,
+    candidates: &[Candidate],
+    bare: &Event<'_>,
+    event: &Event<'_>,
+) -> BTreeSet<String> {
+    let open = bare.session.as_ref().map(|session| gates.open(session));
+    let open = open.iter().flat_map(|open| open.iter().copied());
+    let gated = open.filter(|rule| rules.may_match(*rule, bare) && rules.matches(*rule, event));
+    let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, event));
+    decided.map(|candidate| candidate.rule).chain(gated).map(|rule| title(rules, rule)).collect()
 }
 
 fn title(rules: &Rules, rule: u32) -> String {
@@ -235,26 +259,31 @@ struct Written {
     text: String,
     /// The header of a flow log line.
     header: String,
+    session: Arc<Facts>,
     facts: Facts,
 }
 
 impl Written {
     fn read(service: &Service, written: &Map<String, Value>, fields: &[Field]) -> Self {
-        let (mut record, mut facts) = (Map::new(), Facts::default());
+        let (mut record, mut session, mut facts) = (Map::new(), Facts::default(), Facts::default());
         for (key, value) in written {
-            match fields.iter().find(|field| field.name == key) {
-                Some(field) => facts.set(field.name, Fact::from_json(value).unwrap()),
+            match fields.iter().find(|field| field.name == key).map(|it| (it.name, it.scope)) {
+                Some((name, Scope::Session)) => session.set(name, Fact::from_json(value).unwrap()),
+                Some((name, Scope::Event)) => facts.set(name, Fact::from_json(value).unwrap()),
                 None => nest(&mut record, key, value.clone()),
             }
         }
+        let session = Arc::new(session);
         let service = service.clone();
         if service == Service::VpcFlow {
             let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
             let values: Vec<String> = record.values().map(text).collect();
             let names: Vec<&str> = record.keys().map(String::as_str).collect();
-            return Self { service, text: values.join(" "), header: names.join(" "), facts };
+            let (text, header) = (values.join(" "), names.join(" "));
+            return Self { service, text, header, session, facts };
         }
-        Self { service, text: Value::Object(record).to_string(), header: String::new(), facts }
+        let text = Value::Object(record).to_string();
+        Self { service, text, header: String::new(), session, facts }
     }
 }
 
@@ -295,22 +324,11 @@ fn written() -> Vec<Written> {
     found
 }
 
-/// Asks as the pipeline asks: without facts first, then those that are left.
-fn ours(rules: &Rules, sieve: &mut Sieve, event: &Event<'_>, service: &Service) -> Vec<u32> {
-    if *service == Service::Intake {
-        return rules.signal_matches(service, event);
-    }
-    let bare = Event { facts: Facts::default(), ..event.clone() };
-    let mut found = Vec::new();
-    sieve.candidates(&bare, |candidate| found.push(candidate));
-    found.retain(|candidate| rules.decide(*candidate, event));
-    found.into_iter().map(|candidate| candidate.rule).collect()
-}
-
 #[test]
 fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
     let (rules, plain) = (originals::rules(), Plain::new());
     let mut sieve = Sieve::new(Arc::clone(&rules));
+    let mut gates = Gates::new(Arc::clone(&rules));
     let mut compared = Compared::default();
     for written in written() {
         let columns = FlowColumns::parse(&written.header);
@@ -319,9 +337,17 @@ fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
             Service::VpcFlow => Record::Flow(FlowRecord::new(&written.text, &columns)),
             _ => Record::Trail(TrailRecord::new(&written.text, &slots)),
         };
-        let event = Event { time: Seconds(0), record, session: None, facts: written.facts };
-        let ours = ours(&rules, &mut sieve, &event, &written.service);
-        let ours = ours.into_iter().map(|rule| title(&rules, rule)).collect();
+        let unknown = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
+        let bare = Event { session: Some(Arc::clone(&written.session)), ..unknown.clone() };
+        let event = Event { facts: written.facts, ..bare.clone() };
+        let ours = if written.service == Service::Intake {
+            let found = rules.signal_matches(&written.service, &event);
+            found.into_iter().map(|rule| title(&rules, rule)).collect()
+        } else {
+            let mut candidates = Vec::new();
+            sieve.candidates(&unknown, |candidate| candidates.push(candidate));
+            judge(&rules, &mut gates, &candidates, &bare, &event)
+        };
         compared.add(&plain, &event, &written.service, ours);
     }
     let silent: Vec<&String> =
