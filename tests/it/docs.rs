@@ -160,6 +160,47 @@ fn anchor(heading: &str) -> String {
     kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
+/// Where a name in a document is a path of this repository.
+const FOLDERS: [&str; 8] =
+    ["src/", "tests/", "docs/", "deploy/", "detectors/", "testdata/", "benches/", ".ci/"];
+
+#[test]
+fn every_test_and_file_that_is_named_exists() {
+    let code: String = files::below("src", &["rs"])
+        .iter()
+        .chain(&files::below("tests", &["rs"]))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let is_code = |name: &str| {
+        let kinds = ["fn", "mod", "struct", "enum"];
+        kinds.iter().any(|kind| code.contains(&format!("{kind} {name}")))
+    };
+    let mut missing = Vec::new();
+    for file in documents() {
+        let text = fs::read_to_string(&file).unwrap();
+        let is_map = file.ends_with("ARCHITECTURE.md");
+        for name in quoted(&text) {
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder));
+            let is_there = match name.rsplit_once("::") {
+                Some((_, last)) if is_map => is_code(last),
+                None if is_path && !name.contains(['<', '*']) => files::path(name).exists(),
+                Some(_) | None => true,
+            };
+            if !is_there {
+                missing.push(format!("{}: `{name}`", files::short(&file)));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "named and not there:\n{}", missing.join("\n"));
+}
+
+/// Returns what stands between single backquotes, if it is one word.
+fn quoted(text: &str) -> Vec<&str> {
+    let in_line = |line| str::split(line, '`').skip(1).step_by(2);
+    let code = text.lines().filter(|line| !line.contains("```")).flat_map(in_line);
+    code.filter(|word| !word.is_empty() && !word.contains([' ', '(', '|'])).collect()
+}
+
 #[test]
 fn the_test_sees_a_name_and_a_link() {
     assert_eq!(
@@ -167,6 +208,7 @@ fn the_test_sees_a_name_and_a_link() {
         BTreeSet::from(["gw.a.b", "gw.c"])
     );
     assert_eq!(links("[a](b.md) and [c](d.md#e)\n```\n[no](no.md)\n```\n"), ["b.md", "d.md#e"]);
+    assert_eq!(quoted("| `a::b`, `src/x.rs` | `two words` |\n"), ["a::b", "src/x.rs"]);
     assert_eq!(anchor("## A detector, part by part"), "a-detector-part-by-part");
     let here = files::path("README.md");
     assert!(leads_somewhere(&here, "", "docs") && !leads_somewhere(&here, "", "docs/nothing.md"));
