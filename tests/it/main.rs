@@ -4,6 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod docs;
+mod equivalence;
 mod files;
 mod house;
+mod originals;
+mod replay;
 mod rooms;
