@@ -83,7 +83,8 @@ pub fn files(folder: &Path, count: usize) -> (Vec<PathBuf>, usize) {
     (files, count * EVENTS_PER_FILE)
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+/// Returns `content` as one gzip member.
+pub fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()

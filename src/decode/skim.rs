@@ -5,6 +5,7 @@
 //!
 //! Invariant: no allocation, no recursion, and no panic on any input; `tests` holds it to `serde_json`.
 
+use crate::model::Naming;
 use crate::model::Slot;
 use crate::model::SlotSpan;
 use crate::model::Slots;
@@ -22,38 +23,32 @@ pub(crate) struct Broken {
 /// Reads the record that begins at `start` (a `{`); returns its slots and the index behind it.
 pub(crate) fn skim(bytes: &[u8], start: usize, max_depth: usize) -> Result<(Slots, usize), Broken> {
     let mut slots = Slots::default();
-    let end = object(bytes, start, |key, at| {
-        let slot = top_slot(key);
-        if slot == Some(Slot::UserIdentity) {
-            forget_identity(&mut slots);
-            if bytes.get(at) == Some(&b'{') {
-                let end = identity(bytes, at, max_depth - 1, &mut slots)?;
-                note(&mut slots, Slot::UserIdentity, at, end);
-                return Ok(end);
-            }
-        }
-        let end = value(bytes, at, max_depth)?;
-        if let Some(slot) = slot {
-            note(&mut slots, slot, at, end);
-        }
-        Ok(end)
-    })?;
+    let end = fields(bytes, start, max_depth, Slot::named, &mut slots)?;
     slots.record = span(start, end);
     Ok((slots, end))
 }
 
-/// Reads `userIdentity` in the same pass: its members are head fields too.
-fn identity(
+/// Reads an object whose members may be head fields. Those that hold head fields themselves are read in the same pass;
+/// the table of slots bounds how deep that goes.
+fn fields(
     bytes: &[u8],
     start: usize,
     max_depth: usize,
+    named: Naming,
     slots: &mut Slots,
 ) -> Result<usize, Broken> {
     object(bytes, start, |key, at| {
-        let end = value(bytes, at, max_depth)?;
-        if let Some(slot) = identity_slot(key) {
-            note(slots, slot, at, end);
+        let Some(slot) = named(key) else { return value(bytes, at, max_depth) };
+        let below = slot.members().filter(|_| bytes.get(at) == Some(&b'{'));
+        // The members come first, so that noting a repeated field does not forget them.
+        if slots.fields[slot as usize].len > 0 {
+            slots.note(slot, SlotSpan::default());
         }
+        let end = match below {
+            Some(named) => fields(bytes, at, max_depth - 1, named, slots)?,
+            None => value(bytes, at, max_depth)?,
+        };
+        slots.fields[slot as usize] = span(at, end);
         Ok(end)
     })
 }
@@ -95,10 +90,6 @@ fn object(
     }
 }
 
-fn note(slots: &mut Slots, slot: Slot, start: usize, end: usize) {
-    slots.fields[slot as usize] = span(start, end);
-}
-
 /// Spans fit: a delivery's text is bounded below 2 GiB.
 fn span(start: usize, end: usize) -> SlotSpan {
     let fits = "a delivery's text is bounded below 2 GiB";
@@ -106,70 +97,6 @@ fn span(start: usize, end: usize) -> SlotSpan {
         start: u32::try_from(start).expect(fits),
         len: u32::try_from(end - start).expect(fits),
     }
-}
-
-/// Of a repeated `userIdentity` the last counts, so what the earlier one held is forgotten.
-fn forget_identity(slots: &mut Slots) {
-    for field in slots.fields.iter_mut().skip(Slot::UserType as usize) {
-        *field = SlotSpan::default();
-    }
-}
-
-fn top_slot(key: &[u8]) -> Option<Slot> {
-    Some(match key {
-        b"eventVersion" => Slot::EventVersion,
-        b"eventTime" => Slot::EventTime,
-        b"eventSource" => Slot::EventSource,
-        b"eventName" => Slot::EventName,
-        b"awsRegion" => Slot::AwsRegion,
-        b"sourceIPAddress" => Slot::SourceIpAddress,
-        b"userAgent" => Slot::UserAgent,
-        b"errorCode" => Slot::ErrorCode,
-        b"errorMessage" => Slot::ErrorMessage,
-        b"requestParameters" => Slot::RequestParameters,
-        b"responseElements" => Slot::ResponseElements,
-        b"additionalEventData" => Slot::AdditionalEventData,
-        b"requestID" => Slot::RequestId,
-        b"eventID" => Slot::EventId,
-        b"readOnly" => Slot::ReadOnly,
-        b"resources" => Slot::Resources,
-        b"eventType" => Slot::EventType,
-        b"eventCategory" => Slot::EventCategory,
-        b"managementEvent" => Slot::ManagementEvent,
-        b"recipientAccountId" => Slot::RecipientAccountId,
-        b"sharedEventID" => Slot::SharedEventId,
-        b"vpcEndpointId" => Slot::VpcEndpointId,
-        b"sessionCredentialFromConsole" => Slot::SessionCredentialFromConsole,
-        b"tlsDetails" => Slot::TlsDetails,
-        b"addendum" => Slot::Addendum,
-        b"userIdentity" => Slot::UserIdentity,
-        _ => return escaped_slot(key, ""),
-    })
-}
-
-fn identity_slot(key: &[u8]) -> Option<Slot> {
-    Some(match key {
-        b"type" => Slot::UserType,
-        b"principalId" => Slot::UserPrincipalId,
-        b"arn" => Slot::UserArn,
-        b"accountId" => Slot::UserAccountId,
-        b"accessKeyId" => Slot::UserAccessKeyId,
-        b"userName" => Slot::UserName,
-        b"invokedBy" => Slot::UserInvokedBy,
-        b"sessionContext" => Slot::UserSessionContext,
-        b"onBehalfOf" => Slot::UserOnBehalfOf,
-        _ => return escaped_slot(key, "userIdentity."),
-    })
-}
-
-/// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
-fn escaped_slot(key: &[u8], parent: &str) -> Option<Slot> {
-    memchr::memchr(b'\\', key)?;
-    let key = std::str::from_utf8(key).ok()?;
-    Slot::ALL.iter().copied().find(|slot| {
-        let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
-        segment.is_some_and(|segment| json::key_is(key, segment))
-    })
 }
 
 #[cfg(test)]
@@ -200,12 +127,10 @@ mod tests {
         ], Slot::ALL.len()), absent in prop::collection::vec(any::<bool>(), Slot::ALL.len()), pretty: bool) {
             let mut tree = json!({"userIdentity": {}, "somethingNew": {"eventName": "no"}});
             for ((slot, value), absent) in Slot::ALL.iter().zip(values).zip(absent) {
-                let is_container = *slot == Slot::UserIdentity;
-                if absent || is_container { continue }
-                match slot.path().split_once('.') {
-                    Some((head, member)) => tree[head][member] = value,
-                    None => tree[slot.path()] = value,
-                }
+                if absent || slot.members().is_some() { continue }
+                let (parents, name) = slot.path().rsplit_once('.').unwrap_or(("", slot.path()));
+                let parents = parents.split('.').filter(|parent| !parent.is_empty());
+                parents.fold(&mut tree, |at, parent| &mut at[parent])[name] = value;
             }
             let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) }.unwrap();
             let slots = slots(&text);

@@ -43,6 +43,7 @@ pub use flow::FlowRecord;
 pub use text::bounded;
 pub use time::Seconds;
 pub use time::Span;
+pub use trail::Naming;
 pub use trail::Slot;
 pub use trail::SlotSpan;
 pub use trail::Slots;

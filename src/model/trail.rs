@@ -73,6 +73,13 @@ slots! {
     UserInvokedBy "userIdentity.invokedBy",
     UserSessionContext "userIdentity.sessionContext",
     UserOnBehalfOf "userIdentity.onBehalfOf",
+    UserInvokedByDelegate "userIdentity.invokedByDelegate",
+    SessionIssuer "userIdentity.sessionContext.sessionIssuer",
+    SessionAttributes "userIdentity.sessionContext.attributes",
+    SessionSourceIdentity "userIdentity.sessionContext.sourceIdentity",
+    SessionAssumedRoot "userIdentity.sessionContext.assumedRoot",
+    SessionEc2RoleDelivery "userIdentity.sessionContext.ec2RoleDelivery",
+    TlsVersion "tlsDetails.tlsVersion",
 }
 
 /// How many slots there are.
@@ -118,36 +125,135 @@ impl Slots {
         (alone && bytes.get(start) == Some(&b'{')).then_some(())?;
         let record = raw.get(start..end)?;
         let mut slots = Self { record: span_in(raw, record), fields: [SlotSpan::default(); SLOTS] };
-        for (key, value) in json::members(record) {
-            let Some(slot) = Slot::below("", key) else { continue };
-            slots.fields[slot as usize] = span_in(raw, value);
-            if slot == Slot::UserIdentity {
-                slots.note_user(raw, value);
-            }
-        }
+        slots.note_members(raw, record, Slot::named);
         Some(slots)
     }
 
-    /// Notes the members of `userIdentity`; of a repeated one the last counts, so the earlier one's are forgotten.
-    fn note_user(&mut self, raw: &str, user: &str) {
-        for slot in Slot::ALL.iter().filter(|slot| slot.path().starts_with("userIdentity.")) {
-            self.fields[*slot as usize] = SlotSpan::default();
+    fn note_members(&mut self, raw: &str, object: &str, named: Naming) {
+        for (key, value) in json::members(object) {
+            let Some(slot) = named(key.as_bytes()) else { continue };
+            self.note(slot, span_in(raw, value));
+            if let Some(below) = slot.members() {
+                self.note_members(raw, value, below);
+            }
         }
-        for (key, value) in json::members(user) {
-            if let Some(slot) = Slot::below("userIdentity.", key) {
-                self.fields[slot as usize] = span_in(raw, value);
+    }
+
+    /// Notes where a field stands. Of a repeated one the last counts, so what was noted below the earlier one goes.
+    pub fn note(&mut self, slot: Slot, span: SlotSpan) {
+        let place = &mut self.fields[slot as usize];
+        let is_repeated = place.len > 0;
+        *place = span;
+        if is_repeated && slot.members().is_some() {
+            for below in Slot::ALL.iter().filter(|below| below.lies_below(slot)) {
+                self.fields[*below as usize] = SlotSpan::default();
             }
         }
     }
 }
 
+/// Finds the slot of a member by its raw key.
+pub type Naming = fn(&[u8]) -> Option<Slot>;
+
 impl Slot {
-    /// Returns the slot whose path is `parent` and one segment spelt by the raw key `key`.
-    fn below(parent: &str, key: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|slot| {
-            let segment = slot.path().strip_prefix(parent);
-            segment.is_some_and(|segment| !segment.contains('.') && json::key_is(key, segment))
+    /// Returns the slot of a field of the record, by its raw key.
+    pub fn named(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"eventVersion" => Self::EventVersion,
+            b"eventTime" => Self::EventTime,
+            b"eventSource" => Self::EventSource,
+            b"eventName" => Self::EventName,
+            b"awsRegion" => Self::AwsRegion,
+            b"sourceIPAddress" => Self::SourceIpAddress,
+            b"userAgent" => Self::UserAgent,
+            b"errorCode" => Self::ErrorCode,
+            b"errorMessage" => Self::ErrorMessage,
+            b"requestParameters" => Self::RequestParameters,
+            b"responseElements" => Self::ResponseElements,
+            b"additionalEventData" => Self::AdditionalEventData,
+            b"requestID" => Self::RequestId,
+            b"eventID" => Self::EventId,
+            b"readOnly" => Self::ReadOnly,
+            b"resources" => Self::Resources,
+            b"eventType" => Self::EventType,
+            b"eventCategory" => Self::EventCategory,
+            b"managementEvent" => Self::ManagementEvent,
+            b"recipientAccountId" => Self::RecipientAccountId,
+            b"sharedEventID" => Self::SharedEventId,
+            b"vpcEndpointId" => Self::VpcEndpointId,
+            b"sessionCredentialFromConsole" => Self::SessionCredentialFromConsole,
+            b"tlsDetails" => Self::TlsDetails,
+            b"addendum" => Self::Addendum,
+            b"userIdentity" => Self::UserIdentity,
+            _ => return Self::escaped(key, ""),
         })
+    }
+
+    fn of_identity(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"type" => Self::UserType,
+            b"principalId" => Self::UserPrincipalId,
+            b"arn" => Self::UserArn,
+            b"accountId" => Self::UserAccountId,
+            b"accessKeyId" => Self::UserAccessKeyId,
+            b"userName" => Self::UserName,
+            b"invokedBy" => Self::UserInvokedBy,
+            b"sessionContext" => Self::UserSessionContext,
+            b"onBehalfOf" => Self::UserOnBehalfOf,
+            b"invokedByDelegate" => Self::UserInvokedByDelegate,
+            _ => return Self::escaped(key, "userIdentity."),
+        })
+    }
+
+    fn of_session(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"sessionIssuer" => Self::SessionIssuer,
+            b"attributes" => Self::SessionAttributes,
+            b"sourceIdentity" => Self::SessionSourceIdentity,
+            b"assumedRoot" => Self::SessionAssumedRoot,
+            b"ec2RoleDelivery" => Self::SessionEc2RoleDelivery,
+            _ => return Self::escaped(key, "userIdentity.sessionContext."),
+        })
+    }
+
+    fn of_tls(key: &[u8]) -> Option<Self> {
+        match key {
+            b"tlsVersion" => Some(Self::TlsVersion),
+            _ => Self::escaped(key, "tlsDetails."),
+        }
+    }
+
+    /// Returns how the members of this field are named, if they have slots too.
+    pub fn members(self) -> Option<Naming> {
+        match self {
+            Self::UserIdentity => Some(Self::of_identity),
+            Self::UserSessionContext => Some(Self::of_session),
+            Self::TlsDetails => Some(Self::of_tls),
+            _ => None,
+        }
+    }
+
+    fn lies_below(self, other: Self) -> bool {
+        self.path().strip_prefix(other.path()).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// A key may spell its letters as escapes. AWS never does; whoever does gains nothing by it.
+    fn escaped(key: &[u8], parent: &str) -> Option<Self> {
+        memchr::memchr(b'\\', key)?;
+        let key = std::str::from_utf8(key).ok()?;
+        Self::ALL.iter().copied().find(|slot| {
+            let segment = slot.path().strip_prefix(parent).filter(|segment| !segment.contains('.'));
+            segment.is_some_and(|segment| json::key_is(key, segment))
+        })
+    }
+}
+
+/// Returns the part of `sessionContext` that `path` leads through, and the rest of the path.
+fn in_session(path: &str) -> (Slot, &str) {
+    match path.split_once('.') {
+        Some(("sessionIssuer", below)) => (Slot::SessionIssuer, below),
+        Some(("attributes", below)) => (Slot::SessionAttributes, below),
+        _ => (Slot::UserSessionContext, path),
     }
 }
 
@@ -219,10 +325,11 @@ impl<'a> TrailRecord<'a> {
         };
         // Most fields that rules name stand below a part whose place is known.
         let known = match (head, rest.split_once('.')) {
-            ("userIdentity", Some(("sessionContext", below))) => {
-                Some((Slot::UserSessionContext, below))
-            }
+            ("userIdentity", Some(("sessionContext", below))) => Some(in_session(below)),
             ("userIdentity", Some(("onBehalfOf", below))) => Some((Slot::UserOnBehalfOf, below)),
+            ("userIdentity", Some(("invokedByDelegate", below))) => {
+                Some((Slot::UserInvokedByDelegate, below))
+            }
             _ => Slot::at(head).map(|slot| (slot, rest)),
         };
         match known {
@@ -257,6 +364,17 @@ impl<'a> TrailRecord<'a> {
             }
             _ => xxhash_rust::xxh3::xxh3_64(self.raw().as_bytes()),
         }
+    }
+
+    /// Returns a copy of the record that stands alone, with the places of its fields.
+    pub fn detached(&self) -> (String, Slots) {
+        let start = self.slots.record.start;
+        let mut slots = self.slots.clone();
+        slots.record.start = 0;
+        for field in slots.fields.iter_mut().filter(|field| field.len > 0) {
+            field.start -= start;
+        }
+        (self.raw().to_owned(), slots)
     }
 
     fn at(&self, span: SlotSpan) -> &'a str {

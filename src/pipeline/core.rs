@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::alert::Desk;
 use crate::identity;
 use crate::identity::Registry;
+use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Facts;
 use crate::model::ObjectId;
@@ -211,23 +212,20 @@ impl Core {
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
         }
-        for candidate in candidates {
-            if rules.decide(*candidate, &event) {
-                self.matched(rules, candidate.rule, &event, object);
-            }
-        }
-        for rule in open {
-            if rules.matches(rule, &event) {
-                self.matched(rules, rule, &event, object);
-            }
-        }
+        let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
+        let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
+        let matched: SmallVec<[u32; 8]> = decided.map(|found| found.rule).chain(opened).collect();
+        self.matched(rules, &matched, &event, object);
     }
 
-    fn matched(&mut self, rules: &Rules, rule: u32, event: &Event<'_>, object: &str) {
-        if rules.feeds(rule) {
-            self.correlator.add(rules.detector(rule), event, object);
+    fn matched(&mut self, rules: &Rules, matched: &[u32], event: &Event<'_>, object: &str) {
+        let feeding = matched.iter().filter(|rule| rules.feeds(**rule));
+        let bases: SmallVec<[&Detector; 4]> =
+            feeding.map(|rule| rules.detector(*rule).as_ref()).collect();
+        if !bases.is_empty() {
+            self.correlator.add(&bases, event, object);
         }
-        if let Some(detector) = rules.alerting(rule) {
+        for detector in matched.iter().filter_map(|rule| rules.alerting(*rule)) {
             self.desk.raise(detector, event, object);
         }
     }
@@ -254,9 +252,8 @@ impl Core {
         let facts = Facts::default();
         let event = Event { time: self.newest, record: signal, session: None, facts };
         let rules = Arc::clone(&self.rules);
-        for rule in rules.signal_matches(&Service::Intake, &event) {
-            self.matched(&rules, rule, &event, &object.to_string());
-        }
+        let matched = rules.signal_matches(&Service::Intake, &event);
+        self.matched(&rules, &matched, &event, &object.to_string());
     }
 
     /// Tells the core that a live stream has been idle until `now`: time goes on without events.

@@ -118,7 +118,12 @@ pub async fn daemon(
                 info!("every source has ended");
                 break End::Complete;
             }
-            () = engine.gone() => break End::Stopped,
+            () = engine.gone() => {
+                // The core says itself what was wrong. Nothing can be committed any more, so nothing is waited for.
+                drop(running);
+                post.stop(Instant::now()).await;
+                return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
+            }
             failed = post.failed() => return Err(failed),
         }
     };

@@ -19,6 +19,10 @@ mod settings;
 mod signal;
 pub mod table;
 
+pub use batch::Batch;
+pub use batch::Outcome;
+pub use batch::Read;
+pub use batch::read;
 pub use core::Committed;
 pub use core::Core;
 pub use detectors::builtin_detectors;

@@ -144,7 +144,8 @@ pub(super) fn insert_seen(
 ) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare_cached("INSERT INTO seen_events (newest, events) VALUES (?1, ?2)")?;
-    let blob: Vec<u8> = events.iter().flat_map(|event| event.to_le_bytes()).collect();
+    let mut blob = Vec::with_capacity(events.len() * 8);
+    events.iter().for_each(|event| blob.extend_from_slice(&event.to_le_bytes()));
     statement.execute(params![newest.0, blob])?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::model::Detector;
 use crate::model::DetectorId;
 use crate::model::Seconds;
 use crate::rules::Rules;
@@ -95,11 +96,11 @@ fn run_correlation(
     let mut counted = 0;
     for (number, written) in events.iter().enumerate() {
         let event = written.event();
-        for rule in &rules.rules {
-            if rule.feeds && rule.matches(&event) {
-                counted += 1;
-                correlator.add_numbered(&rule.detector, &event, number);
-            }
+        let matched = rules.rules.iter().filter(|rule| rule.feeds && rule.matches(&event));
+        let bases: Vec<&Detector> = matched.map(|rule| rule.detector.as_ref()).collect();
+        if !bases.is_empty() {
+            counted += bases.len();
+            correlator.add_numbered(&bases, &event, number);
         }
     }
     let fired =

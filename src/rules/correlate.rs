@@ -16,6 +16,7 @@ use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Facts;
 use crate::model::Seconds;
+use crate::model::Slots;
 use crate::model::Span;
 use crate::rules::Rules;
 use crate::rules::block::Block;
@@ -103,8 +104,10 @@ pub(super) fn prepare(
 pub(super) struct Input {
     pub time: Seconds,
     pub event_id: String,
-    pub rule_id: String,
+    /// The ids of the rules that matched.
+    pub rule_ids: Vec<String>,
     pub record: String,
+    pub slots: Slots,
     pub facts: Facts,
     pub object: String,
 }
@@ -114,8 +117,8 @@ impl Input {
         self.record.len() + self.event_id.len() + 512
     }
 
-    fn key(&self) -> (Seconds, String, String) {
-        (self.time, self.event_id.clone(), self.rule_id.clone())
+    fn key(&self) -> (Seconds, String) {
+        (self.time, self.event_id.clone())
     }
 }
 
@@ -125,9 +128,9 @@ pub struct Correlator {
     windows: Windows,
     /// For what comes later than allowed: it is counted with its like only, so that it changes no other window.
     late: Option<Windows>,
-    waiting: BTreeMap<(Seconds, String, String), Input>,
+    waiting: BTreeMap<(Seconds, String), Arc<Input>>,
     waiting_bytes: usize,
-    unsaved: Vec<Input>,
+    unsaved: Vec<Arc<Input>>,
     longest: Span,
     watermark: Seconds,
 }
@@ -162,39 +165,41 @@ impl Correlator {
         for input in
             table::inputs(connection, &correlator.rules.fields).map_err(StoreError::Read)?
         {
-            correlator.wait(input);
+            correlator.wait(Arc::new(input));
         }
         // What these fire has been told before the restart.
         drop(correlator.advance(watermark));
         Ok(correlator)
     }
 
-    /// Takes in a match of a base rule.
-    pub fn add(&mut self, base: &Detector, event: &Event<'_>, object: &str) {
-        self.add_as(base, event, object, event.id());
+    /// Takes in an event that base rules matched.
+    pub fn add(&mut self, bases: &[&Detector], event: &Event<'_>, object: &str) {
+        self.add_as(bases, event, object, event.id());
     }
 
     /// Takes in an event of a test, which needs no id: its number in the test stands for it.
-    pub(super) fn add_numbered(&mut self, base: &Detector, event: &Event<'_>, number: usize) {
-        self.add_as(base, event, "test", format!("{number:06}"));
+    pub(super) fn add_numbered(&mut self, bases: &[&Detector], event: &Event<'_>, number: usize) {
+        self.add_as(bases, event, "test", format!("{number:06}"));
     }
 
-    fn add_as(&mut self, base: &Detector, event: &Event<'_>, object: &str, event_id: String) {
+    fn add_as(&mut self, bases: &[&Detector], event: &Event<'_>, object: &str, event_id: String) {
         let mut facts = Facts::default();
         event.all_facts().for_each(|(name, fact)| facts.set(name, fact.clone()));
-        let input = Input {
+        let (record, slots) = kept::record(&self.rules, event);
+        let input = Arc::new(Input {
             time: event.time,
             event_id,
-            rule_id: base.id.0.clone(),
-            record: kept::record(&self.rules, event),
+            rule_ids: bases.iter().map(|base| base.id.0.clone()).collect(),
+            record,
+            slots,
             facts,
             object: object.to_owned(),
-        };
-        self.unsaved.push(input.clone());
+        });
+        self.unsaved.push(Arc::clone(&input));
         self.wait(input);
     }
 
-    fn wait(&mut self, input: Input) {
+    fn wait(&mut self, input: Arc<Input>) {
         self.waiting_bytes += input.bytes();
         if let Some(replaced) = self.waiting.insert(input.key(), input) {
             self.waiting_bytes -= replaced.bytes();

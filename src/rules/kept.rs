@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::model::Event;
 use crate::model::Record;
 use crate::model::Slot;
+use crate::model::Slots;
 use crate::rules::Rules;
 use crate::rules::view::tree;
 
@@ -15,13 +16,13 @@ use crate::rules::view::tree;
 const MAX_KEPT_RECORD: usize = 8 * 1024;
 
 /// Returns the record whole if it is small, else its head fields and whatever the correlations look at.
-pub(super) fn record(rules: &Rules, event: &Event<'_>) -> String {
+pub(super) fn record(rules: &Rules, event: &Event<'_>) -> (String, Slots) {
     let record = match event.record {
         Record::Trail(record) if record.raw().len() <= MAX_KEPT_RECORD => {
-            return record.raw().to_owned();
+            return record.detached();
         }
         Record::Trail(record) => record,
-        Record::Flow(_) => return tree(event).to_string(),
+        Record::Flow(_) => return with_slots(tree(event).to_string()),
     };
     let mut kept = Map::new();
     let large = [
@@ -41,7 +42,12 @@ pub(super) fn record(rules: &Rules, event: &Event<'_>) -> String {
             nest(&mut kept, &path, Value::from(value.as_ref()));
         }
     }
-    Value::Object(kept).to_string()
+    with_slots(Value::Object(kept).to_string())
+}
+
+fn with_slots(text: String) -> (String, Slots) {
+    let slots = Slots::of(&text).expect("what serde_json writes is whole");
+    (text, slots)
 }
 
 /// The fields that a correlation groups and counts by.

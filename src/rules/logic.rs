@@ -57,13 +57,17 @@ pub(super) enum Known {
 }
 
 /// Fields with few values in common: events that agree in them have the same candidates.
-pub(super) const SHARED: [Slot; 6] = [
+pub(super) const SHARED: [Slot; 10] = [
     Slot::EventSource,
     Slot::EventName,
     Slot::ErrorCode,
     Slot::UserType,
     Slot::EventType,
     Slot::UserInvokedBy,
+    Slot::UserInvokedByDelegate,
+    Slot::SessionAssumedRoot,
+    Slot::SessionCredentialFromConsole,
+    Slot::TlsVersion,
 ];
 
 impl Known {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::model::Event;
 use crate::model::Record;
@@ -42,12 +42,14 @@ pub enum Verdict {
 pub struct Sieve {
     rules: Arc<Rules>,
     kinds: HashMap<u128, Arc<[u32]>>,
+    /// The fields that make a kind, one after the other; kept to be written over.
+    key: Vec<u8>,
 }
 
 impl Sieve {
     /// Makes an empty memory for `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
-        Self { rules, kinds: HashMap::new() }
+        Self { rules, kinds: HashMap::new(), key: Vec::new() }
     }
 
     /// Returns the rules this memory is for.
@@ -75,12 +77,12 @@ impl Sieve {
         let Record::Trail(record) = &event.record else {
             return Arc::clone(self.rules.of(&Service::VpcFlow));
         };
-        let mut hash = Xxh3Default::new();
+        self.key.clear();
         for slot in SHARED {
-            hash.update(record.slot_raw(slot).unwrap_or_default().as_bytes());
-            hash.update(b"\n");
+            self.key.extend_from_slice(record.slot_raw(slot).unwrap_or_default().as_bytes());
+            self.key.push(b'\n');
         }
-        let key = hash.digest128();
+        let key = xxh3_128(&self.key);
         if let Some(known) = self.kinds.get(&key) {
             return Arc::clone(known);
         }

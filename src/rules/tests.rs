@@ -216,7 +216,7 @@ fn feed(correlator: &mut Correlator, rules: &Arc<Rules>, events: &[(i64, String)
         let event = Event { time: Seconds(*time), record, session: None, facts: Facts::default() };
         Sieve::new(Arc::clone(rules)).candidates(&event, |candidate| {
             assert!(rules.feeds(candidate.rule) && rules.alerting(candidate.rule).is_none());
-            correlator.add(rules.detector(candidate.rule), &event, "file");
+            correlator.add(&[rules.detector(candidate.rule)], &event, "file");
         });
     }
 }
@@ -276,7 +276,7 @@ fn a_large_record_is_kept_by_its_head_and_what_is_counted() {
     let slots = Slots::of(&text).unwrap();
     let record = Record::Trail(TrailRecord::new(&text, &slots));
     let event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
-    let kept: Value = serde_json::from_str(&kept::record(&rules, &event)).unwrap();
+    let kept: Value = serde_json::from_str(&kept::record(&rules, &event).0).unwrap();
     assert_eq!(
         kept,
         json!({"eventName": "ConsoleLogin", "eventID": "e", "requestParameters": {"secretId": "s-1"}})
@@ -377,8 +377,9 @@ fn an_input_is_read_back_as_it_was() {
     let input = Input {
         time: Seconds(7),
         event_id: "1/e".to_owned(),
-        rule_id: "r".to_owned(),
+        rule_ids: vec!["r".to_owned(), "s".to_owned()],
         record: "{}".to_owned(),
+        slots: Slots::of("{}").unwrap(),
         facts,
         object: "file".to_owned(),
     };

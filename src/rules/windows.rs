@@ -92,14 +92,13 @@ impl Windows {
     /// Counts a match; its time must not lie before the last one's.
     pub(super) fn feed(&mut self, input: &Input, fired: &mut Vec<Fired>) {
         self.last = input.time;
-        let Some(slots) = Slots::of(&input.record) else { return };
-        let record = Record::Trail(TrailRecord::new(&input.record, &slots));
+        let record = Record::Trail(TrailRecord::new(&input.record, &input.slots));
         let event = Event { time: input.time, record, session: None, facts: input.facts.clone() };
         let counted = Counted { view: View(&event), id: &input.event_id };
-        let matched = EvaluationResult {
+        let matched = |rule_id: &String| EvaluationResult {
             header: RuleHeader {
                 rule_title: String::new(),
-                rule_id: Some(input.rule_id.clone()),
+                rule_id: Some(rule_id.clone()),
                 level: None,
                 tags: Vec::new(),
                 custom_attributes: Arc::new(HashMap::new()),
@@ -111,7 +110,8 @@ impl Windows {
                 event: None,
             }),
         };
-        for result in self.engine.process_with_detections(&counted, vec![matched], input.time.0) {
+        let matched: Vec<EvaluationResult> = input.rule_ids.iter().map(matched).collect();
+        for result in self.engine.process_with_detections(&counted, matched, input.time.0) {
             let ResultBody::Correlation(body) = &result.body else { continue };
             let id = result.header.rule_id.as_deref();
             let found = self
@@ -123,7 +123,7 @@ impl Windows {
             if let Some(counting) =
                 found.filter(|counting| counting.rule.group_by.len() == body.group_key.len())
             {
-                fired.push(fire(counting, body, input, &slots));
+                fired.push(fire(counting, body, input));
             }
         }
     }
@@ -150,7 +150,7 @@ pub(super) fn engine(
     Ok(engine)
 }
 
-fn fire(counting: &Counting, body: &CorrelationBody, input: &Input, slots: &Slots) -> Fired {
+fn fire(counting: &Counting, body: &CorrelationBody, input: &Input) -> Fired {
     let mut facts = input.facts.clone();
     #[expect(
         clippy::cast_possible_truncation,
@@ -170,7 +170,7 @@ fn fire(counting: &Counting, body: &CorrelationBody, input: &Input, slots: &Slot
         object: input.object.clone(),
         event_ids: refs.filter_map(|found| found.id.clone()).collect(),
         record: input.record.clone(),
-        slots: slots.clone(),
+        slots: input.slots.clone(),
         facts,
         time: input.time,
     }

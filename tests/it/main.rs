@@ -4,8 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod docs;
+mod equivalence;
 mod files;
 mod house;
+mod originals;
+mod replay;
 mod rooms;
 
 mod outside;
