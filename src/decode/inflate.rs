@@ -69,18 +69,21 @@ fn may_hold_more(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes.get(1..).unwrap_or_default(), &[0x1f, 0x8b, 0x08]).is_some()
 }
 
-/// The slow way: any number of members, bounded as it goes.
+/// The slow way: any number of members. It is gone through twice, first only to learn how much would come out: what
+/// is too large then costs time, but no memory.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the bounded inflater that the ban points to"
 )]
 fn streamed(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut content = Vec::new();
     let limit = max_bytes as u64 + 1;
-    MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut content).map_err(DecodeError::Gzip)?;
-    if content.len() > max_bytes {
+    let mut counted = MultiGzDecoder::new(bytes).take(limit);
+    let size = std::io::copy(&mut counted, &mut std::io::sink()).map_err(DecodeError::Gzip)?;
+    if size == limit {
         return Err(DecodeError::TooLarge { limit: max_bytes });
     }
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(max_bytes));
+    MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut content).map_err(DecodeError::Gzip)?;
     Ok(content)
 }
 

@@ -239,7 +239,8 @@ impl Core {
         reason: String,
         body: Vec<u8>,
     ) {
-        let text = signal::quarantined(source, object, record, &reason, self.newest);
+        let time = signal::delivered_at(&object.location).unwrap_or(self.newest);
+        let text = signal::quarantined(source, object, record, &reason, time);
         self.group.quarantine.push(QuarantineRow {
             source: source.to_string(),
             object: object.clone(),
@@ -250,7 +251,7 @@ impl Core {
         let slots = Slots::of(&text).expect("a signal is a record");
         let signal = Record::Trail(TrailRecord::new(&text, &slots));
         let facts = Facts::default();
-        let event = Event { time: self.newest, record: signal, session: None, facts };
+        let event = Event { time, record: signal, session: None, facts };
         let rules = Arc::clone(&self.rules);
         let matched = rules.signal_matches(&Service::Intake, &event);
         self.matched(&rules, &matched, &event, &object.to_string());

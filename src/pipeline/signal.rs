@@ -7,6 +7,16 @@ use crate::model::ObjectId;
 use crate::model::Seconds;
 use crate::model::bounded;
 
+/// Returns the minute of delivery that AWS writes into an object's name (`…_20260301T0815Z_…`).
+///
+/// It is the object's own, so that the same object gives the same signal whenever it is read.
+pub(super) fn delivered_at(location: &str) -> Option<Seconds> {
+    location.rsplit(['/', '_']).find_map(|part| {
+        let minute = part.strip_suffix('Z').filter(|minute| minute.len() == 13)?;
+        Seconds::parse(&format!("{minute}00Z"))
+    })
+}
+
 /// Returns the signal that an object, or a record of it, was put in quarantine.
 pub(super) fn quarantined(
     source: &str,
@@ -31,4 +41,16 @@ pub(super) fn quarantined(
         },
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minute_is_the_names() {
+        let name = "s3://b/AWSLogs/1/CloudTrail/eu-west-1/2026/03/01/1_CloudTrail_eu-west-1_20260301T0815Z_x.json.gz";
+        assert_eq!(delivered_at(name), Seconds::parse("2026-03-01T08:15:00Z"));
+        assert_eq!(delivered_at("message:7"), None);
+    }
 }

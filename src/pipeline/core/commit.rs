@@ -17,7 +17,7 @@ use crate::pipeline::table::LedgerRow;
 use crate::pipeline::table::QuarantineRow;
 use crate::store::StoreError;
 
-/// How long the ledger remembers a delivery after it was noted, in event time. CloudTrail itself delivers again for
+/// How long the ledger remembers a delivery after it was noted, in real time. CloudTrail itself delivers again for
 /// up to 30 days after a fault of the bucket (User Guide).
 const LEDGER_KEPT: Span = Span(45 * 86_400);
 
@@ -70,10 +70,10 @@ impl Core {
         let tx = self.store.begin()?;
         let failed = |error| tx.failed(error);
         for row in &group.ledger {
-            table::insert_delivery(&tx, row, self.newest).map_err(failed)?;
+            table::insert_delivery(&tx, row, now).map_err(failed)?;
         }
         for row in &group.quarantine {
-            table::insert_quarantine(&tx, row, self.newest).map_err(failed)?;
+            table::insert_quarantine(&tx, row, now).map_err(failed)?;
         }
         for (newest, events) in &group.seen {
             table::insert_seen(&tx, *newest, events).map_err(failed)?;
@@ -97,7 +97,7 @@ impl Core {
         table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
         table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
         let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
-        let ledger_before = self.newest.plus(Span(-LEDGER_KEPT.0));
+        let ledger_before = now.plus(Span(-LEDGER_KEPT.0));
         table::prune(&tx, seen_before, ledger_before).map_err(failed)?;
         outbox::prune(&tx, now.plus(Span(-self.settings.outbox.keep_delivered.span().0)), 1_000)?;
         tx.commit()?;

@@ -33,6 +33,8 @@ use crate::source::sqs::work::Ended;
 use crate::source::stop::until;
 use crate::telemetry::chain;
 
+/// How long a receive that is under way at the stop may still bring messages.
+const LAST_RECEIVE: Duration = Duration::from_millis(500);
 /// The pause after a first failed receive; it doubles up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
@@ -72,17 +74,24 @@ pub(super) async fn run<Q: Queue, O: Objects>(
         let room = Arc::clone(&free).acquire_many_owned(batch);
         let Some(room) = wait(&consumer, &mut stop, room).await else { break };
         let room = wider(&free, room.expect("the slots are never closed"));
-        let messages = consumer.queue.receive(room.num_permits());
-        match wait(&consumer, &mut stop, messages).await {
-            None => break,
+        let worker = Worker {
+            consumer: Arc::clone(&consumer),
+            doom: doom.clone(),
+            abandoned: abandoned.clone(),
+            stop: stop.clone(),
+        };
+        let mut messages = std::pin::pin!(consumer.queue.receive(room.num_permits()));
+        match wait(&consumer, &mut stop, &mut messages).await {
+            None => {
+                // The queue may be handing messages out at this moment: broken off, they would stay hidden.
+                let is_taken = !consumer.to.is_closed();
+                if is_taken && let Ok(Ok(messages)) = timeout(LAST_RECEIVE, messages).await {
+                    worker.take_on(messages, room, &mut tasks);
+                }
+                break;
+            }
             Some(Ok(messages)) => {
                 pause = FIRST_PAUSE;
-                let worker = Worker {
-                    consumer: Arc::clone(&consumer),
-                    doom: doom.clone(),
-                    abandoned: abandoned.clone(),
-                    stop: stop.clone(),
-                };
                 worker.take_on(messages, room, &mut tasks);
             }
             Some(Err(error)) => {
