@@ -124,7 +124,7 @@ fn event(text: &mut String, file: usize, place: usize, numbers: &mut Numbers) {
         file,
         place,
         place % 4096,
-        who,
+        file % 4096,
         file * 1_000_003 + place
     );
     let read_only = matches!(verb, "Describe" | "Get" | "List");
@@ -137,7 +137,7 @@ fn event(text: &mut String, file: usize, place: usize, numbers: &mut Numbers) {
             who % 250,
         ),
     );
-    if numbers.below(25) == 0 {
+    if numbers.below(50) == 0 {
         text.push_str(r#""errorCode":"AccessDenied","errorMessage":"User is not authorized to perform this operation","#);
     }
     write(
@@ -172,7 +172,11 @@ pub fn published_like_rules() -> String {
     for number in 0..53 {
         let service = SERVICES[number % SERVICES.len()];
         let noun = NOUNS[number % NOUNS.len()];
-        let verb = ["Delete", "Put", "Create"][number % 3];
+        // Most rules wait for calls that hardly ever come; one in ten sees its own now and then.
+        let verb = match number % 10 {
+            0 => "Delete",
+            _ => "Disable",
+        };
         let extra = match number % 4 {
             0 => "  filter: {errorCode|exists: true}\n  condition: selection and not filter",
             1 => {

@@ -34,6 +34,16 @@ pub struct Batch {
     pub(super) _hold: Hold,
 }
 
+impl Batch {
+    /// Returns how many bytes of records it holds.
+    pub fn bytes(&self) -> u64 {
+        match &self.outcome {
+            Outcome::Read(read) => read.decoded.text_bytes() as u64,
+            Outcome::Routed(_) | Outcome::Rejected { .. } => 0,
+        }
+    }
+}
+
 /// What a delivery held.
 pub enum Outcome {
     /// Records.

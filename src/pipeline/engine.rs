@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::mpsc::Receiver;
@@ -106,10 +107,10 @@ impl Engine {
             threads => threads,
         };
         let (deliveries, incoming) = mpsc::channel(1);
-        let (to_core, from_workers) = sync_channel(threads * 2);
+        let (to_core, from_workers) = sync_channel(threads * 16);
         let intake = Arc::new(Intake {
             incoming: Mutex::new((incoming, 0)),
-            ahead: Ahead::new(threads * 2 + 2),
+            ahead: Ahead::new(threads * 16),
         });
         let rules = Arc::new(RwLock::new(rules));
         let (committed, commits) = watch::channel(0);
@@ -225,33 +226,58 @@ impl Intake {
     }
 }
 
-/// Keeps workers from running too far ahead of the core.
+/// Keeps workers from running too far ahead of the core: by number, and by bytes decoded and not judged.
+///
+/// Far enough that the disk may be slow at a commit without a worker having to wait for it.
 struct Ahead {
-    judged: Mutex<u64>,
+    state: Mutex<Distance>,
     changed: Condvar,
     most: u64,
 }
 
+/// How far the workers are ahead.
+#[derive(Default)]
+struct Distance {
+    judged: u64,
+    bytes: u64,
+}
+
+/// How many bytes may be decoded and not judged before workers wait. One object may exceed it by itself.
+const MAX_BYTES_AHEAD: u64 = 48 << 20;
+
 impl Ahead {
     fn new(most: usize) -> Self {
-        Self { judged: Mutex::new(0), changed: Condvar::new(), most: most as u64 }
+        Self { state: Mutex::default(), changed: Condvar::new(), most: most as u64 }
     }
 
     fn wait_for(&self, number: u64) {
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        while number >= judged.saturating_add(self.most) {
-            judged = self.changed.wait(judged).unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_far = |state: &mut Distance| {
+            let is_next = number <= state.judged;
+            let is_near = number < state.judged.saturating_add(self.most);
+            !is_next && !(is_near && state.bytes < MAX_BYTES_AHEAD)
+        };
+        drop(self.changed.wait_while(self.lock(), is_far).unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn judged(&self, next: u64) {
-        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    fn decoded(&self, bytes: u64) {
+        self.lock().bytes += bytes;
+    }
+
+    fn judged(&self, next: u64, bytes: u64) {
+        let mut state = self.lock();
+        state.judged = next;
+        state.bytes = state.bytes.saturating_sub(bytes);
+        drop(state);
         self.changed.notify_all();
     }
 
     /// Lets everybody go: the core has ended.
     fn release(&self) {
-        self.judged(u64::MAX);
+        self.judged(u64::MAX, u64::MAX);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Distance> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -270,6 +296,7 @@ fn work(
             sieve = Sieve::new(now);
         }
         let batch = batch::read(delivery, config, &mut sieve);
+        intake.ahead.decoded(batch.bytes());
         if to_core.send(ToCore::Batch(number, Box::new(batch))).is_err() {
             // The core has ended and says why itself.
             return;
@@ -298,9 +325,10 @@ impl Driver<'_> {
                 Ok(ToCore::Batch(number, batch)) => {
                     early.insert(number, batch);
                     while let Some(batch) = early.remove(&next) {
+                        let bytes = batch.bytes();
                         self.take(*batch)?;
                         next += 1;
-                        self.ahead.judged(next);
+                        self.ahead.judged(next, bytes);
                         if self.core.group_bytes() >= self.gait.commit_bytes {
                             self.commit()?;
                         }
