@@ -50,12 +50,21 @@ fn a_delivery_that_comes_again_changes_nothing() {
 
 #[test]
 fn two_daemons_share_a_queue() {
-    let stage = Stage::new();
+    // Each takes two messages at a time and holds them for a commit, so that neither can take them all.
+    let slowly = |stage: &Stage, siem: &Siem| {
+        let house = House::new().with("[pipeline]\ncommit_interval = \"300ms\"\n");
+        let house = house.reading(&stage.aws.url(), &stage.queue.url, "max_in_flight = 2");
+        house.telling(&siem.url(), "")
+    };
+    let mut stage = Stage::new();
     let other_siem = Siem::start();
-    let other_house =
-        House::new().reading(&stage.aws.url(), &stage.queue.url, "").telling(&other_siem.url(), "");
+    stage.house = slowly(&stage, &stage.siem);
+    let other_house = slowly(&stage, &other_siem);
     let mut daemons = [stage.house.run(), other_house.run()];
-    let expected = stage.deliver(1..=30);
+    for daemon in &mut daemons {
+        daemon.await_word("started");
+    }
+    let expected = stage.deliver(1..=24);
     let arrived = || -> BTreeSet<String> { &stage.siem.ids() | &other_siem.ids() };
     daemons[0].await_that("all alerts at one of the two", |_| arrived() == expected);
     stage.await_drained(&mut daemons[1]);

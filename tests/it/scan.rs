@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::files;
 use crate::outside::aws::REGION;
 use crate::outside::daemon::House;
+use crate::outside::deliveries;
 use crate::outside::moto::Moto;
 use crate::outside::siem::Arrival;
 use crate::outside::stage::Stage;
@@ -225,6 +226,17 @@ fn every_form_of_delivery_is_read_or_told() {
     assert_eq!(quarantined, 4, "the bad records of one file");
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("truncated.json.gz"), "what cannot be read is told");
+}
+
+#[test]
+fn what_cannot_be_read_has_a_time_though_no_event_has_told_it() {
+    let house = House::new();
+    let logs = house.path("logs");
+    deliveries::write(&logs, &deliveries::key(1), &deliveries::delivery(1)[..100]);
+    let told = alerts(&house, &logs.display().to_string(), &[]);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let seen = told[0]["first_seen"].as_str().unwrap();
+    assert!(!seen.starts_with("1970"), "it happened at {seen}");
 }
 
 #[test]
