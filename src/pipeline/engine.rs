@@ -254,7 +254,8 @@ impl Ahead {
         let is_far = |state: &mut Distance| {
             let is_next = number <= state.judged;
             let is_near = number < state.judged.saturating_add(self.most);
-            !is_next && !(is_near && state.bytes < MAX_BYTES_AHEAD)
+            let is_light = state.bytes < MAX_BYTES_AHEAD;
+            !(is_next || is_near && is_light)
         };
         drop(self.changed.wait_while(self.lock(), is_far).unwrap_or_else(PoisonError::into_inner));
     }
