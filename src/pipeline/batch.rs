@@ -1,5 +1,7 @@
 //! A delivery on its way from a worker to the core.
 
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use crate::decode;
@@ -72,9 +74,21 @@ pub struct Read {
 }
 
 /// Reads a delivery: the work of a worker thread.
+///
+/// A bug that an object wakes costs that object: it goes to quarantine like any other that cannot be read.
 pub fn read(delivery: Delivery, config: &decode::Config, sieve: &mut Sieve) -> Batch {
     let Delivery { source, object, content, hold, receipt } = delivery;
-    let outcome = match content {
+    // The sieve only remembers answers; one that is missing is asked for again.
+    let outcome = catch_unwind(AssertUnwindSafe(|| outcome(content, config, sieve)));
+    let outcome = outcome.unwrap_or_else(|_| Outcome::Rejected {
+        reason: "reading it failed by a bug of ours; please report it".to_owned(),
+        body: Vec::new(),
+    });
+    Batch { source, object, outcome, receipt, _hold: hold }
+}
+
+fn outcome(content: Content, config: &decode::Config, sieve: &mut Sieve) -> Outcome {
+    match content {
         Content::Routed(route) => Outcome::Routed(route),
         Content::Rejected { reason, mut body } => {
             body.truncate(MAX_KEPT_BYTES);
@@ -87,8 +101,7 @@ pub fn read(delivery: Delivery, config: &decode::Config, sieve: &mut Sieve) -> B
                 Err(error) => Outcome::Rejected { reason: chain(&error).to_string(), body: head },
             }
         }
-    };
-    Batch { source, object, outcome, receipt, _hold: hold }
+    }
 }
 
 fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {

@@ -239,7 +239,7 @@ impl Core {
         reason: String,
         body: Vec<u8>,
     ) {
-        let time = signal::delivered_at(&object.location).unwrap_or(self.newest);
+        let time = signal::delivered_at(&object.location).unwrap_or_else(|| self.now_or_so());
         let text = signal::quarantined(source, object, record, &reason, time);
         self.group.quarantine.push(QuarantineRow {
             source: source.to_string(),
@@ -255,6 +255,12 @@ impl Core {
         let rules = Arc::clone(&self.rules);
         let matched = rules.signal_matches(&Service::Intake, &event);
         self.matched(&rules, &matched, &event, &object.to_string());
+    }
+
+    /// Returns the newest event's time, or real time where a live stream has shown no event yet.
+    fn now_or_so(&self) -> Seconds {
+        let real = self.ceiling.map_or(Seconds(0), |ceiling| ceiling.plus(Span(-MAX_AHEAD.0)));
+        if self.newest == Seconds(0) { real } else { self.newest }
     }
 
     /// Tells the core that a live stream has been idle until `now`: time goes on without events.

@@ -124,7 +124,14 @@ pub async fn daemon(
                 post.stop(Instant::now()).await;
                 return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
             }
-            failed = post.failed() => return Err(failed),
+            failed = post.failed() => match failed {
+                // It could not hand over what became of an alert: the core says why.
+                DaemonError::Dispatch(DispatchError::Core(_)) => {
+                    drop(running);
+                    return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
+                }
+                failed => return Err(failed),
+            },
         }
     };
     info!("stopping");

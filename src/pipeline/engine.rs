@@ -320,7 +320,9 @@ impl Driver<'_> {
         let mut group_began: Option<Instant> = None;
         let mut last_delivery = Instant::now();
         loop {
-            let due = group_began.map(|began| began + self.gait.commit_interval);
+            let due = group_began
+                .filter(|_| self.gait.pace == Pace::Live)
+                .map(|began| began + self.gait.commit_interval);
             let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
             match incoming.recv_timeout(wait) {
                 Ok(ToCore::Batch(number, batch)) => {
@@ -358,7 +360,11 @@ impl Driver<'_> {
             if self.core.has_work() {
                 group_began.get_or_insert_with(Instant::now);
             }
-            if group_began.is_some_and(|began| began.elapsed() >= self.gait.commit_interval) {
+            // A replay's groups end by bytes alone: which matches share a group decides which of them tells the story.
+            let is_over = |began: Instant| {
+                self.gait.pace == Pace::Live && began.elapsed() >= self.gait.commit_interval
+            };
+            if group_began.is_some_and(is_over) {
                 self.commit()?;
                 group_began = None;
             }
