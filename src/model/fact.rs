@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-/// One value below `gw.`.
-#[derive(Debug, Clone, PartialEq)]
+use serde::Serialize;
+use serde::Serializer;
+
+/// One value below `gw.`. In JSON it is the plain value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Fact {
     /// Text.
     Text(String),
@@ -107,6 +111,12 @@ impl Facts {
     /// Returns all facts with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Fact)> {
         self.0.iter().map(|(name, fact)| (*name, fact))
+    }
+}
+
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 

@@ -12,9 +12,10 @@ use crate::store::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "ledger, quarantine, counters", sql: table::SCHEMA },
     Migration { number: 2, name: "sessions", sql: identity::table::SCHEMA },
-    Migration { number: 3, name: "what correlations count", sql: rules::table::SCHEMA },
+    Migration { number: 3, name: "what correlations counted", sql: rules::table::SCHEMA },
     Migration { number: 4, name: "alerts", sql: alert::table::MIGRATION_SQL },
     Migration { number: 5, name: "outbox", sql: outbox::MIGRATION_SQL },
+    Migration { number: 6, name: "what correlations count", sql: rules::table::TOGETHER },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -7,6 +7,7 @@
 //! Invariant: no clock. `advance` is told how far time has come.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rsigma_parser::CorrelationRule;
@@ -81,7 +82,11 @@ pub(super) fn prepare(
             None => whole.push((place, rule, block)),
         }
     }
-    let all: Vec<SigmaRule> = rules.iter().map(|(_, rule, _)| rule.clone()).collect();
+    let counted: HashSet<&String> = whole.iter().flat_map(|(_, rule, _)| &rule.rules).collect();
+    let is_counted =
+        |rule: &&SigmaRule| rule.id.iter().chain(&rule.name).any(|name| counted.contains(name));
+    let all: Vec<SigmaRule> =
+        rules.iter().map(|(_, rule, _)| rule).filter(is_counted).cloned().collect();
     let together: Vec<&CorrelationRule> = whole.iter().map(|(_, rule, _)| rule).collect();
     if engine(&all, &together).is_err() {
         // One of them is wrong: each is tried alone, so that the others live. Chains of correlations do not survive.
@@ -239,9 +244,8 @@ impl Correlator {
     /// # Errors
     /// When the store cannot be written.
     pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        for input in self.unsaved.drain(..) {
-            table::insert(tx, &input).map_err(|error| tx.failed(error))?;
-        }
+        table::insert(tx, &self.unsaved).map_err(|error| tx.failed(error))?;
+        self.unsaved.clear();
         let reach = Seconds(self.watermark.0.saturating_sub(self.longest.0));
         table::prune(tx, reach).map_err(|error| tx.failed(error))
     }

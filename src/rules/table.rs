@@ -1,9 +1,15 @@
 //! The table of matches that correlations count.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use rusqlite::params;
+use rusqlite::types::Type;
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::Fact;
 use crate::model::Facts;
@@ -12,7 +18,7 @@ use crate::model::Seconds;
 use crate::model::Slots;
 use crate::rules::correlate::Input;
 
-/// The table of this room.
+/// The table of this room, as it was first.
 pub const SCHEMA: &str = "
     CREATE TABLE correlation_input (
         time     INTEGER NOT NULL,
@@ -25,61 +31,121 @@ pub const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-pub(super) fn insert(connection: &Connection, input: &Input) -> rusqlite::Result<()> {
-    let facts: Map<String, Value> =
-        input.facts.iter().map(|(name, fact)| (name.to_owned(), fact.to_json())).collect();
+/// The table as it is: matches stand together with those of their commit, since a row of some kilobytes for each costs
+/// more than finding it.
+pub const TOGETHER: &str = "
+    CREATE TABLE correlation_batch (
+        newest  INTEGER NOT NULL,
+        heads   TEXT NOT NULL,
+        records TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX correlation_batch_by_newest ON correlation_batch (newest);
+    INSERT INTO correlation_batch
+        SELECT max(time),
+               json_group_array(json_object('time', time, 'event_id', event_id, 'rule_ids', json(rule_ids),
+                                            'facts', json(facts), 'object', object)),
+               json_group_array(json(record))
+        FROM correlation_input HAVING count(*) > 0;
+    DROP TABLE correlation_input;
+";
+
+/// An input without its record.
+#[derive(Serialize)]
+struct Head<'a> {
+    time: i64,
+    event_id: &'a str,
+    rule_ids: &'a [String],
+    facts: &'a Facts,
+    object: &'a str,
+}
+
+/// A head as it is read.
+#[derive(Deserialize)]
+struct ReadHead {
+    time: i64,
+    event_id: String,
+    rule_ids: Vec<String>,
+    facts: Map<String, Value>,
+    object: String,
+}
+
+/// How many inputs stand in one row at most, so that what is written needs little memory.
+const MAX_TOGETHER: usize = 256;
+
+/// Writes the inputs of one commit.
+pub(super) fn insert(connection: &Connection, inputs: &[Arc<Input>]) -> rusqlite::Result<()> {
+    inputs.chunks(MAX_TOGETHER).try_for_each(|inputs| insert_batch(connection, inputs))
+}
+
+fn insert_batch(connection: &Connection, inputs: &[Arc<Input>]) -> rusqlite::Result<()> {
+    let Some(newest) = inputs.iter().map(|input| input.time.0).max() else { return Ok(()) };
+    let heads: Vec<Head<'_>> = inputs.iter().map(|input| head(input)).collect();
+    let heads = serde_json::to_string(&heads)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let mut records = String::with_capacity(inputs.iter().map(|it| it.record.len() + 1).sum());
+    for input in inputs {
+        records.push(if records.is_empty() { '[' } else { ',' });
+        records.push_str(&input.record);
+    }
+    records.push(']');
     let mut statement = connection.prepare_cached(
-        "INSERT OR IGNORE INTO correlation_input (time, event_id, rule_ids, record, facts, object)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO correlation_batch (newest, heads, records) VALUES (?1, ?2, ?3)",
     )?;
-    let facts = Value::Object(facts).to_string();
-    let rule_ids = Value::from(input.rule_ids.as_slice()).to_string();
-    statement.execute(params![
-        input.time.0,
-        input.event_id,
-        rule_ids,
-        input.record,
-        facts,
-        input.object
-    ])?;
+    statement.execute(params![newest, heads, records])?;
     Ok(())
 }
 
+fn head(input: &Input) -> Head<'_> {
+    Head {
+        time: input.time.0,
+        event_id: &input.event_id,
+        rule_ids: &input.rule_ids,
+        facts: &input.facts,
+        object: &input.object,
+    }
+}
+
+/// Drops the batches whose newest input lies before `before`.
 pub(super) fn prune(connection: &Connection, before: Seconds) -> rusqlite::Result<()> {
     let mut statement =
-        connection.prepare_cached("DELETE FROM correlation_input WHERE time < ?1")?;
+        connection.prepare_cached("DELETE FROM correlation_batch WHERE newest < ?1")?;
     statement.execute([before.0])?;
     Ok(())
 }
 
-/// Returns all inputs, oldest first. Facts that no room knows any more are left behind.
+/// Returns all inputs, in the order in which they were taken in. Facts that no room knows any more are left behind.
 pub(super) fn inputs(connection: &Connection, fields: &[Field]) -> rusqlite::Result<Vec<Input>> {
-    let mut statement = connection.prepare(
-        "SELECT time, event_id, rule_ids, record, facts, object FROM correlation_input
-         ORDER BY time, event_id",
-    )?;
+    let mut statement =
+        connection.prepare("SELECT heads, records FROM correlation_batch ORDER BY rowid")?;
     let mut rows = statement.query([])?;
     let mut inputs = Vec::new();
     while let Some(row) = rows.next()? {
-        let (rule_ids, record, facts): (String, String, String) =
-            (row.get(2)?, row.get(3)?, row.get(4)?);
-        // Only a damaged file holds a text that is no record; what it counted is lost with it.
-        let Some(slots) = Slots::of(&record) else { continue };
-        inputs.push(Input {
-            time: Seconds(row.get(0)?),
-            event_id: row.get(1)?,
-            rule_ids: serde_json::from_str(&rule_ids).unwrap_or_default(),
-            record,
-            slots,
-            facts: read_facts(&facts, fields),
-            object: row.get(5)?,
-        });
+        let (heads, records): (String, String) = (row.get(0)?, row.get(1)?);
+        let (heads, records): (Vec<ReadHead>, Vec<&RawValue>) =
+            (read(0, &heads)?, read(1, &records)?);
+        inputs.extend(heads.into_iter().zip(records).filter_map(|(head, record)| {
+            Some(Input {
+                time: Seconds(head.time),
+                event_id: head.event_id,
+                rule_ids: head.rule_ids,
+                slots: Slots::of(record.get())?,
+                record: record.get().to_owned(),
+                facts: read_facts(&head.facts, fields),
+                object: head.object,
+            })
+        }));
     }
     Ok(inputs)
 }
 
-fn read_facts(text: &str, fields: &[Field]) -> Facts {
-    let written: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+/// Only a damaged file holds a text that is no JSON.
+fn read<'a, T: Deserialize<'a>>(column: usize, text: &'a str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+    })
+}
+
+fn read_facts(written: &Map<String, Value>, fields: &[Field]) -> Facts {
     let mut facts = Facts::default();
     for field in fields {
         if let Some(fact) = written.get(field.name).and_then(Fact::from_json) {
