@@ -299,14 +299,14 @@ pub fn key_is(found: &str, key: &str) -> bool {
         || (found.contains('\\') && string(&format!("\"{found}\"")).is_some_and(|text| text == key))
 }
 
-/// Collects the raw values that `path` (segments split at dots) leads to below `raw`, through arrays into each element.
+/// Visits the raw values that `path` (segments split at dots) leads to below `raw`, through arrays into each element.
 ///
 /// A whole remaining path that is itself a key wins over walking it, since AWS has keys with dots (tag maps).
-pub fn walk<'a>(raw: &'a str, path: &str, found: &mut Vec<&'a str>) {
+pub fn walk<'a>(raw: &'a str, path: &str, found: &mut dyn FnMut(&'a str)) {
     match kind(raw) {
         Some(Kind::Object) => {
             if let Some(value) = member(raw, path) {
-                found.push(value);
+                found(value);
                 return;
             }
             let Some((head, rest)) = path.split_once('.') else { return };
@@ -445,8 +445,8 @@ mod tests {
     fn walks_through_arrays_and_dotted_keys() {
         let raw = r#"{"items":[{"k":1},{"k":"b"}],"tags":{"a.b":"c"}}"#;
         let mut found = Vec::new();
-        walk(raw, "items.k", &mut found);
-        walk(raw, "tags.a.b", &mut found);
+        walk(raw, "items.k", &mut |value| found.push(value));
+        walk(raw, "tags.a.b", &mut |value| found.push(value));
         assert_eq!(found, ["1", "\"b\"", "\"c\""]);
     }
 }

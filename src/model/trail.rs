@@ -156,6 +156,26 @@ impl Slots {
 pub type Naming = fn(&[u8]) -> Option<Slot>;
 
 impl Slot {
+    /// Returns the head field that `path` leads through, and the rest of the path: most fields that rules name stand
+    /// below a part whose place is known.
+    pub fn through(path: &str) -> Option<(Self, &str)> {
+        let (head, rest) = path.split_once('.')?;
+        match (head, rest.split_once('.')) {
+            ("userIdentity", Some(("sessionContext", below))) => {
+                Some(match below.split_once('.') {
+                    Some(("sessionIssuer", below)) => (Self::SessionIssuer, below),
+                    Some(("attributes", below)) => (Self::SessionAttributes, below),
+                    _ => (Self::UserSessionContext, below),
+                })
+            }
+            ("userIdentity", Some(("onBehalfOf", below))) => Some((Self::UserOnBehalfOf, below)),
+            ("userIdentity", Some(("invokedByDelegate", below))) => {
+                Some((Self::UserInvokedByDelegate, below))
+            }
+            _ => Self::at(head).map(|slot| (slot, rest)),
+        }
+    }
+
     /// Returns the slot of a field of the record, by its raw key.
     pub fn named(key: &[u8]) -> Option<Self> {
         Some(match key {
@@ -248,15 +268,6 @@ impl Slot {
     }
 }
 
-/// Returns the part of `sessionContext` that `path` leads through, and the rest of the path.
-fn in_session(path: &str) -> (Slot, &str) {
-    match path.split_once('.') {
-        Some(("sessionIssuer", below)) => (Slot::SessionIssuer, below),
-        Some(("attributes", below)) => (Slot::SessionAttributes, below),
-        _ => (Slot::UserSessionContext, path),
-    }
-}
-
 /// Where `part`, a slice of `text`, stands in it.
 fn span_in(text: &str, part: &str) -> SlotSpan {
     let start = part.as_ptr().addr() - text.as_ptr().addr();
@@ -306,39 +317,29 @@ impl<'a> TrailRecord<'a> {
         if let Some(slot) = Slot::at(path) {
             return self.slot(slot);
         }
-        let mut found = Vec::new();
-        self.walk(path, &mut found);
-        json::text(found.first()?)
+        let mut first = None;
+        self.walk(path, &mut |raw| {
+            first.get_or_insert(raw);
+        });
+        json::text(first?)
     }
 
-    /// Collects the raw values at `path`; through arrays there may be many.
+    /// Visits the raw values at `path`; through arrays there may be many.
     ///
     /// A key of the record that is spelt like the whole path wins, then head fields, then the walk.
-    pub fn walk(&self, path: &str, found: &mut Vec<&'a str>) {
-        if let Some(slot) = Slot::at(path) {
-            found.extend(self.slot_raw(slot));
-            return;
+    pub fn walk(&self, path: &str, found: &mut dyn FnMut(&'a str)) {
+        match (Slot::at(path), Slot::through(path)) {
+            (Some(slot), _) => self.slot_raw(slot).into_iter().for_each(found),
+            (None, Some((slot, below))) => self.walk_below(slot, below, found),
+            (None, None) if path.contains('.') => json::walk(self.raw(), path, found),
+            (None, None) => json::member(self.raw(), path).into_iter().for_each(found),
         }
-        let Some((head, rest)) = path.split_once('.') else {
-            found.extend(json::member(self.raw(), path));
-            return;
-        };
-        // Most fields that rules name stand below a part whose place is known.
-        let known = match (head, rest.split_once('.')) {
-            ("userIdentity", Some(("sessionContext", below))) => Some(in_session(below)),
-            ("userIdentity", Some(("onBehalfOf", below))) => Some((Slot::UserOnBehalfOf, below)),
-            ("userIdentity", Some(("invokedByDelegate", below))) => {
-                Some((Slot::UserInvokedByDelegate, below))
-            }
-            _ => Slot::at(head).map(|slot| (slot, rest)),
-        };
-        match known {
-            Some((slot, below)) => {
-                if let Some(raw) = self.slot_raw(slot) {
-                    json::walk(raw, below, found);
-                }
-            }
-            None => json::walk(self.raw(), path, found),
+    }
+
+    /// Visits the raw values at the path `below` a head field.
+    pub fn walk_below(&self, slot: Slot, below: &str, found: &mut dyn FnMut(&'a str)) {
+        if let Some(raw) = self.slot_raw(slot) {
+            json::walk(raw, below, found);
         }
     }
 

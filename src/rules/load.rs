@@ -33,8 +33,8 @@ use crate::rules::files::Source;
 use crate::rules::gates;
 use crate::rules::head::Head;
 use crate::rules::head::detector;
-use crate::rules::logic::Condition;
 use crate::rules::placeholders;
+use crate::rules::shape;
 use crate::rules::view::FieldName;
 
 /// Where in the detectors something is wrong, and what.
@@ -108,7 +108,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
     for (at, compiled) in compiled {
         let (place, rule, block) = &draft.rules[at];
         let detector = detector(config, place, Head::of_rule(rule), block);
-        let condition = Condition::of(&compiled, fields);
+        let condition = shape::condition(&compiled, fields);
         check_facts(&condition.fields(), fields, place, &mut draft.problems);
         let id = detector.id.0.as_str();
         let name = rule.name.as_deref().unwrap_or_default();

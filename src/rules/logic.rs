@@ -1,26 +1,24 @@
 //! A rule's condition as a tree, evaluated in three-valued logic.
 //!
-//! A rule is looked at three times, each time knowing more: with the few fields that events share (which rules can
+//! A rule is looked at several times, each time knowing more: with the few fields that events share (which rules can
 //! match such an event at all?), with the record (on a worker), with the facts (on the core thread). What is not
-//! known yet makes a leaf *unknown*; a rule that is false whatever the unknown turns out to be is dropped. No rule is
-//! analysed for this, so every shape of a condition is right by construction.
+//! known yet makes a leaf *unknown*; a rule that is false whatever the unknown turns out to be is dropped, and what is
+//! known for all events of a kind is not asked of each. No rule is analysed for this, so every shape of a condition is
+//! right by construction.
 //!
-//! Matching a value is rsigma's work; this file only joins its verdicts.
+//! Matching a value is rsigma's work; this file only joins its verdicts. Read on in `shape` for where trees come from.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rsigma_eval::CompiledDetection;
 use rsigma_eval::CompiledDetectionItem;
 use rsigma_eval::CompiledMatcher;
-use rsigma_eval::CompiledRule;
 use rsigma_eval::JsonEvent;
 use rsigma_eval::compiler::eval_condition;
-use rsigma_eval::matcher::ExpandPart;
 use rsigma_parser::ConditionExpr;
-use rsigma_parser::Quantifier;
 
 use crate::model::Event;
-use crate::model::Field;
 use crate::model::Scope;
 use crate::model::Slot;
 use crate::rules::view::FieldName;
@@ -44,8 +42,8 @@ impl From<bool> for Truth {
 /// How much of an event is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// The fields of [`SHARED`] alone.
-    Shared,
+    /// So many of the fields of [`SHARED`], from the first.
+    Shared(usize),
     /// The record, but no facts.
     Record,
     /// The facts of the session, but not the record.
@@ -56,8 +54,9 @@ pub(super) enum Known {
     All,
 }
 
-/// Fields with few values in common: events that agree in them have the same candidates.
-pub(super) const SHARED: [Slot; 10] = [
+/// Fields with few values in common: events that agree in them have the same candidates. The first two leave a handful
+/// of rules.
+pub(super) const SHARED: [Slot; 14] = [
     Slot::EventSource,
     Slot::EventName,
     Slot::ErrorCode,
@@ -67,20 +66,26 @@ pub(super) const SHARED: [Slot; 10] = [
     Slot::UserInvokedByDelegate,
     Slot::SessionAssumedRoot,
     Slot::SessionCredentialFromConsole,
+    Slot::SessionEc2RoleDelivery,
     Slot::TlsVersion,
+    Slot::ReadOnly,
+    Slot::EventCategory,
+    Slot::ManagementEvent,
 ];
 
 impl Known {
     fn covers(self, field: &FieldName) -> bool {
-        match field {
-            FieldName::Slot(slot) => {
-                self.has_record() || (self == Self::Shared && SHARED.contains(slot))
+        match (field, self) {
+            (FieldName::Slot(slot) | FieldName::Below(slot, _), Self::Shared(count)) => {
+                SHARED.iter().take(count).any(|shared| shared == slot)
             }
-            FieldName::Path(_) => self.has_record(),
-            FieldName::Fact(_, Scope::Session) => {
+            (FieldName::Slot(_) | FieldName::Below(..) | FieldName::Path(_), _) => {
+                self.has_record()
+            }
+            (FieldName::Fact(_, Scope::Session), _) => {
                 matches!(self, Self::Session | Self::RecordAndSession | Self::All)
             }
-            FieldName::Fact(_, Scope::Event) => self == Self::All,
+            (FieldName::Fact(_, Scope::Event), _) => self == Self::All,
         }
     }
 
@@ -89,84 +94,145 @@ impl Known {
     }
 }
 
-/// A part of a condition.
-#[derive(Debug)]
-enum Node {
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
-    AtLeast(usize, Vec<Node>),
-    /// A detection, by its place in [`Condition::detections`].
-    Named(usize),
-}
-
-/// A detection of a rule.
-#[derive(Debug)]
-enum Detection {
-    All(Vec<Detection>),
-    Any(Vec<Detection>),
-    Leaf(Leaf),
+/// A rule's condition, or what is still open of it.
+#[derive(Debug, Clone)]
+pub(super) enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    AtLeast(usize, Vec<Condition>),
+    Leaf(Arc<Leaf>),
     /// What only a tree can answer: array matching, keywords, positional paths. rsigma evaluates it whole.
-    Opaque(HashMap<String, CompiledDetection>, Vec<FieldName>),
+    Opaque(Arc<Opaque>),
 }
 
 /// One field and what it must match.
 #[derive(Debug)]
-struct Leaf {
-    item: CompiledDetectionItem,
-    field: FieldName,
+pub(super) struct Leaf {
+    pub item: CompiledDetectionItem,
+    pub field: FieldName,
     /// Other fields that the matcher reads (`fieldref`, `expand`).
-    others: Vec<FieldName>,
+    pub others: Vec<FieldName>,
 }
 
-/// A rule's condition.
+/// A detection that is left to rsigma.
 #[derive(Debug)]
-pub(super) struct Condition {
-    node: Node,
-    detections: Vec<Detection>,
+pub(super) struct Opaque {
+    detections: HashMap<String, CompiledDetection>,
+    fields: Vec<FieldName>,
+}
+
+/// A condition, now that more is known.
+#[derive(Debug, Clone)]
+pub(super) enum Rest {
+    /// It is decided.
+    Decided(Truth),
+    /// This is left of it.
+    Open(Condition),
 }
 
 /// The name under which an opaque detection stands in its map.
 const WHOLE: &str = "whole";
 
 impl Condition {
-    /// Takes the condition out of a compiled rule.
-    pub(super) fn of(rule: &CompiledRule, fields: &[Field]) -> Self {
-        let mut names: Vec<&String> = rule.detections.keys().collect();
-        names.sort();
-        let detections =
-            names.iter().map(|name| detection(&rule.detections[*name], fields)).collect();
-        let node =
-            Node::Any(rule.conditions.iter().map(|condition| node(condition, &names)).collect());
-        Self { node, detections }
-    }
-
     /// Returns what is known of the condition for `event`.
     pub(super) fn truth(&self, event: &Event<'_>, known: Known) -> Truth {
-        self.node_truth(&self.node, View(event), known)
+        self.of_view(View(event), known)
+    }
+
+    fn of_view(&self, view: View<'_, '_>, known: Known) -> Truth {
+        match self {
+            Self::All(parts) => all(parts, |part| part.of_view(view, known)),
+            Self::Any(parts) => any(parts, |part| part.of_view(view, known)),
+            Self::Not(part) => not(part.of_view(view, known)),
+            Self::AtLeast(least, parts) => {
+                let truths = parts.iter().map(|part| part.of_view(view, known));
+                at_least(*least, truths)
+            }
+            Self::Leaf(leaf) => leaf.truth(view, known),
+            Self::Opaque(opaque) => opaque.truth(view, known),
+        }
+    }
+
+    /// Returns what is left of the condition for all events that agree with `event` in what is known. Its truth is
+    /// the condition's for each of them.
+    pub(super) fn rest(&self, event: &Event<'_>, known: Known) -> Rest {
+        let rests = |parts: &[Self]| -> (Vec<Truth>, Vec<Self>) {
+            let (mut decided, mut open) = (Vec::new(), Vec::new());
+            for part in parts {
+                match part.rest(event, known) {
+                    Rest::Decided(truth) => decided.push(truth),
+                    Rest::Open(part) => open.push(part),
+                }
+            }
+            (decided, open)
+        };
+        match self {
+            Self::All(parts) => match rests(parts) {
+                (decided, _) if decided.contains(&Truth::False) => Rest::Decided(Truth::False),
+                (_, open) if open.is_empty() => Rest::Decided(Truth::True),
+                (_, open) => Rest::Open(Self::All(open)),
+            },
+            Self::Any(parts) => match rests(parts) {
+                (decided, _) if decided.contains(&Truth::True) => Rest::Decided(Truth::True),
+                (_, open) if open.is_empty() => Rest::Decided(Truth::False),
+                (_, open) => Rest::Open(Self::Any(open)),
+            },
+            Self::Not(part) => match part.rest(event, known) {
+                Rest::Decided(truth) => Rest::Decided(not(truth)),
+                Rest::Open(part) => Rest::Open(Self::Not(Box::new(part))),
+            },
+            Self::AtLeast(least, parts) => {
+                let (decided, open) = rests(parts);
+                let sure = decided.iter().filter(|truth| **truth == Truth::True).count();
+                match least.saturating_sub(sure) {
+                    0 => Rest::Decided(Truth::True),
+                    wanted if wanted > open.len() => Rest::Decided(Truth::False),
+                    wanted => Rest::Open(Self::AtLeast(wanted, open)),
+                }
+            }
+            Self::Leaf(_) | Self::Opaque(_) => match self.truth(event, known) {
+                Truth::Unknown => Rest::Open(self.clone()),
+                decided => Rest::Decided(decided),
+            },
+        }
+    }
+
+    /// Returns whether the record can say anything about the condition.
+    pub(super) fn asks_record(&self) -> bool {
+        self.fields().into_iter().any(|field| !matches!(field, FieldName::Fact(..)))
+            || self.has_opaque()
+    }
+
+    fn has_opaque(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().any(Self::has_opaque)
+            }
+            Self::Not(part) => part.has_opaque(),
+            Self::Leaf(_) => false,
+            Self::Opaque(_) => true,
+        }
     }
 
     /// Returns the names of all fields that the condition reads.
     pub(super) fn fields(&self) -> Vec<&FieldName> {
-        let mut fields = Vec::new();
-        self.detections.iter().for_each(|detection| detection.fields(&mut fields));
-        fields
-    }
-
-    fn node_truth(&self, node: &Node, view: View<'_, '_>, known: Known) -> Truth {
-        match node {
-            Node::All(nodes) => all(nodes, |node| self.node_truth(node, view, known)),
-            Node::Any(nodes) => any(nodes, |node| self.node_truth(node, view, known)),
-            Node::Not(node) => match self.node_truth(node, view, known) {
-                Truth::False => Truth::True,
-                Truth::Unknown => Truth::Unknown,
-                Truth::True => Truth::False,
-            },
-            Node::AtLeast(least, nodes) => {
-                at_least(*least, nodes, |node| self.node_truth(node, view, known))
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().flat_map(Self::fields).collect()
             }
-            Node::Named(place) => self.detections[*place].truth(view, known),
+            Self::Not(part) => part.fields(),
+            Self::Leaf(leaf) => [&leaf.field].into_iter().chain(&leaf.others).collect(),
+            Self::Opaque(opaque) => opaque.fields.iter().collect(),
         }
+    }
+}
+
+fn not(truth: Truth) -> Truth {
+    match truth {
+        Truth::False => Truth::True,
+        Truth::Unknown => Truth::Unknown,
+        Truth::True => Truth::False,
     }
 }
 
@@ -192,10 +258,12 @@ fn any<T>(parts: &[T], truth: impl Fn(&T) -> Truth) -> Truth {
     most
 }
 
-fn at_least(least: usize, nodes: &[Node], truth: impl Fn(&Node) -> Truth) -> Truth {
-    let truths: Vec<Truth> = nodes.iter().map(truth).collect();
-    let sure = truths.iter().filter(|truth| **truth == Truth::True).count();
-    let possible = truths.iter().filter(|truth| **truth != Truth::False).count();
+fn at_least(least: usize, truths: impl Iterator<Item = Truth>) -> Truth {
+    let (mut sure, mut possible) = (0, 0);
+    for truth in truths {
+        sure += usize::from(truth == Truth::True);
+        possible += usize::from(truth != Truth::False);
+    }
     match () {
         () if sure >= least => Truth::True,
         () if possible >= least => Truth::Unknown,
@@ -203,140 +271,19 @@ fn at_least(least: usize, nodes: &[Node], truth: impl Fn(&Node) -> Truth) -> Tru
     }
 }
 
-fn node(expression: &ConditionExpr, names: &[&String]) -> Node {
-    let parts = |parts: &[ConditionExpr]| parts.iter().map(|part| node(part, names)).collect();
-    match expression {
-        ConditionExpr::And(expressions) => Node::All(parts(expressions)),
-        ConditionExpr::Or(expressions) => Node::Any(parts(expressions)),
-        ConditionExpr::Not(expression) => Node::Not(Box::new(node(expression, names))),
-        ConditionExpr::Identifier(name) => match names.iter().position(|known| *known == name) {
-            Some(place) => Node::Named(place),
-            // rsigma refuses such a rule; were one to come here, it never matches.
-            None => Node::Any(Vec::new()),
-        },
-        ConditionExpr::Selector { quantifier, pattern } => {
-            let chosen =
-                names.iter().enumerate().filter(|(_, name)| pattern.matches_detection_name(name));
-            let chosen: Vec<Node> = chosen.map(|(place, _)| Node::Named(place)).collect();
-            match quantifier {
-                Quantifier::Any => Node::Any(chosen),
-                Quantifier::All => Node::All(chosen),
-                Quantifier::Count(least) => {
-                    Node::AtLeast(usize::try_from(*least).unwrap_or(usize::MAX), chosen)
-                }
-            }
-        }
+impl Opaque {
+    pub(super) fn new(compiled: CompiledDetection, fields: Vec<FieldName>) -> Self {
+        Self { detections: HashMap::from([(WHOLE.to_owned(), compiled)]), fields }
     }
-}
 
-fn detection(compiled: &CompiledDetection, fields: &[Field]) -> Detection {
-    match compiled {
-        CompiledDetection::AllOf(items) => {
-            Detection::All(items.iter().map(|item| leaf(item, fields)).collect())
-        }
-        CompiledDetection::And(parts) => {
-            Detection::All(parts.iter().map(|part| detection(part, fields)).collect())
-        }
-        CompiledDetection::AnyOf(parts) => {
-            Detection::Any(parts.iter().map(|part| detection(part, fields)).collect())
-        }
-        CompiledDetection::Keywords(_)
-        | CompiledDetection::ArrayMatch { .. }
-        | CompiledDetection::Conditional { .. } => opaque(compiled.clone(), fields),
-    }
-}
-
-fn leaf(item: &CompiledDetectionItem, fields: &[Field]) -> Detection {
-    let plain = item.field.as_ref().filter(|name| !name.contains(['[', '\\']));
-    match plain {
-        Some(name) => {
-            let mut others = Vec::new();
-            matcher_fields(&item.matcher, fields, &mut others);
-            Detection::Leaf(Leaf {
-                field: FieldName::parse(name, fields),
-                item: item.clone(),
-                others,
-            })
-        }
-        None => opaque(CompiledDetection::AllOf(vec![item.clone()]), fields),
-    }
-}
-
-fn opaque(compiled: CompiledDetection, fields: &[Field]) -> Detection {
-    let mut named = Vec::new();
-    opaque_fields(&compiled, fields, &mut named);
-    Detection::Opaque(HashMap::from([(WHOLE.to_owned(), compiled)]), named)
-}
-
-fn opaque_fields(compiled: &CompiledDetection, fields: &[Field], named: &mut Vec<FieldName>) {
-    match compiled {
-        CompiledDetection::AllOf(items) => {
-            for item in items {
-                named.extend(item.field.as_deref().map(|name| FieldName::parse(name, fields)));
-                matcher_fields(&item.matcher, fields, named);
-            }
-        }
-        CompiledDetection::And(parts) | CompiledDetection::AnyOf(parts) => {
-            parts.iter().for_each(|part| opaque_fields(part, fields, named));
-        }
-        // Fields inside an array's members are not fields of the event.
-        CompiledDetection::ArrayMatch { field, .. } => named.push(FieldName::parse(field, fields)),
-        CompiledDetection::Conditional { named: parts, .. } => {
-            parts.values().for_each(|part| opaque_fields(part, fields, named));
-        }
-        CompiledDetection::Keywords(_) => {}
-    }
-}
-
-fn matcher_fields(matcher: &CompiledMatcher, fields: &[Field], named: &mut Vec<FieldName>) {
-    match matcher {
-        CompiledMatcher::FieldRef { field, .. } => named.push(FieldName::parse(field, fields)),
-        CompiledMatcher::Expand { template, .. } => {
-            for part in template {
-                if let ExpandPart::Placeholder(name) = part {
-                    named.push(FieldName::parse(name, fields));
-                }
-            }
-        }
-        CompiledMatcher::Not(inner) | CompiledMatcher::TimestampPart { inner, .. } => {
-            matcher_fields(inner, fields, named);
-        }
-        CompiledMatcher::AnyOf(children)
-        | CompiledMatcher::AllOf(children)
-        | CompiledMatcher::CaseInsensitiveGroup { children, .. } => {
-            children.iter().for_each(|child| matcher_fields(child, fields, named));
-        }
-        _ => {}
-    }
-}
-
-impl Detection {
     fn truth(&self, view: View<'_, '_>, known: Known) -> Truth {
-        match self {
-            Self::All(parts) => all(parts, |part| part.truth(view, known)),
-            Self::Any(parts) => any(parts, |part| part.truth(view, known)),
-            Self::Leaf(leaf) => leaf.truth(view, known),
-            Self::Opaque(detections, fields) => {
-                let is_known = known.has_record() && fields.iter().all(|field| known.covers(field));
-                if !is_known {
-                    return Truth::Unknown;
-                }
-                let tree = tree(view.0);
-                let whole = ConditionExpr::Identifier(WHOLE.to_owned());
-                eval_condition(&whole, detections, &JsonEvent::borrow(&tree), &mut Vec::new())
-                    .into()
-            }
+        let is_known = known.has_record() && self.fields.iter().all(|field| known.covers(field));
+        if !is_known {
+            return Truth::Unknown;
         }
-    }
-
-    fn fields<'a>(&'a self, fields: &mut Vec<&'a FieldName>) {
-        match self {
-            Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.fields(fields))
-            }
-            Self::Leaf(leaf) => fields.extend([&leaf.field].into_iter().chain(&leaf.others)),
-            Self::Opaque(_, names) => fields.extend(names),
-        }
+        let tree = tree(view.0);
+        let whole = ConditionExpr::Identifier(WHOLE.to_owned());
+        eval_condition(&whole, &self.detections, &JsonEvent::borrow(&tree), &mut Vec::new()).into()
     }
 }
 

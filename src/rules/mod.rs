@@ -16,6 +16,7 @@ mod kept;
 mod load;
 mod logic;
 mod placeholders;
+mod shape;
 mod sieve;
 pub mod table;
 mod view;

@@ -12,7 +12,9 @@ use crate::model::Event;
 use crate::model::Record;
 use crate::rules::Rules;
 use crate::rules::Service;
+use crate::rules::logic::Condition;
 use crate::rules::logic::Known;
+use crate::rules::logic::Rest;
 use crate::rules::logic::SHARED;
 use crate::rules::logic::Truth;
 
@@ -37,11 +39,36 @@ pub enum Verdict {
     AskFacts,
 }
 
+/// A rule that events of a kind may match, and what must still be asked of each.
+#[derive(Debug)]
+struct Remaining {
+    rule: u32,
+    ask: Ask,
+}
+
+/// What must still be asked.
+#[derive(Debug)]
+enum Ask {
+    /// Nothing: every event of the kind matches.
+    Nothing,
+    /// The facts alone.
+    Facts,
+    /// This, of the record and then of the facts.
+    Record(Condition),
+}
+
+/// How many of [`SHARED`] narrow the rules down, one step after the other.
+const STEPS: [usize; 2] = [1, 2];
+
 /// One worker's memory of candidates.
 #[derive(Debug)]
 pub struct Sieve {
     rules: Arc<Rules>,
-    kinds: HashMap<u128, Arc<[u32]>>,
+    kinds: HashMap<u128, Arc<[Remaining]>>,
+    /// The rules that a step leaves, by the fields it knows.
+    narrowed: HashMap<u128, Arc<[u32]>>,
+    /// Of flow records nothing is shared.
+    flows: Arc<[Remaining]>,
     /// The fields that make a kind, one after the other; kept to be written over.
     key: Vec<u8>,
 }
@@ -49,7 +76,12 @@ pub struct Sieve {
 impl Sieve {
     /// Makes an empty memory for `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
-        Self { rules, kinds: HashMap::new(), key: Vec::new() }
+        let flows = rules.of(&Service::VpcFlow).iter().map(|rule| Remaining {
+            rule: *rule,
+            ask: Ask::Record(rules.rules[*rule as usize].condition.clone()),
+        });
+        let flows = flows.collect();
+        Self { rules, kinds: HashMap::new(), narrowed: HashMap::new(), flows, key: Vec::new() }
     }
 
     /// Returns the rules this memory is for.
@@ -60,40 +92,80 @@ impl Sieve {
     /// Calls `found` with each rule that may match `event`, whose facts are not known yet. Gated rules are left to
     /// [`Gates`](crate::rules::Gates).
     pub fn candidates(&mut self, event: &Event<'_>, mut found: impl FnMut(Candidate)) {
-        let rules = Arc::clone(&self.rules);
-        let kind = self.kind(event);
-        for rule in kind.iter() {
-            let verdict = match rules.rules[*rule as usize].condition.truth(event, Known::Record) {
+        for remaining in self.kind(event).iter() {
+            let truth = match &remaining.ask {
+                Ask::Nothing => Truth::True,
+                Ask::Facts => Truth::Unknown,
+                Ask::Record(condition) => condition.truth(event, Known::Record),
+            };
+            let verdict = match truth {
                 Truth::False => continue,
                 Truth::Unknown => Verdict::AskFacts,
                 Truth::True => Verdict::Matches,
             };
-            found(Candidate { rule: *rule, verdict });
+            found(Candidate { rule: remaining.rule, verdict });
         }
     }
 
     /// Returns the rules that may match events of this kind.
-    fn kind(&mut self, event: &Event<'_>) -> Arc<[u32]> {
-        let Record::Trail(record) = &event.record else {
-            return Arc::clone(self.rules.of(&Service::VpcFlow));
-        };
+    fn kind(&mut self, event: &Event<'_>) -> Arc<[Remaining]> {
+        let Record::Trail(record) = &event.record else { return Arc::clone(&self.flows) };
         self.key.clear();
-        for slot in SHARED {
-            self.key.extend_from_slice(record.slot_raw(slot).unwrap_or_default().as_bytes());
-            self.key.push(b'\n');
+        let mut ends = [0; SHARED.len()];
+        for ((number, slot), end) in (0u8..).zip(SHARED).zip(&mut ends) {
+            if let Some(raw) = record.slot_raw(slot) {
+                // With its number and length no other fields give the same key.
+                self.key.push(number);
+                self.key.extend_from_slice(&raw.len().to_le_bytes());
+                self.key.extend_from_slice(raw.as_bytes());
+            }
+            *end = self.key.len();
         }
         let key = xxh3_128(&self.key);
         if let Some(known) = self.kinds.get(&key) {
             return Arc::clone(known);
         }
-        let all = self.rules.of(&Service::CloudTrail);
-        let may_match = |rule: &&u32| {
-            let rule = &self.rules.rules[**rule as usize];
-            !rule.gated && rule.condition.truth(event, Known::Shared) != Truth::False
+        let mut left = Arc::clone(self.rules.of(&Service::CloudTrail));
+        for step in STEPS {
+            left = self.narrow(event, step, ends[step - 1], &left);
+        }
+        let remaining = |rule: &u32| {
+            let condition = &self.rules.rules[*rule as usize].condition;
+            let ask = match condition.rest(event, Known::Shared(SHARED.len())) {
+                Rest::Decided(Truth::True) => Ask::Nothing,
+                Rest::Decided(_) => return None,
+                Rest::Open(rest) if rest.asks_record() => Ask::Record(rest),
+                Rest::Open(_) => Ask::Facts,
+            };
+            Some(Remaining { rule: *rule, ask })
         };
-        let kept: Arc<[u32]> = all.iter().filter(may_match).copied().collect();
+        let kept: Arc<[Remaining]> = left.iter().filter_map(remaining).collect();
         if self.kinds.len() < MAX_KINDS {
             self.kinds.insert(key, Arc::clone(&kept));
+        }
+        kept
+    }
+
+    /// Returns those of `rules` that may match events with the first `step` shared fields of `event`, which end at
+    /// `end` of the key.
+    fn narrow(
+        &mut self,
+        event: &Event<'_>,
+        step: usize,
+        end: usize,
+        rules: &Arc<[u32]>,
+    ) -> Arc<[u32]> {
+        let key = xxh3_128(self.key.get(..end).unwrap_or_default());
+        if let Some(known) = self.narrowed.get(&key) {
+            return Arc::clone(known);
+        }
+        let may_match = |rule: &u32| {
+            let rule = &self.rules.rules[*rule as usize];
+            !rule.gated && rule.condition.truth(event, Known::Shared(step)) != Truth::False
+        };
+        let kept: Arc<[u32]> = rules.iter().copied().filter(may_match).collect();
+        if self.narrowed.len() < MAX_KINDS {
+            self.narrowed.insert(key, Arc::clone(&kept));
         }
         kept
     }

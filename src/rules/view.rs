@@ -16,7 +16,6 @@ use crate::model::Field;
 use crate::model::Record;
 use crate::model::Scope;
 use crate::model::Slot;
-use crate::model::TrailRecord;
 use crate::model::json;
 use crate::model::json::Kind;
 
@@ -27,6 +26,8 @@ pub(super) enum FieldName {
     Slot(Slot),
     /// A fact, with its `gw.`, and what it is a fact of.
     Fact(String, Scope),
+    /// A path below a head field.
+    Below(Slot, String),
     /// A path below the record.
     Path(String),
 }
@@ -39,7 +40,10 @@ impl FieldName {
                 let field = fields.iter().find(|field| field.name == name);
                 Self::Fact(name.to_owned(), field.map_or(Scope::Event, |field| field.scope))
             }
-            None => Self::Path(name.to_owned()),
+            None => match Slot::through(name) {
+                Some((slot, below)) => Self::Below(slot, below.to_owned()),
+                None => Self::Path(name.to_owned()),
+            },
         }
     }
 }
@@ -54,21 +58,33 @@ impl<'e> View<'e, '_> {
         match (name, &self.0.record) {
             (FieldName::Fact(name, _), _) => self.0.fact(name).map(fact_value),
             (FieldName::Slot(slot), Record::Trail(record)) => raw_value(record.slot_raw(*slot)?),
-            (FieldName::Path(path), Record::Trail(record)) => path_value(record, path),
+            (FieldName::Below(slot, below), Record::Trail(record)) => {
+                values(|found| record.walk_below(*slot, below, found))
+            }
+            (FieldName::Path(path), Record::Trail(record)) => {
+                values(|found| record.walk(path, found))
+            }
+            // Flow records are flat.
+            (FieldName::Below(..), Record::Flow(_)) => None,
             (FieldName::Slot(slot), Record::Flow(record)) => flow_value(record.get(slot.path())),
             (FieldName::Path(path), Record::Flow(record)) => flow_value(record.get(path)),
         }
     }
 }
 
-fn path_value<'a>(record: &TrailRecord<'a>, path: &str) -> Option<EventValue<'a>> {
-    let mut found = Vec::new();
-    record.walk(path, &mut found);
-    match found.as_slice() {
-        [] => None,
-        [one] => raw_value(one),
-        many => Some(EventValue::Array(many.iter().filter_map(|raw| raw_value(raw)).collect())),
+/// What a walk finds: mostly one value or none, of which no list need be made.
+fn values<'a>(walk: impl FnOnce(&mut dyn FnMut(&'a str))) -> Option<EventValue<'a>> {
+    let (mut first, mut more) = (None, Vec::new());
+    walk(&mut |raw| match first {
+        None => first = Some(raw),
+        Some(_) => more.push(raw),
+    });
+    let first = first?;
+    if more.is_empty() {
+        return raw_value(first);
     }
+    let all = [first].into_iter().chain(more);
+    Some(EventValue::Array(all.filter_map(raw_value).collect()))
 }
 
 fn flow_value(value: Option<&str>) -> Option<EventValue<'_>> {
