@@ -17,3 +17,7 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+
+/// Records are made on one thread and dropped on another all day long, which is what this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

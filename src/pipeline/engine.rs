@@ -243,7 +243,7 @@ struct Distance {
 }
 
 /// How many bytes may be decoded and not judged before workers wait. One object may exceed it by itself.
-const MAX_BYTES_AHEAD: u64 = 48 << 20;
+const MAX_BYTES_AHEAD: u64 = 24 << 20;
 
 impl Ahead {
     fn new(most: usize) -> Self {
