@@ -12,6 +12,7 @@ mod detectors;
 pub mod output;
 mod run;
 mod scan;
+mod simulate;
 
 use std::fmt;
 use std::io;
@@ -50,6 +51,7 @@ enum Command {
     Run(run::RunArgs),
     Scan(Box<scan::ScanArgs>),
     Demo(demo::DemoArgs),
+    Simulate(simulate::SimulateArgs),
     Detectors(detectors::DetectorsArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
@@ -112,6 +114,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -1,0 +1,22 @@
+//! Everybody in the organisation: each lives one day after the other.
+//!
+//! Invariant: an actor draws from chances of its own, so that leaving one out changes nothing for the others. It writes
+//! everything that follows from what it does, also what services and the broker do because of it.
+
+pub mod broker;
+pub mod portal;
+
+use crate::simulate::Plan;
+use crate::simulate::diary::Diary;
+use crate::simulate::organisation::Organisation;
+
+/// Somebody or something that acts every day.
+pub trait Actor {
+    /// Writes what happens on `day` (counted from 0) into `diary`; nothing of earlier days.
+    fn live(&mut self, org: &Organisation, diary: &mut Diary, day: i64);
+}
+
+/// Returns everybody.
+pub fn everybody(_plan: &Plan, _org: &Organisation) -> Vec<Box<dyn Actor>> {
+    Vec::new()
+}
