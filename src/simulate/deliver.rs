@@ -10,7 +10,6 @@ pub mod pack;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -19,6 +18,7 @@ use crate::model::Seconds;
 use crate::simulate::Pace;
 use crate::simulate::Plan;
 use crate::simulate::Shelf;
+use crate::simulate::Turn;
 use crate::simulate::Written;
 use crate::simulate::call::AccountIx;
 use crate::simulate::call::Call;
@@ -31,6 +31,8 @@ use crate::simulate::iam::state;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::REGIONS;
 use crate::simulate::record;
+use crate::simulate::truth;
+use crate::simulate::truth::Simulation;
 
 /// The seconds that one CloudTrail file covers.
 const SLOT: i64 = 300;
@@ -45,6 +47,10 @@ pub struct Deliverer<'a> {
     written: Written,
     /// Records that come again, by the file they come again in.
     again: BTreeMap<(i64, Place), Vec<Again>>,
+    /// Files that are delivered on a later day than they are written.
+    later: Vec<File>,
+    /// What happened and was not delivered.
+    left_out: Vec<EventId>,
 }
 
 /// A record that comes again.
@@ -88,6 +94,8 @@ impl<'a> Deliverer<'a> {
             threads: threads.max(1),
             written: Written::default(),
             again: BTreeMap::new(),
+            later: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -122,8 +130,7 @@ impl<'a> Deliverer<'a> {
     pub fn deliver(&mut self, day: i64, happened: Day) -> io::Result<()> {
         let last_slot = (day + 1) * 86_400 / SLOT;
         let files = self.files(happened.calls, last_slot);
-        self.put_all(&files)?;
-        self.written.files += files.len() as u64;
+        self.put_all(files, self.org.midnight(day + 1))?;
         self.pace.told(day, self.written.records);
         Ok(())
     }
@@ -132,10 +139,11 @@ impl<'a> Deliverer<'a> {
     ///
     /// # Errors
     /// When a file could not be put on the shelf.
-    pub fn end(mut self, diary: Diary) -> io::Result<Written> {
+    pub fn end(mut self, mut diary: Diary) -> io::Result<Written> {
         let files = self.files(Vec::new(), i64::MAX);
-        self.put_all(&files)?;
-        self.written.files += files.len() as u64;
+        self.put_all(files, Seconds(i64::MAX))?;
+        // What somebody does beyond the last day happens in no delivery.
+        self.left_out.extend(diary.take(i64::MAX - 1).calls.iter().map(|call| call.id));
         let mut messages = diary.messages;
         messages.sort_by(|a, b| {
             (a.arrives, a.message.to_string()).cmp(&(b.arrives, b.message.to_string()))
@@ -147,12 +155,10 @@ impl<'a> Deliverer<'a> {
             lines.push('\n');
         }
         self.lines("grants.ndjson", &lines)?;
-        lines.clear();
-        for truth in &diary.truths {
-            lines.push_str(&serde_json::to_string(truth).map_err(io::Error::other)?);
-            lines.push('\n');
-        }
-        self.lines("truth.ndjson", &lines)?;
+        let part = self.pace.part_of((self.plan.start, self.plan.end()));
+        let truths = truth::delivered(diary.truths, &self.left_out, part);
+        let simulation = Simulation::of(self.plan, &self.org.id, part);
+        self.lines("truth.ndjson", &truth::lines(&simulation, &truths)?)?;
         let mut changes = diary.changes;
         changes.sort_by_key(|(at, _)| *at);
         self.snapshots("end", &changes)?;
@@ -183,9 +189,7 @@ impl<'a> Deliverer<'a> {
         for file in &mut files {
             // AWS keeps no order within a file.
             file.calls.sort_by_key(|call| call.id);
-            self.written.records += (file.calls.len() + file.again.len()) as u64;
         }
-        files.sort_by_key(|file| (file.delivered, file.place, file.slot));
         files
     }
 
@@ -216,21 +220,37 @@ impl<'a> Deliverer<'a> {
         self.again.entry((later, call.place)).or_default().push(again);
     }
 
-    fn put_all(&mut self, files: &[File]) -> io::Result<()> {
+    /// Puts `files`, and those of earlier days, in the order of their delivery, as far as they are due before `end`.
+    fn put_all(&mut self, mut files: Vec<File>, end: Seconds) -> io::Result<()> {
+        files.append(&mut self.later);
+        files.sort_by_key(|file| (file.delivered, file.place, file.slot));
+        self.later = files.split_off(files.partition_point(|file| file.delivered < end));
         let next = AtomicUsize::new(0);
-        let bytes = AtomicU64::new(0);
-        let failed: Mutex<Option<io::Error>> = Mutex::new(None);
+        let done = Mutex::new((Written::default(), Vec::new(), None));
         let this = &*self;
         let work = || {
             let (mut text, mut packer) = (String::new(), pack::Packer::new());
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                this.pace.wait_for(file.delivered);
-                let packed = packer.gzip(this.text(file, &mut text).as_bytes());
-                let put = this.shelf.put(&this.key(file), &packed);
-                bytes.fetch_add(packed.len() as u64, Ordering::Relaxed);
-                if let Err(error) = put {
-                    next.store(files.len(), Ordering::Relaxed);
-                    failed.lock().expect("no writer panics with the lock").get_or_insert(error);
+                let put = match this.pace.wait_for(file.delivered) {
+                    Turn::LeaveOut => Ok(None),
+                    Turn::Deliver => {
+                        let packed = packer.gzip(this.text(file, &mut text).as_bytes());
+                        this.shelf.put(&this.key(file), &packed).map(|()| Some(packed.len()))
+                    }
+                };
+                let mut done = done.lock().expect("no writer panics with the lock");
+                let (written, left_out, failed) = &mut *done;
+                match put {
+                    Ok(Some(bytes)) => {
+                        written.files += 1;
+                        written.records += (file.calls.len() + file.again.len()) as u64;
+                        written.bytes += bytes as u64;
+                    }
+                    Ok(None) => left_out.extend(file.calls.iter().map(|call| call.id)),
+                    Err(error) => {
+                        next.store(files.len(), Ordering::Relaxed);
+                        failed.get_or_insert(error);
+                    }
                 }
             }
         };
@@ -240,11 +260,12 @@ impl<'a> Deliverer<'a> {
             }
             work();
         });
-        self.written.bytes += bytes.into_inner();
-        match failed.into_inner().expect("no writer panics with the lock") {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        let (written, left_out, failed) = done.into_inner().expect("no writer panics");
+        self.written.files += written.files;
+        self.written.records += written.records;
+        self.written.bytes += written.bytes;
+        self.left_out.extend(left_out);
+        failed.map_or(Ok(()), Err)
     }
 
     fn text<'t>(&self, file: &File, text: &'t mut String) -> &'t str {

@@ -21,6 +21,7 @@ pub mod iam;
 pub mod incidents;
 pub mod organisation;
 pub mod record;
+pub mod schedule;
 pub mod truth;
 
 use std::io;
@@ -54,6 +55,13 @@ pub struct Plan {
     pub disorder: Disorder,
 }
 
+impl Plan {
+    /// Returns the midnight after the last day.
+    pub fn end(&self) -> Seconds {
+        Seconds(self.start.0 + self.days * 86_400)
+    }
+}
+
 /// Whether VPC flow logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flows {
@@ -76,6 +84,17 @@ pub struct Disorder {
     pub late_messages: f64,
     /// Messages of the broker that come twice.
     pub repeated_messages: f64,
+}
+
+impl Disorder {
+    /// Everything comes once and in time.
+    pub const NONE: Self = Self {
+        late_files: 0.0,
+        duplicates: 0.0,
+        addenda: 0.0,
+        late_messages: 0.0,
+        repeated_messages: 0.0,
+    };
 }
 
 impl Default for Disorder {
@@ -101,11 +120,26 @@ pub trait Shelf: Sync {
 
 /// When files are put there.
 pub trait Pace: Sync {
-    /// Waits until `moment`, or not at all.
-    fn wait_for(&self, moment: Seconds);
+    /// Waits until `moment`, or not at all, and says what becomes of a delivery that is due then.
+    fn wait_for(&self, moment: Seconds) -> Turn;
 
     /// Learns that a day has been written, with the number of records so far.
     fn told(&self, day: i64, records: u64);
+
+    /// Returns the part of `whole` that is delivered; it ends where the simulation was broken off.
+    fn part_of(&self, whole: (Seconds, Seconds)) -> (Seconds, Seconds) {
+        whole
+    }
+}
+
+/// What becomes of a delivery whose moment has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is left out must not be put on the shelf"]
+pub enum Turn {
+    /// It is put on the shelf.
+    Deliver,
+    /// It is not: the simulation was broken off, or began later.
+    LeaveOut,
 }
 
 /// What was written.
@@ -142,6 +176,10 @@ pub fn simulate(
     }
     let mut actors = actors::everybody(plan, &org);
     for day in 0..plan.days {
+        let whole = (plan.start, plan.end());
+        if pace.part_of(whole).1 <= org.midnight(day) {
+            break;
+        }
         for actor in &mut actors {
             actor.live(&org, &mut diary, day);
         }
