@@ -14,10 +14,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use clap::ValueEnum;
+use comfy_table::ContentArrangement;
 use comfy_table::Table;
 use comfy_table::presets;
 
 use crate::cli::Exit;
+use crate::cli::output::Screen;
 use crate::cli::output::printable;
 use crate::cli::severity;
 use crate::model::Alert;
@@ -251,6 +253,12 @@ fn plain<const N: usize>(header: [&str; N]) -> Table {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.force_no_tty();
     table.set_header(header);
+    if let Screen::Columns(columns) = Screen::here() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     table
 }
 

@@ -11,6 +11,7 @@ mod clues;
 mod score;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::model::Alert;
 use crate::model::Seconds;
@@ -46,7 +47,12 @@ pub fn evaluate(truths: &Truths, alerts: Vec<Alert>, least: Severity) -> Scores 
     let clues: Vec<Clues> = alerts.iter().map(Clues::of).collect();
     let mut belongs: Vec<Vec<usize>> = Vec::new();
     for truth in &truths.incidents {
-        let told = (0..alerts.len()).filter(|at| tells_of(&clues[*at], &alerts[*at], truth));
+        let events: BTreeSet<&str> = truth.events.iter().map(String::as_str).collect();
+        let told = (0..alerts.len()).filter(|at| {
+            let (clues, alert) = (&clues[*at], &alerts[*at]);
+            let counts_one = clues.events.iter().any(|id| events.contains(id.as_str()));
+            counts_one || (!clues.has_calls && names(clues, alert, truth))
+        });
         belongs.push(told.collect());
     }
     let incidents: Vec<IncidentScore> = truths
@@ -81,16 +87,10 @@ fn told_once(alerts: Vec<Alert>) -> Vec<Alert> {
     alerts
 }
 
-/// Returns whether `alert` belongs to the incident of `truth`.
-fn tells_of(clues: &Clues, alert: &Alert, truth: &Truth) -> bool {
-    if truth.events.iter().any(|id| clues.events.contains(id.as_str())) {
-        return true;
-    }
-    if clues.has_calls {
-        return false;
-    }
-    let names = |wanted: &[String]| wanted.iter().any(|it| clues.words.contains(it.as_str()));
-    names(&truth.addresses) || names(&truth.grants) || is_about_its_identity(clues, alert, truth)
+/// Returns whether an alert without events of CloudTrail names what is only of the incident of `truth`.
+fn names(clues: &Clues, alert: &Alert, truth: &Truth) -> bool {
+    let any = |wanted: &[String]| wanted.iter().any(|it| clues.words.contains(it.as_str()));
+    any(&truth.addresses) || any(&truth.grants) || is_about_its_identity(clues, alert, truth)
 }
 
 fn is_about_its_identity(clues: &Clues, alert: &Alert, truth: &Truth) -> bool {

@@ -119,6 +119,9 @@ impl Pace for Gait {
             let reached = self.reached.fetch_max(moment.0, Ordering::Relaxed).max(moment.0);
             let first = self.first.fetch_min(moment.0, Ordering::Relaxed).min(moment.0);
             self.bar.set_position(reached.saturating_sub(first).unsigned_abs());
+            if self.live.is_some() {
+                self.bar.set_message(format!("the latest file was due at {}", Seconds(reached)));
+            }
         }
         turn
     }
