@@ -227,13 +227,12 @@ pub(super) fn summary(out: &mut dyn Write, scores: &Scores) -> io::Result<()> {
         Some(_) => writeln!(out, "; missed: {}", printable(&missed.join(", ")))?,
         None => writeln!(out)?,
     }
-    if let Some(accuracy) = scores.totals.identity_accuracy {
-        let median = after(scores.totals.median_seconds_to_alert);
-        let accuracy = percent(Some(accuracy));
-        writeln!(
-            out,
-            "the right identity named in {accuracy} of them; first alert after {median} (median)"
-        )?;
+    if let Some(median) = scores.totals.median_seconds_to_alert {
+        write!(out, "first alert after {} (median)", after(Some(median)))?;
+        match scores.totals.identity_accuracy {
+            Some(share) => writeln!(out, "; the right identity named in {}", percent(Some(share)))?,
+            None => writeln!(out)?,
+        }
     }
     let precision = scores.totals.precision.map(|it| format!(" ({})", percent(Some(it))));
     write!(

@@ -59,6 +59,9 @@ pub struct DemoArgs {
 /// How many alerts are shown in full.
 const SHOWN: usize = 25;
 
+/// How many of them may be of one detector.
+const ALIKE: usize = 3;
+
 /// How many days are simulated.
 const DAYS: i64 = 3;
 
@@ -159,15 +162,19 @@ fn show(out: &mut impl Write, alerts: &[Alert]) -> io::Result<()> {
     let width = Width(usize::from(Table::new().width().unwrap_or(100)).min(120));
     let mut alerts: Vec<&Alert> = alerts.iter().collect();
     alerts.sort_by_key(|alert| (Reverse(alert.severity), alert.first_seen, &alert.id));
-    for alert in alerts.iter().take(SHOWN) {
-        writeln!(out, "{}", for_people(alert, width, colour))?;
-    }
+    let (mut shown, mut of_detector) = (0, BTreeMap::<&str, usize>::new());
     let mut others: BTreeMap<(Reverse<Severity>, &str), u64> = BTreeMap::new();
-    for alert in alerts.iter().skip(SHOWN) {
-        *others.entry((Reverse(alert.severity), &alert.detector)).or_default() += 1;
+    for alert in &alerts {
+        let like_it = of_detector.entry(&alert.detector).or_default();
+        if shown < SHOWN && *like_it < ALIKE {
+            (shown, *like_it) = (shown + 1, *like_it + 1);
+            writeln!(out, "{}", for_people(alert, width, colour))?;
+        } else {
+            *others.entry((Reverse(alert.severity), &alert.detector)).or_default() += 1;
+        }
     }
     if !others.is_empty() {
-        writeln!(out, "{} more alerts:", alerts.len() - SHOWN)?;
+        writeln!(out, "{} more alerts:", alerts.len() - shown)?;
     }
     for ((Reverse(severity), detector), count) in others {
         writeln!(out, "{count:>5}  {:<13}  {detector}", severity.name())?;
