@@ -5,6 +5,7 @@
 //! Invariant: which file a record is in, and what the file is called, depend on the plan alone; threads only share the
 //! work. Files of a day go out in the order of their delivery.
 
+pub mod flows;
 pub mod pack;
 
 use std::collections::BTreeMap;
