@@ -5,12 +5,14 @@
 //! Invariant: which file a record is in, and what the file is called, depend on the plan alone; threads only share the
 //! work. Files of a day go out in the order of their delivery.
 
+pub mod digest;
 pub mod flows;
 pub mod pack;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -26,6 +28,10 @@ use crate::simulate::call::Call;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::chance::Chance;
+use crate::simulate::deliver::digest::Digests;
+use crate::simulate::deliver::digest::Due;
+use crate::simulate::deliver::digest::Link;
+use crate::simulate::deliver::digest::Log;
 use crate::simulate::diary::Day;
 use crate::simulate::diary::Diary;
 use crate::simulate::iam::state;
@@ -52,6 +58,8 @@ pub struct Deliverer<'a> {
     later: Vec<File>,
     /// What happened and was not delivered.
     left_out: Vec<EventId>,
+    /// The chains of digests.
+    digests: Digests,
 }
 
 /// A record that comes again.
@@ -78,6 +86,47 @@ struct File {
     again: Vec<Again>,
 }
 
+impl File {
+    /// Returns the event time of its first and last record.
+    fn times(&self) -> (Seconds, Seconds) {
+        let times = || {
+            let again = self.again.iter().map(|again| again.call.at);
+            self.calls.iter().map(|call| call.at).chain(again)
+        };
+        let first = times().min().expect("no file is empty");
+        (first, times().max().unwrap_or(first))
+    }
+}
+
+/// What is put in its turn.
+enum Job<'f> {
+    File(&'f File),
+    Digest(&'f Due),
+}
+
+impl Job<'_> {
+    fn delivered(&self) -> Seconds {
+        match self {
+            Self::File(file) => file.delivered,
+            Self::Digest(due) => due.delivered,
+        }
+    }
+}
+
+/// What the writers of an hour have done.
+#[derive(Default)]
+struct Done {
+    written: Written,
+    left_out: Vec<EventId>,
+    logs: Vec<Log>,
+    links: Vec<(Place, Option<usize>, Link)>,
+    failed: Option<io::Error>,
+}
+
+fn locked(done: &Mutex<Done>) -> MutexGuard<'_, Done> {
+    done.lock().expect("no writer panics with the lock")
+}
+
 impl<'a> Deliverer<'a> {
     /// Returns a deliverer of `plan` to `shelf`.
     pub fn new(
@@ -97,14 +146,16 @@ impl<'a> Deliverer<'a> {
             again: BTreeMap::new(),
             later: Vec::new(),
             left_out: Vec::new(),
+            digests: Digests::default(),
         }
     }
 
-    /// Puts what stands before the first day: the state of IAM in each account.
+    /// Puts what stands before the first day: the state of IAM in each account, and the key of the digests.
     ///
     /// # Errors
     /// When it could not be put on the shelf.
     pub fn begin(&mut self) -> io::Result<()> {
+        self.lines("digest-public-key.pem", &self.digests.public_key())?;
         self.snapshots("start", &[])
     }
 
@@ -130,6 +181,7 @@ impl<'a> Deliverer<'a> {
     /// When a file could not be put on the shelf.
     pub fn deliver(&mut self, day: i64, happened: Day) -> io::Result<()> {
         let last_slot = (day + 1) * 86_400 / SLOT;
+        self.digests.taken.extend(happened.taken);
         let files = self.files(happened.calls, last_slot);
         self.put_all(files, self.org.midnight(day + 1))?;
         self.pace.told(day, self.written.records);
@@ -157,6 +209,11 @@ impl<'a> Deliverer<'a> {
         }
         self.lines("grants.ndjson", &lines)?;
         let part = self.pace.part_of((self.plan.start, self.plan.end()));
+        for (key, truth) in &self.digests.gone {
+            diary.truths[*truth].objects.push(key.clone());
+        }
+        let signatures = self.digests.signatures();
+        self.lines("digest-signatures.ndjson", &signatures)?;
         let truths = truth::delivered(diary.truths, &self.left_out, part);
         let simulation = Simulation::of(self.plan, &self.org.id, part);
         self.lines("truth.ndjson", &truth::lines(&simulation, &truths)?)?;
@@ -226,47 +283,114 @@ impl<'a> Deliverer<'a> {
         files.append(&mut self.later);
         files.sort_by_key(|file| (file.delivered, file.place, file.slot));
         self.later = files.split_off(files.partition_point(|file| file.delivered < end));
+        // Hour by hour: what a digest says stands once all files of its hour are put.
+        let mut due = Vec::new();
+        loop {
+            let begins = self.digests.next_hour(self.org);
+            let is_over = end == Seconds(i64::MAX) && files.is_empty() && !self.digests.is_behind();
+            if is_over || begins >= end {
+                break;
+            }
+            let later = files.split_off(files.partition_point(|file| file.delivered < begins));
+            self.put_hour(&std::mem::replace(&mut files, later), &due)?;
+            due = self.digests.due(self.org);
+        }
+        self.put_hour(&files, &due)
+    }
+
+    /// Puts the files and the digests that are due in the same hour.
+    fn put_hour(&mut self, files: &[File], due: &[Due]) -> io::Result<()> {
+        let mut jobs: Vec<Job<'_>> =
+            files.iter().map(Job::File).chain(due.iter().map(Job::Digest)).collect();
+        jobs.sort_by_key(Job::delivered);
         let next = AtomicUsize::new(0);
-        let done = Mutex::new((Written::default(), Vec::new(), None));
+        let done = Mutex::new(Done::default());
         let this = &*self;
         let work = || {
             let (mut text, mut packer) = (String::new(), pack::Packer::new());
-            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let put = match this.pace.wait_for(file.delivered) {
-                    Turn::LeaveOut => Ok(None),
-                    Turn::Deliver => {
-                        let packed = packer.gzip(this.text(file, &mut text).as_bytes());
-                        this.shelf.put(&this.key(file), &packed).map(|()| Some(packed.len()))
-                    }
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let put = match job {
+                    Job::File(file) => this.put_file(file, &mut text, &mut packer, &done),
+                    Job::Digest(due) => this.put_digest(due, &mut packer, &done),
                 };
-                let mut done = done.lock().expect("no writer panics with the lock");
-                let (written, left_out, failed) = &mut *done;
-                match put {
-                    Ok(Some(bytes)) => {
-                        written.files += 1;
-                        written.records += (file.calls.len() + file.again.len()) as u64;
-                        written.bytes += bytes as u64;
-                    }
-                    Ok(None) => left_out.extend(file.calls.iter().map(|call| call.id)),
-                    Err(error) => {
-                        next.store(files.len(), Ordering::Relaxed);
-                        failed.get_or_insert(error);
-                    }
+                if let Err(error) = put {
+                    next.store(jobs.len(), Ordering::Relaxed);
+                    locked(&done).failed.get_or_insert(error);
                 }
             }
         };
         thread::scope(|scope| {
-            for _ in 1..this.threads {
+            for _ in 1..this.threads.min(jobs.len()) {
                 scope.spawn(work);
             }
             work();
         });
-        let (written, left_out, failed) = done.into_inner().expect("no writer panics");
-        self.written.files += written.files;
-        self.written.records += written.records;
-        self.written.bytes += written.bytes;
-        self.left_out.extend(left_out);
-        failed.map_or(Ok(()), Err)
+        let done = done.into_inner().expect("no writer panics");
+        self.written.files += done.written.files;
+        self.written.records += done.written.records;
+        self.written.bytes += done.written.bytes;
+        self.left_out.extend(done.left_out);
+        self.digests.name(done.logs);
+        self.digests.chain(done.links);
+        done.failed.map_or(Ok(()), Err)
+    }
+
+    fn put_file(
+        &self,
+        file: &File,
+        text: &mut String,
+        packer: &mut pack::Packer,
+        done: &Mutex<Done>,
+    ) -> io::Result<()> {
+        let left_out = || file.calls.iter().map(|call| call.id);
+        if self.pace.wait_for(file.delivered) == Turn::LeaveOut {
+            locked(done).left_out.extend(left_out());
+            return Ok(());
+        }
+        let text = self.text(file, text).as_bytes();
+        let times = file.times();
+        let log = Log {
+            delivered: file.delivered,
+            place: file.place,
+            key: self.key(file),
+            hash: digest::sha256(text),
+            times,
+            taken: self.digests.taker(file.place, times),
+        };
+        if log.taken.is_some() {
+            let mut done = locked(done);
+            done.left_out.extend(left_out());
+            done.logs.push(log);
+            return Ok(());
+        }
+        let packed = packer.gzip(text);
+        self.shelf.put(&log.key, &packed)?;
+        let mut done = locked(done);
+        done.written.files += 1;
+        done.written.records += (file.calls.len() + file.again.len()) as u64;
+        done.written.bytes += packed.len() as u64;
+        done.logs.push(log);
+        Ok(())
+    }
+
+    fn put_digest(
+        &self,
+        due: &Due,
+        packer: &mut pack::Packer,
+        done: &Mutex<Done>,
+    ) -> io::Result<()> {
+        if self.pace.wait_for(due.delivered) == Turn::LeaveOut {
+            return Ok(());
+        }
+        let (text, link) = self.digests.write(self.org, due, self.shelf.bucket());
+        let packed = packer.gzip(text.as_bytes());
+        if due.taken.is_none() {
+            self.shelf.put_signed(&link.key, &packed, &link.signature)?;
+        }
+        let mut done = locked(done);
+        done.written.bytes += packed.len() as u64;
+        done.links.push((due.place, due.taken, link));
+        Ok(())
     }
 
     fn text<'t>(&self, file: &File, text: &'t mut String) -> &'t str {

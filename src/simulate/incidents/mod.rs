@@ -83,6 +83,7 @@ impl Incident {
             events: told.events.iter().map(|(_, id)| id.to_string()).collect(),
             addresses: told.addresses,
             grants: told.grants,
+            objects: Vec::new(),
         });
     }
 }
