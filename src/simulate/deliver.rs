@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use crate::model::Seconds;
+use crate::simulate::Flows;
 use crate::simulate::Pace;
 use crate::simulate::Plan;
 use crate::simulate::Shelf;
@@ -212,6 +213,10 @@ impl<'a> Deliverer<'a> {
         for (key, truth) in &self.digests.gone {
             diary.truths[*truth].objects.push(key.clone());
         }
+        if self.plan.flows == Flows::LeftOut {
+            // What only flows tell has left no trace.
+            diary.truths.retain(|truth| !truth.events.is_empty() || truth.addresses.is_empty());
+        }
         let signatures = self.digests.signatures();
         self.lines("digest-signatures.ndjson", &signatures)?;
         let truths = truth::delivered(diary.truths, &self.left_out, part);
@@ -355,7 +360,9 @@ impl<'a> Deliverer<'a> {
             key: self.key(file),
             hash: digest::sha256(text),
             times,
-            taken: self.digests.taker(file.place, times),
+            taken: self
+                .digests
+                .taker(file.place, (Seconds(self.plan.start.0 + file.slot * SLOT), SLOT)),
         };
         if log.taken.is_some() {
             let mut done = locked(done);

@@ -160,11 +160,11 @@ impl Digests {
         }
     }
 
-    /// Returns who takes away the log file of `place` with events of `from` to `until`, if anybody does.
-    pub fn taker(&self, place: Place, (from, until): (Seconds, Seconds)) -> Option<usize> {
-        self.taken
-            .iter()
-            .position(|taken| taken.place == place && taken.from < until && from < taken.until)
+    /// Returns who takes away the log file of `place` with the events of the `seconds` from `from` on, if anybody does.
+    pub fn taker(&self, place: Place, (from, seconds): (Seconds, i64)) -> Option<usize> {
+        self.taken.iter().position(|taken| {
+            taken.place == place && taken.from.0 < from.0 + seconds && from < taken.until
+        })
     }
 
     /// Writes `due` for the bucket, and the prefix in it, that `bucket` names.

@@ -3,6 +3,15 @@
 //! Invariant: an incident uses the people and things of the organisation, and brings with it whatever it needs (a sign-in, a
 //! grant), so that it can begin at any moment. It writes every event that belongs to it into its truth, and no other.
 
+mod cast;
+mod deeds;
+mod escalation;
+mod exfiltration;
+mod insider;
+mod logging;
+mod network;
+mod persistence;
+mod ransom;
 mod session_theft;
 
 use crate::model::Seconds;
@@ -51,7 +60,18 @@ pub struct Told {
 
 /// Every incident, in the order of the documentation.
 pub fn all() -> Vec<&'static Incident> {
-    [session_theft::INCIDENTS].concat().into_iter().collect()
+    [
+        session_theft::INCIDENTS,
+        escalation::INCIDENTS,
+        persistence::INCIDENTS,
+        logging::INCIDENTS,
+        network::INCIDENTS,
+        exfiltration::INCIDENTS,
+        ransom::INCIDENTS,
+    ]
+    .concat()
+    .into_iter()
+    .collect()
 }
 
 /// Returns the incident called `name`.
