@@ -7,6 +7,10 @@
 //! Read on in `iam/census.rs` (who is there at the start), `iam/told.rs` (the calls), `iam/state.rs` (the state).
 
 pub mod census;
+pub mod documents;
+pub mod edits;
+mod managed;
+mod start;
 pub mod state;
 mod told;
 

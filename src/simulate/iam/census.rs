@@ -3,6 +3,8 @@
 //! Invariant: an id depends on the seed, the account and the name, so that whoever knows a name knows the id.
 //! Read on in `iam/state.rs`.
 
+use std::ops::RangeInclusive;
+
 use crate::simulate::call::AccountIx;
 use crate::simulate::chance::Chance;
 use crate::simulate::organisation::Organisation;
@@ -32,6 +34,15 @@ impl Service {
     /// Returns the name of its managed policy; only pipelines write versions of it.
     pub fn policy(&self) -> String {
         format!("{}-access", self.name)
+    }
+
+    /// Returns whose it is.
+    pub fn team(&self) -> &'static str {
+        match self.runs {
+            Runs::Instance => "platform",
+            Runs::Function => "commerce",
+            Runs::Task => "storefront",
+        }
     }
 }
 
@@ -68,8 +79,11 @@ pub const VENDOR_EXTERNAL_ID: &str = "grantwatch-simulation-7c41";
 /// The role that pipelines plan with: it reads.
 pub const PLAN_ROLE: &str = "ci-plan";
 
-/// The role that pipelines deploy with; `identity.provisioners` names it.
+/// The role that pipelines deploy with.
 pub const DEPLOY_ROLE: &str = "ci-deploy";
+
+/// The repository of the infrastructure's code, from which pipelines run.
+pub const REPOSITORY: &str = "example-org/infrastructure";
 
 /// An old user in production with a long-lived key, from before there were pipelines. Its managed policy is
 /// [`OLD_USER_POLICY`].
@@ -83,6 +97,25 @@ pub const EMERGENCY_USER: &str = "emergency";
 
 /// The group of [`EMERGENCY_USER`] in each account, with `AdministratorAccess`.
 pub const ADMINISTRATORS: &str = "administrators";
+
+/// Returns the environment of the pipelines that deploy to `account`: the account's name.
+pub fn environment(org: &Organisation, account: AccountIx) -> &str {
+    &org.account(account).name
+}
+
+/// Returns the numbers of the versions that a managed policy has at the start; the last is the default.
+pub fn versions(org: &Organisation, account: AccountIx, policy: &str) -> RangeInclusive<u32> {
+    match policy {
+        OPS_AUTOMATION => 1..=2,
+        OLD_USER_POLICY => 1..=3,
+        _ if SERVICES.iter().any(|service| service.policy() == policy) => {
+            let mut chance = Chance::of(org.seed, &format!("versions/{}/{policy}", account.0));
+            let last = 1 + chance.below(9) as u32;
+            last.saturating_sub(chance.below(5) as u32).max(1)..=last
+        }
+        _ => 1..=1,
+    }
+}
 
 /// Returns `AIDA…`.
 pub fn user_id(org: &Organisation, account: AccountIx, user: &str) -> String {
