@@ -6,6 +6,7 @@
 //! Invariant: what changes during the simulation (IAM, assignments) is in `iam.rs`; this does not change.
 
 pub mod people;
+pub mod workloads;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::simulate::call::Place;
 use crate::simulate::call::RegionIx;
 use crate::simulate::chance::Chance;
 use crate::simulate::organisation::people::Person;
+use crate::simulate::organisation::workloads::Workload;
 
 /// The regions the organisation works in; the first is home, global services are recorded in `us-east-1`.
 pub const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", "eu-west-1"];
@@ -79,6 +81,8 @@ pub struct Account {
     pub keys: Vec<String>,
     /// The names of DynamoDB tables.
     pub tables: Vec<String>,
+    /// What runs in it.
+    pub workloads: Vec<Workload>,
 }
 
 /// A permission set of Identity Center.
@@ -188,8 +192,11 @@ impl Organisation {
         let id = format!("o-{}", chance.letters(10, "abcdefghijklmnopqrstuvwxyz0123456789"));
         let instance = format!("arn:aws:sso:::instance/ssoins-{}", chance.hex(16));
         let identity_store = format!("d-{}", chance.hex(10));
-        let accounts: Vec<Account> =
+        let mut accounts: Vec<Account> =
             (0..usize::from(plan.accounts)).map(|ix| account(plan.seed, ix)).collect();
+        for (ix, account) in accounts.iter_mut().enumerate() {
+            account.workloads = workloads::draw(plan, account, ix);
+        }
         let people = people::draw(plan, &accounts);
         Self {
             seed: plan.seed,
@@ -310,6 +317,7 @@ fn account(seed: u64, ix: usize) -> Account {
             .iter()
             .map(|word| format!("{name}-{word}"))
             .collect(),
+        workloads: Vec::new(),
         id,
         name,
     }
