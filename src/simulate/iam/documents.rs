@@ -5,9 +5,9 @@
 use serde_json::Value;
 use serde_json::json;
 
-use crate::simulate::iam::census::Runs;
 use crate::simulate::organisation::Account;
 use crate::simulate::organisation::REGIONS;
+use crate::simulate::organisation::workloads::Kind;
 
 /// The OIDC provider of the pipelines.
 pub const OIDC: &str = "token.actions.githubusercontent.com";
@@ -61,12 +61,12 @@ pub fn trusts_pipeline(account: &str, subject: &str) -> Value {
     })])
 }
 
-/// Returns the AWS service that takes the role of something that runs there.
-pub fn runs_on(runs: Runs) -> &'static str {
-    match runs {
-        Runs::Instance => "ec2.amazonaws.com",
-        Runs::Function => "lambda.amazonaws.com",
-        Runs::Task => "ecs-tasks.amazonaws.com",
+/// Returns the AWS service that takes the role of such a workload.
+pub fn taken_by(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Function => "lambda.amazonaws.com",
+        Kind::Task => "ecs-tasks.amazonaws.com",
+        _ => "ec2.amazonaws.com",
     }
 }
 

@@ -14,8 +14,6 @@ use crate::simulate::chance::Chance;
 use crate::simulate::iam::Edit;
 use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census;
-use crate::simulate::iam::census::Runs;
-use crate::simulate::iam::census::Service;
 use crate::simulate::iam::documents;
 use crate::simulate::iam::own_policy;
 use crate::simulate::iam::state::State;
@@ -23,6 +21,8 @@ use crate::simulate::organisation::MANAGEMENT;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::PERMISSION_SETS;
 use crate::simulate::organisation::VENDOR;
+use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::organisation::workloads::Workload;
 
 /// Service-linked roles: name, service, policy.
 const LINKED: [(&str, &str, &str); 5] = [
@@ -51,6 +51,7 @@ impl<'a> State<'a> {
         if org.workload_accounts().contains(&account) {
             state.workloads();
         }
+        state.services();
         if account == org.production() {
             state.production();
         }
@@ -60,7 +61,7 @@ impl<'a> State<'a> {
     /// Makes edits on a day of the last three years.
     fn before(&mut self, purpose: &str, edits: impl IntoIterator<Item = Edit>) {
         let mut chance = Chance::of(self.org.seed, &format!("made/{}/{purpose}", self.account.0));
-        let mut at = self.org.start.0 - chance.between(40 * 86_400, 1_000 * 86_400);
+        let mut at = self.org.start.0 - chance.between(120 * 86_400, 1_000 * 86_400);
         for edit in edits {
             self.make(Seconds(at), &edit)
                 .expect("the census makes nothing twice and no part before its whole");
@@ -146,17 +147,19 @@ impl<'a> State<'a> {
         self.before(census::EMERGENCY_USER, edits);
     }
 
+    fn services(&mut self) {
+        let account = self.org.account(self.account);
+        self.managed(census::BOUNDARY, |_| documents::boundary());
+        for workload in census::services(account) {
+            let policy = census::policy_of(&workload.service);
+            self.managed(&policy, |number| documents::access(account, &workload.service, number));
+            self.service(workload);
+        }
+    }
+
     fn workloads(&mut self) {
         let (org, id) = (self.org, self.id());
         self.linked(&LINKED_TO_WORKLOADS);
-        self.managed(census::BOUNDARY, |_| documents::boundary());
-        for service in &census::SERVICES {
-            let account = org.account(self.account);
-            self.managed(&service.policy(), |number| {
-                documents::access(account, service.name, number)
-            });
-            self.service(service);
-        }
         let task = documents::trusts_service("ecs-tasks.amazonaws.com");
         let arn = aws_policy("service-role/AmazonECSTaskExecutionRolePolicy");
         self.role(census::TASK_EXECUTION, "/", task, vec![attach(census::TASK_EXECUTION, &arn)]);
@@ -180,32 +183,36 @@ impl<'a> State<'a> {
     }
 
     /// Makes the role of a service whose policy is there.
-    fn service(&mut self, service: &Service) {
-        let (id, name) = (self.id(), service.name.to_owned());
+    fn service(&mut self, workload: &Workload) {
+        let (id, name) = (self.id(), workload.role.clone());
         let mut then = vec![
             Edit::PutRolePermissionsBoundary {
                 role: name.clone(),
                 arn: own_policy(id, census::BOUNDARY),
             },
-            attach(&name, &own_policy(id, &service.policy())),
+            attach(&name, &own_policy(id, &census::policy_of(&workload.service))),
         ];
-        match service.runs {
-            Runs::Instance => {
+        match workload.kind {
+            Kind::Instance => {
                 let (profile, role) = (name.clone(), name.clone());
                 then.push(attach(&name, &aws_policy("AmazonSSMManagedInstanceCore")));
                 then.push(Edit::CreateInstanceProfile { profile: name });
                 then.push(Edit::AddRoleToInstanceProfile { profile, role });
             }
-            Runs::Function => {
+            Kind::Function => {
                 let arn = aws_policy("service-role/AWSLambdaBasicExecutionRole");
                 then.push(attach(&name, &arn));
             }
-            Runs::Task => {}
+            _ => {}
         }
-        let trust = documents::trusts_service(documents::runs_on(service.runs));
-        self.role(service.name, "/", trust, then);
-        let tags = json!([{"Key": "team", "Value": service.team()}, {"Key": "managed-by", "Value": "terraform"}]);
-        if let Some(role) = self.roles.get_mut(service.name) {
+        let trust = documents::trusts_service(documents::taken_by(workload.kind));
+        self.role(&workload.role, "/", trust, then);
+        let team = census::team_of(workload.kind);
+        let tags = json!([
+            {"Key": "service", "Value": workload.service}, {"Key": "team", "Value": team},
+            {"Key": "managed-by", "Value": "terraform"},
+        ]);
+        if let Some(role) = self.roles.get_mut(&workload.role) {
             role["Tags"] = tags;
         }
     }
