@@ -12,7 +12,7 @@ pub mod edits;
 mod managed;
 mod start;
 pub mod state;
-mod told;
+pub mod told;
 
 use serde_json::Value;
 
