@@ -14,6 +14,8 @@ use crate::simulate::caller::Console;
 use crate::simulate::organisation::Account;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::REGIONS;
+use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::organisation::workloads::Workload;
 
 /// The version of CloudTrail's record that is written.
 const VERSION: &str = "1.11";
@@ -95,7 +97,7 @@ fn failure(out: &mut String, code: &str, message: &str) {
 /// Appends a member whose value is `template` with its `$` words replaced; `null` for an empty one.
 ///
 /// The words are `$bucket`, `$object`, `$secret`, `$key` (a KMS key id), `$table`, `$instance`, `$vpc`, `$uuid`,
-/// `$hex`, `$account`, `$region`. The same word gives the same value all through a record.
+/// `$hex`, `$account`, `$region`, `$role`, `$service` and `$function` (of the account's workloads). The same word gives the same value all through a record.
 fn filled(out: &mut String, member: &str, template: &str, about: (&Call, &Account, &str)) {
     put(out, &[",\"", member, "\":"]);
     if template.is_empty() {
@@ -136,6 +138,7 @@ fn fill(out: &mut String, word: &str, (call, account, region): (&Call, &Account,
             out,
             format_args!("i-0{:016x}", (drawn % 24).wrapping_mul(0x9e37_79b9_7f4a) as u64),
         ),
+        "role" | "service" | "function" => out.push_str(working(account, word, drawn)),
         "uuid" => write_fmt(out, format_args!("{}", EventId(drawn))),
         "hex" => write_fmt(out, format_args!("{:08x}", drawn as u32)),
         _ => {
@@ -143,6 +146,18 @@ fn fill(out: &mut String, word: &str, (call, account, region): (&Call, &Account,
             out.push_str(word);
         }
     }
+}
+
+/// Returns the role, service or function of one of the account's workloads.
+fn working<'a>(account: &'a Account, word: &str, drawn: u128) -> &'a str {
+    let is_one = |it: &&Workload| it.calls() && (word != "function" || it.kind == Kind::Function);
+    let many = account.workloads.iter().filter(is_one).count().max(1);
+    let found = account.workloads.iter().filter(is_one).nth((drawn >> 20) as usize % many);
+    found.map_or("none", |it| match word {
+        "role" => &it.role,
+        "service" => &it.service,
+        _ => &it.id,
+    })
 }
 
 /// Mixes the bits of `number` (the finaliser of SplitMix64, on both halves).
@@ -178,9 +193,9 @@ fn text(out: &mut String, value: &str) {
 
 /// Returns every `$` word of `routine` that [`write`] does not know.
 pub fn unknown_words(routine: &Routine) -> Vec<String> {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 14] = [
         "bucket", "object", "secret", "key", "table", "instance", "vpc", "uuid", "hex", "account",
-        "region",
+        "region", "role", "service", "function",
     ];
     let texts = [routine.request, routine.response, routine.resources];
     let words = texts.iter().flat_map(|text| text.split('$').skip(1)).map(|after| {

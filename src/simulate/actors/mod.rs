@@ -4,6 +4,7 @@
 //! everything that follows from what it does, also what services and the broker do because of it.
 
 pub mod broker;
+pub mod pipeline;
 pub mod portal;
 
 use crate::simulate::Plan;
@@ -17,6 +18,8 @@ pub trait Actor {
 }
 
 /// Returns everybody.
-pub fn everybody(_plan: &Plan, _org: &Organisation) -> Vec<Box<dyn Actor>> {
-    Vec::new()
+pub fn everybody(_plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
+    let mut everybody: Vec<Box<dyn Actor>> = Vec::new();
+    everybody.extend(pipeline::all(org));
+    everybody
 }
