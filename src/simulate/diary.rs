@@ -19,6 +19,7 @@ use crate::simulate::caller::Caller;
 use crate::simulate::chance::Chance;
 use crate::simulate::flow::Flow;
 use crate::simulate::iam::Change;
+use crate::simulate::iam::state;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::truth::Truth;
 
@@ -137,7 +138,9 @@ impl<'a> Scene<'a> {
 
     /// Makes a change of IAM: the call that CloudTrail records and the state that a snapshot shows afterwards.
     pub fn change(&mut self, at: Seconds, by: &Arc<Caller>, change: Change) -> EventId {
-        let (account, written) = (change.account(), change.call(self.org));
+        let account = change.account();
+        let version = state::next_version(self.org, &self.diary.changes, &change, at);
+        let written = change.made(change.call(self.org), at, version);
         let place = self.org.place(account, crate::simulate::organisation::HOME, written.service);
         self.diary.changes.push((at, change));
         self.call(at, place, by, written)
