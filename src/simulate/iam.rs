@@ -8,7 +8,7 @@
 
 pub mod census;
 pub mod state;
-mod told;
+pub mod told;
 
 use serde_json::Value;
 

@@ -3,6 +3,12 @@
 //! Invariant: an incident uses the people and things of the organisation, and brings with it whatever it needs (a sign-in, a
 //! grant), so that it can begin at any moment. It writes every event that belongs to it into its truth, and no other.
 
+mod cast;
+mod deeds;
+mod grant_end;
+mod grant_use;
+mod habits;
+mod keys;
 mod session_theft;
 
 use crate::model::Seconds;
@@ -51,7 +57,14 @@ pub struct Told {
 
 /// Every incident, in the order of the documentation.
 pub fn all() -> Vec<&'static Incident> {
-    [session_theft::INCIDENTS].concat().into_iter().collect()
+    let families = [
+        session_theft::INCIDENTS,
+        keys::INCIDENTS,
+        grant_use::INCIDENTS,
+        grant_end::INCIDENTS,
+        habits::INCIDENTS,
+    ];
+    families.concat()
 }
 
 /// Returns the incident called `name`.
