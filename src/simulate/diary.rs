@@ -127,12 +127,26 @@ pub struct Scene<'a> {
     pub diary: &'a mut Diary,
     /// What they draw from.
     pub chance: Chance,
+    /// What was entered since somebody began to note it.
+    noted: Option<Vec<(Seconds, EventId)>>,
 }
 
 impl<'a> Scene<'a> {
     /// Returns a scene for whoever draws from the chance called `purpose`.
     pub fn of(org: &'a Organisation, diary: &'a mut Diary, purpose: &str) -> Self {
-        Self { org, diary, chance: Chance::of(org.seed, purpose) }
+        Self { org, diary, chance: Chance::of(org.seed, purpose), noted: None }
+    }
+
+    /// Lets `act` happen; returns what it gives, and every event that was entered meanwhile.
+    pub fn noting<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, Vec<(Seconds, EventId)>) {
+        let outer = self.noted.replace(Vec::new());
+        let given = act(self);
+        let events = self.noted.take().unwrap_or_default();
+        self.noted = outer.map(|mut all| {
+            all.extend(&events);
+            all
+        });
+        (given, events)
     }
 
     /// Enters a routine call that succeeds.
@@ -180,6 +194,9 @@ impl<'a> Scene<'a> {
 
     fn enter(&mut self, at: Seconds, place: Place, by: &Arc<Caller>, what: What) -> EventId {
         let id = EventId(self.chance.bits());
+        if let Some(noted) = &mut self.noted {
+            noted.push((at, id));
+        }
         self.diary.day_of(at).calls.push(Call { at, id, place, by: Arc::clone(by), what });
         id
     }

@@ -60,7 +60,7 @@ pub(super) fn desk(org: &Organisation, person: &Person, at: Seconds) -> String {
 pub(super) fn at_work(
     scene: &mut Scene<'_>,
     person: &Person,
-    (account, set): (AccountIx, &PermissionSet),
+    (account, set): (AccountIx, &'static PermissionSet),
     at: Seconds,
 ) -> Session {
     let desk = desk(scene.org, person, at);
@@ -71,7 +71,7 @@ pub(super) fn at_work(
 pub(super) fn signed_in(
     scene: &mut Scene<'_>,
     (person, address): (&Person, &str),
-    (account, set): (AccountIx, &PermissionSet),
+    (account, set): (AccountIx, &'static PermissionSet),
     at: Seconds,
 ) -> Session {
     let portal = portal::sign_in(scene, person, Seconds(at.0 - 60), address);

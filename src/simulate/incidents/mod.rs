@@ -7,7 +7,11 @@ mod cast;
 mod deeds;
 mod escalation;
 mod exfiltration;
+mod grant_end;
+mod grant_use;
+mod habits;
 mod insider;
+mod keys;
 mod logging;
 mod network;
 mod persistence;
@@ -60,18 +64,20 @@ pub struct Told {
 
 /// Every incident, in the order of the documentation.
 pub fn all() -> Vec<&'static Incident> {
-    [
+    let families = [
         session_theft::INCIDENTS,
+        keys::INCIDENTS,
+        grant_use::INCIDENTS,
+        grant_end::INCIDENTS,
+        habits::INCIDENTS,
         escalation::INCIDENTS,
         persistence::INCIDENTS,
         logging::INCIDENTS,
         network::INCIDENTS,
         exfiltration::INCIDENTS,
         ransom::INCIDENTS,
-    ]
-    .concat()
-    .into_iter()
-    .collect()
+    ];
+    families.concat()
 }
 
 /// Returns the incident called `name`.
