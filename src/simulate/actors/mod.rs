@@ -4,7 +4,10 @@
 //! everything that follows from what it does, also what services and the broker do because of it.
 
 pub mod broker;
+pub mod grants;
+pub mod people;
 pub mod portal;
+pub mod rounds;
 
 use crate::simulate::Plan;
 use crate::simulate::diary::Diary;
@@ -17,6 +20,6 @@ pub trait Actor {
 }
 
 /// Returns everybody.
-pub fn everybody(_plan: &Plan, _org: &Organisation) -> Vec<Box<dyn Actor>> {
-    Vec::new()
+pub fn everybody(plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
+    vec![Box::new(people::People::of(plan, org)), Box::new(rounds::Rounds)]
 }

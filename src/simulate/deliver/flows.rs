@@ -129,7 +129,13 @@ fn line(org: &Organisation, flow: &Flow, layout: Layout, text: &mut String) -> s
     write!(
         text,
         "{version} {} {} {from} {to} {from_port} {to_port} {} {} {} {} {} {action} OK",
-        account.id, flow.interface, flow.protocol, flow.packets, flow.bytes, flow.start.0, flow.end.0,
+        account.id,
+        flow.interface,
+        flow.protocol,
+        flow.packets,
+        flow.bytes,
+        flow.start.0,
+        flow.end.0,
     )?;
     if layout == Layout::Custom {
         let subnet = flow.subnet % account.subnets.len();
@@ -146,7 +152,13 @@ fn line(org: &Organisation, flow: &Flow, layout: Layout, text: &mut String) -> s
         write!(
             text,
             " {} {} {} {flags} IPv4 {from} {to} {} euc1-az{} {} {} {direction} {path}",
-            account.vpc, account.subnets[subnet], flow.instance, REGIONS[usize::from(HOME.0)], subnet + 1, services[0], services[1],
+            account.vpc,
+            account.subnets[subnet],
+            flow.instance,
+            REGIONS[usize::from(HOME.0)],
+            subnet + 1,
+            services[0],
+            services[1],
         )?;
     }
     text.push('\n');
