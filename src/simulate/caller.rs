@@ -18,6 +18,8 @@ pub const LABEL: &str = "grantwatch-simulation";
 pub struct Caller {
     /// `userIdentity` as JSON.
     pub identity: String,
+    /// `userIdentity.arn`, or empty: errors name it.
+    pub arn: String,
     /// `sourceIPAddress`: an address, or the name of a service.
     pub address: String,
     /// `userAgent`, with the label at its end.
@@ -43,6 +45,7 @@ impl Caller {
     pub fn new(identity: &Value, address: &str, agent: &str) -> Self {
         Self {
             identity: identity.to_string(),
+            arn: identity["arn"].as_str().unwrap_or_default().to_owned(),
             address: address.to_owned(),
             agent: format!("{agent} {LABEL}"),
             console: Console::No,

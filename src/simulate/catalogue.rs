@@ -3,6 +3,7 @@
 //! Invariant: a line is what CloudTrail records, not what the API takes; `record.rs` knows every `$` word.
 
 pub mod pipeline;
+pub mod people;
 
 use crate::simulate::call::Routine;
 use crate::simulate::call::Sort;

@@ -2,9 +2,11 @@
 //!
 //! Invariant: what is drawn here depends on the call's own id, so that a record is the same whichever file it is in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::simulate::call::Call;
+use crate::simulate::call::CallError;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Routine;
 use crate::simulate::call::Sort;
@@ -38,9 +40,11 @@ pub fn write(org: &Organisation, call: &Call, out: &mut String) {
     match &call.what {
         What::Routine(routine, error) => {
             if let Some(error) = error {
-                failure(out, error.code, error.message);
+                failure(out, error.code, &refusal(error, routine, &call.by.arn));
             }
-            filled(out, "requestParameters", routine.request, (call, account, region));
+            let is_told = error.is_none_or(|error| !hides_its_request(error, routine));
+            let request = if is_told { routine.request } else { "" };
+            filled(out, "requestParameters", request, (call, account, region));
             let response = if error.is_some() { "" } else { routine.response };
             filled(out, "responseElements", response, (call, account, region));
             if !routine.resources.is_empty() {
@@ -84,6 +88,25 @@ fn own(out: &mut String, written: &Written) {
     for (member, value) in &written.more {
         write_fmt(out, format_args!(r#","{member}":{value}"#));
     }
+}
+
+/// Returns the message of `error`; `$arn` is the caller and `$action` what IAM calls the call.
+fn refusal<'e>(error: &'e CallError, routine: &Routine, arn: &str) -> Cow<'e, str> {
+    if !error.message.contains('$') {
+        return Cow::Borrowed(error.message);
+    }
+    let service = match routine.service {
+        "monitoring" => "cloudwatch",
+        other => other,
+    };
+    let name = routine.name.split("20").next().unwrap_or(routine.name);
+    let action = format!("{service}:{name}");
+    Cow::Owned(error.message.replace("$arn", arn).replace("$action", &action))
+}
+
+/// Returns whether the service keeps the parameters of a call that it denies to itself.
+fn hides_its_request(error: &CallError, routine: &Routine) -> bool {
+    error.code == "AccessDenied" && matches!(routine.service, "iam" | "sts" | "organizations")
 }
 
 fn failure(out: &mut String, code: &str, message: &str) {

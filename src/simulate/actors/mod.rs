@@ -5,7 +5,10 @@
 
 pub mod broker;
 pub mod pipeline;
+pub mod grants;
+pub mod people;
 pub mod portal;
+pub mod rounds;
 
 use crate::simulate::Plan;
 use crate::simulate::diary::Diary;
@@ -18,8 +21,9 @@ pub trait Actor {
 }
 
 /// Returns everybody.
-pub fn everybody(_plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
-    let mut everybody: Vec<Box<dyn Actor>> = Vec::new();
+pub fn everybody(plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
+    let mut everybody: Vec<Box<dyn Actor>> =
+        vec![Box::new(people::People::of(plan, org)), Box::new(rounds::Rounds)];
     everybody.extend(pipeline::all(org));
     everybody
 }
