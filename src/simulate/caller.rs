@@ -53,6 +53,13 @@ impl Caller {
         }
     }
 
+    /// Returns the role session name, or nothing if it is no role's session.
+    pub fn session_name(&self) -> &str {
+        let principal = self.identity.split_once(r#""principalId":""#).map_or("", |(_, it)| it);
+        let end = principal.find('"').unwrap_or_default();
+        principal[..end].split_once(':').map_or("", |(_, name)| name)
+    }
+
     /// Returns an AWS service that acts by itself: `lambda.amazonaws.com`.
     pub fn service(name: &str) -> Arc<Self> {
         let identity = json!({"type": "AWSService", "invokedBy": name});

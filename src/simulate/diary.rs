@@ -134,7 +134,12 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// Returns a scene for whoever draws from the chance called `purpose`.
     pub fn of(org: &'a Organisation, diary: &'a mut Diary, purpose: &str) -> Self {
-        Self { org, diary, chance: Chance::of(org.seed, purpose), noted: None }
+        Self::with(org, diary, Chance::of(org.seed, purpose))
+    }
+
+    /// Returns a scene for whoever goes on drawing from `chance`.
+    pub fn with(org: &'a Organisation, diary: &'a mut Diary, chance: Chance) -> Self {
+        Self { org, diary, chance, noted: None }
     }
 
     /// Lets `act` happen; returns what it gives, and every event that was entered meanwhile.

@@ -119,8 +119,10 @@ fn failure(out: &mut String, code: &str, message: &str) {
 
 /// Appends a member whose value is `template` with its `$` words replaced; `null` for an empty one.
 ///
-/// The words are `$bucket`, `$object`, `$secret`, `$key` (a KMS key id), `$table`, `$instance`, `$vpc`, `$uuid`,
-/// `$hex`, `$account`, `$region`, `$role`, `$service` and `$function` (of the account's workloads). The same word gives the same value all through a record.
+/// The words are `$bucket`, `$private` (a bucket whose contents are watched), `$logs` (the bucket of logs), `$object`,
+/// `$secret`, `$key` (a KMS key id), `$table`, `$instance`, `$vpc`, `$uuid`, `$hex`, `$account`, `$region`, `$role`,
+/// `$service` and `$function` (of the account's workloads), `$self` (the caller's role session name). The same word
+/// gives the same value all through a record.
 fn filled(out: &mut String, member: &str, template: &str, about: (&Call, &Account, &str)) {
     put(out, &[",\"", member, "\":"]);
     if template.is_empty() {
@@ -157,11 +159,15 @@ fn fill(out: &mut String, word: &str, (call, account, region): (&Call, &Account,
         "object" => {
             write_fmt(out, format_args!("{:02x}/{:016x}", drawn as u8, (drawn >> 32) as u64))
         }
-        "instance" => write_fmt(
-            out,
-            format_args!("i-0{:016x}", (drawn % 24).wrapping_mul(0x9e37_79b9_7f4a) as u64),
-        ),
         "role" | "service" | "function" => out.push_str(working(account, word, drawn)),
+        "instance" => {
+            let all = account.workloads.iter().filter(|it| it.kind == Kind::Instance);
+            let which = drawn as usize % all.clone().count().max(1);
+            out.push_str(all.clone().nth(which).map_or("i-0e5a1c7d90b84f263", |it| &it.id));
+        }
+        "private" => out.push_str(&one_of(&account.buckets[1..4], 0)),
+        "logs" => out.push_str(&account.buckets[5]),
+        "self" => out.push_str(call.by.session_name()),
         "uuid" => write_fmt(out, format_args!("{}", EventId(drawn))),
         "hex" => write_fmt(out, format_args!("{:08x}", drawn as u32)),
         _ => {
@@ -216,9 +222,9 @@ fn text(out: &mut String, value: &str) {
 
 /// Returns every `$` word of `routine` that [`write`] does not know.
 pub fn unknown_words(routine: &Routine) -> Vec<String> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 17] = [
         "bucket", "object", "secret", "key", "table", "instance", "vpc", "uuid", "hex", "account",
-        "region", "role", "service", "function",
+        "region", "role", "service", "function", "private", "logs", "self",
     ];
     let texts = [routine.request, routine.response, routine.resources];
     let words = texts.iter().flat_map(|text| text.split('$').skip(1)).map(|after| {
