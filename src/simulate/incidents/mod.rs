@@ -99,3 +99,6 @@ impl Incident {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
