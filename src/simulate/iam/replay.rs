@@ -133,19 +133,7 @@ fn replay(shown: &mut Value, record: &Value) {
     let asked_key = format!("{}Name", holder.to_lowercase());
     let inline = format!("{holder}PolicyList");
     match name.replace(holder, "*").as_str() {
-        "Create*" => {
-            let made = &answer[holder.to_lowercase()];
-            let mut entry = json!({
-                "Arn": made["arn"], "Path": made["path"], "CreateDate": date,
-                "AttachedManagedPolicies": [],
-            });
-            entry[&key] = asked[&asked_key].clone();
-            entry[format!("{holder}Id")] = made[format!("{}Id", holder.to_lowercase())].clone();
-            if holder == "Role" {
-                entry["AssumeRolePolicyDocument"] = parsed(&asked["assumeRolePolicyDocument"]);
-            }
-            list_mut(shown, &lists).push(entry);
-        }
+        "Create*" => list_mut(shown, &lists).push(made(holder, (asked, answer), &date)),
         "Delete*" => cut(list_mut(shown, &lists), &key, &asked[&asked_key]),
         "UpdateAssume*Policy" => {
             let role = entry(shown, (&lists, &key), &asked[&asked_key]);
@@ -187,6 +175,21 @@ fn replay(shown: &mut Value, record: &Value) {
         }
         _ => assert_leaves_no_trace(name),
     }
+}
+
+/// Returns a user, group or role as a snapshot shows it when it is new.
+fn made(holder: &str, (asked, answer): (&Value, &Value), date: &str) -> Value {
+    let small = holder.to_lowercase();
+    let made = &answer[&small];
+    let mut entry = json!({
+        "Arn": made["arn"], "Path": made["path"], "CreateDate": date, "AttachedManagedPolicies": [],
+    });
+    entry[format!("{holder}Name")] = asked[format!("{small}Name")].clone();
+    entry[format!("{holder}Id")] = made[format!("{small}Id")].clone();
+    if holder == "Role" {
+        entry["AssumeRolePolicyDocument"] = parsed(&asked["assumeRolePolicyDocument"]);
+    }
+    entry
 }
 
 /// Replays what concerns managed policies; returns whether it does.
