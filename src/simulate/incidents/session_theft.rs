@@ -1,16 +1,30 @@
 //! Credentials used by somebody else than the one they were issued to.
 
+use serde_json::json;
+
 use crate::model::Seconds;
 use crate::simulate::actors::portal;
+use crate::simulate::call::AccountIx;
+use crate::simulate::call::Place;
+use crate::simulate::call::Written;
+use crate::simulate::caller::Caller;
+use crate::simulate::caller::Instance;
+use crate::simulate::caller::Session;
 use crate::simulate::catalogue;
 use crate::simulate::diary::Scene;
+use crate::simulate::iam::told::moment;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
+use crate::simulate::incidents::cast;
+use crate::simulate::incidents::deeds;
 use crate::simulate::organisation::HOME;
+use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::permission_set;
+use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::organisation::workloads::Workload;
 
 /// The incidents of this file.
-pub const INCIDENTS: &[&Incident] = &[&STOLEN_SESSION];
+pub const INCIDENTS: &[&Incident] = &[&STOLEN_SESSION, &INSTANCE_CREDENTIALS_OUTSIDE];
 
 static STOLEN_SESSION: Incident = Incident {
     name: "stolen_session",
@@ -21,11 +35,20 @@ static STOLEN_SESSION: Incident = Incident {
     play: stolen_session,
 };
 
+static INSTANCE_CREDENTIALS_OUTSIDE: Incident = Incident {
+    name: "instance_credentials_outside",
+    what: "The credentials of an instance are read from its metadata service and used on somebody else's machine.",
+    expect: "An instance's session acts from outside AWS while the instance goes on working; the role and the instance are named.",
+    techniques: &["T1552.005", "T1078.004", "T1530"],
+    days: 1,
+    play: instance_credentials_outside,
+};
+
 fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = &org.people[scene.chance.below(org.people.len().min(8))];
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
     let account = person.accounts[0];
-    let desk = format!("{}.{}", person.office.network, 20 + person.ix % 200);
+    let desk = cast::desk(org, person, at);
     let signed_in = Seconds(at.0 - 1_800);
     let portal = portal::sign_in(scene, person, signed_in, &desk);
     let session = portal::take_role(
@@ -47,4 +70,81 @@ fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
         told.events.push((moment, scene.routine(moment, place, &thief, routine)));
     }
     told
+}
+
+fn instance_credentials_outside(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let org = scene.org;
+    let instances = |ix: &AccountIx| {
+        let workloads = org.account(*ix).workloads.iter();
+        workloads.filter(|it| it.kind == Kind::Instance && it.calls()).collect::<Vec<_>>()
+    };
+    let place = std::iter::once(org.production()).chain(org.workload_accounts());
+    let there = place.map(|ix| instances(&ix)).find(|found| !found.is_empty());
+    let there = there.expect("some account has instances");
+    let instance = *scene.chance.pick(&there[..there.len().min(3)]);
+    let session = session_of(scene, instance, Seconds(at.0 - 4_260));
+    let account = org.account(instance.account);
+    let thief = session.caller(
+        "203.0.113.129",
+        "aws-cli/2.31.4 md/awscrt#0.27.6 ua/2.1 os/linux#6.12.13-amd64 md/arch#x86_64 lang/python#3.13.7",
+    );
+    let mut told = Told {
+        identity: format!("workload:{}/role/{}", account.id, instance.role),
+        accounts: vec![instance.account],
+        ..Told::default()
+    };
+    let bucket = &account.buckets[1];
+    let mut calls = vec![
+        deeds::ask("sts", "GetCallerIdentity"),
+        deeds::buckets(),
+        deeds::refused(
+            deeds::ask("secretsmanager", "ListSecrets"),
+            &session.arn(),
+            "secretsmanager:ListSecrets",
+            "",
+        ),
+        deeds::objects(account, bucket),
+    ];
+    for _ in 0..7 {
+        let key = format!("orders/{}.parquet", scene.chance.hex(16));
+        let bytes = scene.chance.between(40_000, 9_000_000);
+        calls.push(deeds::object(account, bucket, &key, bytes));
+    }
+    deeds::all_of(scene, &mut told, (&thief, instance.account), (at, 33), calls);
+    told
+}
+
+/// Returns the session that EC2 gave to an instance at `at`, with the record of it.
+fn session_of(scene: &mut Scene<'_>, instance: &Workload, at: Seconds) -> Session {
+    let id = scene.org.account(instance.account).id.clone();
+    let session = Session {
+        role_arn: format!("arn:aws:iam::{id}:role/{}", instance.role),
+        role_id: scene.org.role_id(instance.account, &instance.role),
+        role: instance.role.clone(),
+        name: instance.id.clone(),
+        key: scene.chance.key("ASIA"),
+        started: at,
+        ends: Seconds(at.0 + 6 * 3_600),
+        source_identity: String::new(),
+        on_behalf_of: String::new(),
+        invoked_by: String::new(),
+        web_identity: None,
+        from_instance: Instance::Yes,
+        account: id,
+    };
+    let issued = Written::read("sts", "AssumeRole")
+        .asking(json!({"roleArn": session.role_arn, "roleSessionName": session.name}))
+        .answering(json!({"credentials": {
+            "accessKeyId": session.key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "expiration": moment(session.ends),
+        }}))
+        .with(
+            "resources",
+            json!([{
+                "accountId": session.account, "type": "AWS::IAM::Role", "ARN": session.role_arn,
+            }]),
+        );
+    let place = Place { account: instance.account, region: instance.region };
+    scene.call(at, place, &Caller::service("ec2.amazonaws.com"), issued);
+    session
 }
