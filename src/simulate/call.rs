@@ -102,7 +102,7 @@ pub enum Sort {
 pub struct CallError {
     /// `errorCode`.
     pub code: &'static str,
-    /// `errorMessage`.
+    /// `errorMessage`; `$arn` is the caller, `$action` what was called.
     pub message: &'static str,
 }
 

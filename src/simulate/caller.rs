@@ -18,6 +18,8 @@ pub const LABEL: &str = "grantwatch-simulation";
 pub struct Caller {
     /// `userIdentity` as JSON.
     pub identity: String,
+    /// `userIdentity.arn`, or empty: errors name it.
+    pub arn: String,
     /// `sourceIPAddress`: an address, or the name of a service.
     pub address: String,
     /// `userAgent`, with the label at its end.
@@ -43,11 +45,19 @@ impl Caller {
     pub fn new(identity: &Value, address: &str, agent: &str) -> Self {
         Self {
             identity: identity.to_string(),
+            arn: identity["arn"].as_str().unwrap_or_default().to_owned(),
             address: address.to_owned(),
             agent: format!("{agent} {LABEL}"),
             console: Console::No,
             endpoint: String::new(),
         }
+    }
+
+    /// Returns the role session name, or nothing if it is no role's session.
+    pub fn session_name(&self) -> &str {
+        let principal = self.identity.split_once(r#""principalId":""#).map_or("", |(_, it)| it);
+        let end = principal.find('"').unwrap_or_default();
+        principal[..end].split_once(':').map_or("", |(_, name)| name)
     }
 
     /// Returns an AWS service that acts by itself: `lambda.amazonaws.com`.

@@ -2,6 +2,11 @@
 //!
 //! Invariant: a line is what CloudTrail records, not what the API takes; `record.rs` knows every `$` word.
 
+pub mod machines;
+pub mod people;
+pub mod pipeline;
+pub mod services;
+
 use crate::simulate::call::Routine;
 use crate::simulate::call::Sort;
 

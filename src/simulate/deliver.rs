@@ -5,8 +5,10 @@
 //! Invariant: which file a record is in, and what the file is called, depend on the plan alone; threads only share the
 //! work. Files of a day go out in the order of their delivery.
 
+pub mod digest;
 pub mod flows;
 pub mod pack;
+pub mod parcel;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use crate::model::Seconds;
+use crate::simulate::Flows;
 use crate::simulate::Pace;
 use crate::simulate::Plan;
 use crate::simulate::Shelf;
@@ -26,8 +29,19 @@ use crate::simulate::call::Call;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::chance::Chance;
+use crate::simulate::deliver::digest::Digests;
+use crate::simulate::deliver::digest::Log;
+use crate::simulate::deliver::pack::Packer;
+use crate::simulate::deliver::parcel::Again;
+use crate::simulate::deliver::parcel::Done;
+use crate::simulate::deliver::parcel::Fate;
+use crate::simulate::deliver::parcel::File;
+use crate::simulate::deliver::parcel::How;
+use crate::simulate::deliver::parcel::Parcel;
+use crate::simulate::deliver::parcel::Put;
 use crate::simulate::diary::Day;
 use crate::simulate::diary::Diary;
+use crate::simulate::flow::Flow;
 use crate::simulate::iam::state;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::REGIONS;
@@ -49,33 +63,13 @@ pub struct Deliverer<'a> {
     /// Records that come again, by the file they come again in.
     again: BTreeMap<(i64, Place), Vec<Again>>,
     /// Files that are delivered on a later day than they are written.
-    later: Vec<File>,
+    later: Vec<Parcel>,
+    /// Flows that began on a day and end on the next: they are in a file of that one.
+    lasting: Vec<Flow>,
     /// What happened and was not delivered.
     left_out: Vec<EventId>,
-}
-
-/// A record that comes again.
-struct Again {
-    call: Call,
-    how: How,
-}
-
-/// How a record comes again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// The same record once more.
-    Same,
-    /// A later version of it, which names the first.
-    Addendum,
-}
-
-/// One CloudTrail file.
-struct File {
-    delivered: Seconds,
-    place: Place,
-    slot: i64,
-    calls: Vec<Call>,
-    again: Vec<Again>,
+    /// The chains of digests.
+    digests: Digests,
 }
 
 impl<'a> Deliverer<'a> {
@@ -96,15 +90,18 @@ impl<'a> Deliverer<'a> {
             written: Written::default(),
             again: BTreeMap::new(),
             later: Vec::new(),
+            lasting: Vec::new(),
             left_out: Vec::new(),
+            digests: Digests::default(),
         }
     }
 
-    /// Puts what stands before the first day: the state of IAM in each account.
+    /// Puts what stands before the first day: the state of IAM in each account, and the key of the digests.
     ///
     /// # Errors
     /// When it could not be put on the shelf.
     pub fn begin(&mut self) -> io::Result<()> {
+        self.lines("digest-public-key.pem", &self.digests.public_key())?;
         self.snapshots("start", &[])
     }
 
@@ -130,7 +127,9 @@ impl<'a> Deliverer<'a> {
     /// When a file could not be put on the shelf.
     pub fn deliver(&mut self, day: i64, happened: Day) -> io::Result<()> {
         let last_slot = (day + 1) * 86_400 / SLOT;
-        let files = self.files(happened.calls, last_slot);
+        self.digests.taken.extend(happened.taken);
+        let mut files = self.files(happened.calls, last_slot);
+        files.extend(self.flow_files(happened.flows, self.org.midnight(day + 1)));
         self.put_all(files, self.org.midnight(day + 1))?;
         self.pace.told(day, self.written.records);
         Ok(())
@@ -141,7 +140,8 @@ impl<'a> Deliverer<'a> {
     /// # Errors
     /// When a file could not be put on the shelf.
     pub fn end(mut self, mut diary: Diary) -> io::Result<Written> {
-        let files = self.files(Vec::new(), i64::MAX);
+        let mut files = self.files(Vec::new(), i64::MAX);
+        files.extend(self.flow_files(Vec::new(), Seconds(i64::MAX)));
         self.put_all(files, Seconds(i64::MAX))?;
         // What somebody does beyond the last day happens in no delivery.
         self.left_out.extend(diary.take(i64::MAX - 1).calls.iter().map(|call| call.id));
@@ -157,6 +157,15 @@ impl<'a> Deliverer<'a> {
         }
         self.lines("grants.ndjson", &lines)?;
         let part = self.pace.part_of((self.plan.start, self.plan.end()));
+        for (key, truth) in &self.digests.gone {
+            diary.truths[*truth].objects.push(key.clone());
+        }
+        if self.plan.flows == Flows::LeftOut {
+            // What only flows tell has left no trace.
+            diary.truths.retain(|truth| !truth.events.is_empty() || truth.addresses.is_empty());
+        }
+        let signatures = self.digests.signatures();
+        self.lines("digest-signatures.ndjson", &signatures)?;
         let truths = truth::delivered(diary.truths, &self.left_out, part);
         let simulation = Simulation::of(self.plan, &self.org.id, part);
         self.lines("truth.ndjson", &truth::lines(&simulation, &truths)?)?;
@@ -172,7 +181,7 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Cuts calls into files; what is to come again before `last_slot` goes in with them.
-    fn files(&mut self, calls: Vec<Call>, last_slot: i64) -> Vec<File> {
+    fn files(&mut self, calls: Vec<Call>, last_slot: i64) -> Vec<Parcel> {
         let mut files: BTreeMap<(i64, Place), File> = BTreeMap::new();
         for call in calls {
             let key = ((call.at.0 - self.plan.start.0).div_euclid(SLOT), call.place);
@@ -191,7 +200,19 @@ impl<'a> Deliverer<'a> {
             // AWS keeps no order within a file.
             file.calls.sort_by_key(|call| call.id);
         }
-        files
+        files.into_iter().map(Parcel::Trail).collect()
+    }
+
+    /// Cuts flows into files, those that end before `end`.
+    fn flow_files(&mut self, flows: Vec<Flow>, end: Seconds) -> Vec<Parcel> {
+        if self.plan.flows == Flows::LeftOut {
+            return Vec::new();
+        }
+        let mut due = std::mem::take(&mut self.lasting);
+        due.extend(flows);
+        let (due, lasting) = due.into_iter().partition(|flow| flow.end < end);
+        self.lasting = lasting;
+        flows::files(self.org, due).into_iter().map(Parcel::Flows).collect()
     }
 
     fn file(&self, (slot, place): (i64, Place)) -> File {
@@ -222,54 +243,103 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Puts `files`, and those of earlier days, in the order of their delivery, as far as they are due before `end`.
-    fn put_all(&mut self, mut files: Vec<File>, end: Seconds) -> io::Result<()> {
+    fn put_all(&mut self, mut files: Vec<Parcel>, end: Seconds) -> io::Result<()> {
         files.append(&mut self.later);
-        files.sort_by_key(|file| (file.delivered, file.place, file.slot));
-        self.later = files.split_off(files.partition_point(|file| file.delivered < end));
+        files.sort_by_key(Parcel::order);
+        self.later = files.split_off(files.partition_point(|file| file.delivered() < end));
+        // Hour by hour: what a digest says stands once all files of its hour are put.
+        loop {
+            let begins = self.digests.next_hour(self.org);
+            let is_empty = files.iter().all(|file| matches!(file, Parcel::Digest(_)));
+            let is_over = end == Seconds(i64::MAX) && is_empty && !self.digests.is_behind();
+            if is_over || begins >= end {
+                break;
+            }
+            let later = files.split_off(files.partition_point(|file| file.delivered() < begins));
+            self.put_hour(&std::mem::replace(&mut files, later))?;
+            files.extend(self.digests.due(self.org).into_iter().map(Parcel::Digest));
+            files.sort_by_key(Parcel::order);
+        }
+        self.put_hour(&files)
+    }
+
+    /// Puts `files`.
+    fn put_hour(&mut self, files: &[Parcel]) -> io::Result<()> {
         let next = AtomicUsize::new(0);
-        let done = Mutex::new((Written::default(), Vec::new(), None));
+        let done = Mutex::new(Done::default());
         let this = &*self;
         let work = || {
-            let (mut text, mut packer) = (String::new(), pack::Packer::new());
+            let (mut text, mut packer) = (String::new(), Packer::new());
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let put = match this.pace.wait_for(file.delivered) {
-                    Turn::LeaveOut => Ok(None),
-                    Turn::Deliver => {
-                        let packed = packer.gzip(this.text(file, &mut text).as_bytes());
-                        this.shelf.put(&this.key(file), &packed).map(|()| Some(packed.len()))
-                    }
+                let put = match this.pace.wait_for(file.delivered()) {
+                    Turn::LeaveOut => Ok(Put::LeftOut),
+                    Turn::Deliver => this.put(file, &mut text, &mut packer),
                 };
                 let mut done = done.lock().expect("no writer panics with the lock");
-                let (written, left_out, failed) = &mut *done;
-                match put {
-                    Ok(Some(bytes)) => {
-                        written.files += 1;
-                        written.records += (file.calls.len() + file.again.len()) as u64;
-                        written.bytes += bytes as u64;
-                    }
-                    Ok(None) => left_out.extend(file.calls.iter().map(|call| call.id)),
-                    Err(error) => {
-                        next.store(files.len(), Ordering::Relaxed);
-                        failed.get_or_insert(error);
-                    }
+                if done.take(file, put) == Fate::Failed {
+                    next.store(files.len(), Ordering::Relaxed);
                 }
             }
         };
         thread::scope(|scope| {
-            for _ in 1..this.threads {
+            for _ in 1..this.threads.min(files.len()) {
                 scope.spawn(work);
             }
             work();
         });
-        let (written, left_out, failed) = done.into_inner().expect("no writer panics");
-        self.written.files += written.files;
-        self.written.records += written.records;
-        self.written.bytes += written.bytes;
-        self.left_out.extend(left_out);
-        failed.map_or(Ok(()), Err)
+        let done = done.into_inner().expect("no writer panics");
+        self.written.files += done.written.files;
+        self.written.records += done.written.records;
+        self.written.flows += done.written.flows;
+        self.written.bytes += done.written.bytes;
+        self.left_out.extend(done.left_out);
+        self.digests.name(done.logs);
+        self.digests.chain(done.links);
+        done.failed.map_or(Ok(()), Err)
     }
 
-    fn text<'t>(&self, file: &File, text: &'t mut String) -> &'t str {
+    /// Writes `parcel` and puts it on the shelf, unless somebody takes it away.
+    fn put(&self, parcel: &Parcel, text: &mut String, packer: &mut Packer) -> io::Result<Put> {
+        match parcel {
+            Parcel::Trail(file) => {
+                self.text(file, text);
+                let log = Log {
+                    delivered: file.delivered,
+                    place: file.place,
+                    key: self.key(file),
+                    hash: digest::sha256(text.as_bytes()),
+                    times: file.times(),
+                    taken: self.digests.taker(file.place, (self.begin_of(file), SLOT)),
+                };
+                if log.taken.is_some() {
+                    return Ok(Put::TakenAway(log));
+                }
+                let packed = packer.gzip(text.as_bytes());
+                self.shelf.put(&log.key, &packed)?;
+                Ok(Put::Trail(packed.len(), log))
+            }
+            Parcel::Flows(file) => {
+                file.write(self.org, text);
+                let packed = packer.gzip(text.as_bytes());
+                self.shelf.put(&file.key(self.org), &packed)?;
+                Ok(Put::Flows(packed.len()))
+            }
+            Parcel::Digest(due) => {
+                let (text, link) = self.digests.write(self.org, due, self.shelf.bucket());
+                let packed = packer.gzip(text.as_bytes());
+                if due.taken.is_none() {
+                    self.shelf.put_signed(&link.key, &packed, &link.signature)?;
+                }
+                Ok(Put::Digest(packed.len(), link))
+            }
+        }
+    }
+
+    fn begin_of(&self, file: &File) -> Seconds {
+        Seconds(self.plan.start.0 + file.slot * SLOT)
+    }
+
+    fn text(&self, file: &File, text: &mut String) {
         text.clear();
         text.push_str(r#"{"Records":["#);
         for call in &file.calls {
@@ -285,7 +355,6 @@ impl<'a> Deliverer<'a> {
         }
         text.pop();
         text.push_str("]}");
-        text
     }
 
     /// `AWSLogs/o-…/ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_16letters.json.gz`
@@ -322,4 +391,108 @@ fn addendum(org: &Organisation, call: &Call, text: &mut String) {
     text.push_str(r#","addendum":{"reason":"UPDATED_DATA","updatedFields":"responseElements","originalEventID":""#);
     text.push_str(&original.to_string());
     text.push_str(r#""}}"#);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::simulate::Disorder;
+    use crate::simulate::diary::Scene;
+    use crate::simulate::flow::Action;
+    use crate::simulate::flow::Direction;
+    use crate::simulate::organisation::HOME;
+    use crate::simulate::organisation::workloads::tests::plan;
+
+    /// Remembers what was put, in that order.
+    #[derive(Default)]
+    struct Row(Mutex<Vec<(String, usize)>>);
+
+    impl Shelf for Row {
+        fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+            self.0.lock().unwrap().push((key.to_owned(), bytes.len()));
+            Ok(())
+        }
+    }
+
+    /// Remembers what it was asked to wait for, and never waits.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<Seconds>>);
+
+    impl Pace for Asked {
+        fn wait_for(&self, moment: Seconds) -> Turn {
+            self.0.lock().unwrap().push(moment);
+            Turn::Deliver
+        }
+
+        fn told(&self, _: i64, _: u64) {}
+    }
+
+    fn flow(start: i64, end: i64) -> Flow {
+        let (near, far) = (Ipv4Addr::new(10, 22, 0, 10), Ipv4Addr::new(198, 19, 204, 1));
+        Flow {
+            account: AccountIx(2),
+            interface: "eni-0a".to_owned(),
+            instance: "-".to_owned(),
+            subnet: 0,
+            from: (near, 40_000),
+            to: (far, 443),
+            protocol: 6,
+            packets: 1,
+            bytes: 60,
+            start: Seconds(start),
+            end: Seconds(end),
+            action: Action::Accept,
+            direction: Direction::Egress,
+            flags: 2,
+            service: "-",
+        }
+    }
+
+    #[test]
+    fn trail_and_flow_files_go_out_in_one_order_and_no_flow_is_lost_at_midnight() {
+        let plan = Plan { days: 2, disorder: Disorder::NONE, ..plan() };
+        let org = Organisation::draw(&plan);
+        let (row, asked) = (Row::default(), Asked::default());
+        let mut deliverer = Deliverer::new(&plan, &org, &row, &asked, 1);
+        let mut diary = Diary::new(plan.start);
+        let by = crate::simulate::caller::Caller::service("ec2.amazonaws.com");
+        let second = org.midnight(1).0;
+        let mut scene = Scene::of(&org, &mut diary, "test");
+        for at in (plan.start.0..org.midnight(2).0).step_by(1_800) {
+            let place = Place { account: AccountIx(2), region: HOME };
+            let routine = &crate::simulate::catalogue::DESCRIBE_INSTANCES;
+            scene.routine(Seconds(at), place, &by, routine);
+            scene.diary.flow(flow(at, at + 30));
+        }
+        // One begins before midnight and ends after; the next day has another in that very window.
+        scene.diary.flow(flow(second - 10, second + 40));
+        for day in 0..2 {
+            deliverer.deliver(day, diary.take(day)).unwrap();
+        }
+        let written = deliverer.end(diary).unwrap();
+        let asked = asked.0.into_inner().unwrap();
+        assert!(asked.is_sorted(), "{asked:?}");
+        let row = row.0.into_inner().unwrap();
+        let mut keys: Vec<&String> = row.iter().map(|(key, _)| key).collect();
+        let put = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), put, "no file is put over another");
+        assert_eq!(keys.iter().filter(|key| key.contains("vpcflowlogs")).count(), 96);
+        assert_eq!((written.records, written.flows), (96, 97));
+    }
+
+    #[test]
+    fn flows_are_left_out_where_the_plan_says_so() {
+        let plan = Plan { flows: Flows::LeftOut, ..plan() };
+        let org = Organisation::draw(&plan);
+        let (row, asked) = (Row::default(), Asked::default());
+        let mut deliverer = Deliverer::new(&plan, &org, &row, &asked, 2);
+        let flows = vec![flow(plan.start.0, plan.start.0 + 9)];
+        deliverer.deliver(0, Day { calls: Vec::new(), flows }).unwrap();
+        assert_eq!(deliverer.end(Diary::new(plan.start)).unwrap().flows, 0);
+        assert!(row.0.into_inner().unwrap().iter().all(|(key, _)| !key.contains("vpcflowlogs")));
+    }
 }

@@ -30,6 +30,32 @@ pub struct Day {
     pub calls: Vec<Call>,
     /// The network flows, in no order.
     pub flows: Vec<Flow>,
+    /// What somebody takes away of what is delivered.
+    pub taken: Vec<TakenAway>,
+}
+
+/// Log files that somebody takes away behind CloudTrail's back, before anybody reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenAway {
+    /// Whose log files.
+    pub place: Place,
+    /// Those with events from then on.
+    pub from: Seconds,
+    /// Those with events before then.
+    pub until: Seconds,
+    /// Whether a trace is left.
+    pub traces: Traces,
+    /// The incident: a place among [`Diary::truths`].
+    pub truth: usize,
+}
+
+/// What is left of a log file that was taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// The digest that names it.
+    Left,
+    /// Nothing: the digest is taken away too. The next digest still names that one.
+    Digest,
 }
 
 /// A message of the grant broker, with the moment at which it arrives.
@@ -73,6 +99,7 @@ impl Diary {
         for (_, part) in std::mem::replace(&mut self.days, later) {
             whole.calls.extend(part.calls);
             whole.flows.extend(part.flows);
+            whole.taken.extend(part.taken);
         }
         whole
     }
@@ -80,6 +107,11 @@ impl Diary {
     /// Enters a flow.
     pub fn flow(&mut self, flow: Flow) {
         self.day_of(flow.start).flows.push(flow);
+    }
+
+    /// Enters what somebody takes away.
+    pub fn take_away(&mut self, taken: TakenAway) {
+        self.day_of(taken.from).taken.push(taken);
     }
 
     fn day_of(&mut self, at: Seconds) -> &mut Day {
@@ -102,7 +134,12 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// Returns a scene for whoever draws from the chance called `purpose`.
     pub fn of(org: &'a Organisation, diary: &'a mut Diary, purpose: &str) -> Self {
-        Self { org, diary, chance: Chance::of(org.seed, purpose), noted: None }
+        Self::with(org, diary, Chance::of(org.seed, purpose))
+    }
+
+    /// Returns a scene for whoever goes on drawing from `chance`.
+    pub fn with(org: &'a Organisation, diary: &'a mut Diary, chance: Chance) -> Self {
+        Self { org, diary, chance, noted: None }
     }
 
     /// Lets `act` happen; returns what it gives, and every event that was entered meanwhile.

@@ -1,7 +1,7 @@
 //! Scores alerts against the truth of a simulation.
 //!
 //! An alert belongs to an incident if it counts one of the incident's events. An alert without events of CloudTrail
-//! (about flows, or a signal) belongs to it if it names one of its addresses or grants, or the identity behind it
+//! (about flows, or a signal) belongs to it if it names one of its addresses, grants or log files, or the identity behind it
 //! while it lasts and for two hours after.
 //!
 //! Invariant: it reads alerts and truths only; it does not know how either came about.
@@ -90,7 +90,12 @@ fn told_once(alerts: Vec<Alert>) -> Vec<Alert> {
 /// Returns whether an alert without events of CloudTrail names what is only of the incident of `truth`.
 fn names(clues: &Clues, alert: &Alert, truth: &Truth) -> bool {
     let any = |wanted: &[String]| wanted.iter().any(|it| clues.words.contains(it.as_str()));
-    any(&truth.addresses) || any(&truth.grants) || is_about_its_identity(clues, alert, truth)
+    // An object may stand behind the name of its bucket.
+    let ends = |object: &String| clues.words.iter().any(|word| word.ends_with(object.as_str()));
+    any(&truth.addresses)
+        || any(&truth.grants)
+        || truth.objects.iter().any(ends)
+        || is_about_its_identity(clues, alert, truth)
 }
 
 fn is_about_its_identity(clues: &Clues, alert: &Alert, truth: &Truth) -> bool {

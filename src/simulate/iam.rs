@@ -7,6 +7,12 @@
 //! Read on in `iam/census.rs` (who is there at the start), `iam/told.rs` (the calls), `iam/state.rs` (the state).
 
 pub mod census;
+pub mod documents;
+pub mod edits;
+mod managed;
+#[cfg(test)]
+mod replay;
+mod start;
 pub mod state;
 pub mod told;
 
@@ -33,8 +39,8 @@ pub struct Change {
 /// the name of one of the account's own; `arn` is the ARN of a managed policy, of AWS's ([`aws_policy`]) or the
 /// account's ([`own_policy`]). Versions are `v1`, `v2` and so on: IAM counts them by itself and never again uses
 /// one, so [`Edit::CreatePolicyVersion`] does not name its own; it becomes the default. Whoever creates a sixth version
-/// must delete one before, as IAM allows five. Only pipelines write versions of the policies in
-/// [`census::SERVICES`]; whoever else does takes another policy, so that two do not count for themselves.
+/// must delete one before, as IAM allows five. Only pipelines write versions of the services'
+/// policies ([`census::policy_of`]); whoever else does takes another policy, so that two do not count for themselves.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "each is the IAM call of that name with its parameters")]
 pub enum Edit {

@@ -116,6 +116,20 @@ pub trait Shelf: Sync {
     /// # Errors
     /// When it could not be put there.
     fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts a digest with its signature, which S3 keeps beside it as metadata; where there is no such thing, the next
+    /// digest repeats it.
+    ///
+    /// # Errors
+    /// When it could not be put there.
+    fn put_signed(&self, key: &str, bytes: &[u8], _signature: &str) -> io::Result<()> {
+        self.put(key, bytes)
+    }
+
+    /// Returns the bucket and the prefix in it that keys stand below, as digests name them.
+    fn bucket(&self) -> (&str, &str) {
+        ("example-organization-logs", "")
+    }
 }
 
 /// When files are put there.

@@ -103,12 +103,15 @@ pub struct PermissionSet {
 pub enum Given {
     /// For good: everyday work.
     Standing,
-    /// By the broker, for a task and a time.
+    /// By the broker, for a task and a time; others have it too, so that its role is always there.
     JustInTime,
+    /// By the broker, and nobody else has it: Identity Center makes its role with the assignment, under another name
+    /// each time, and removes it with the assignment.
+    Fleeting,
 }
 
 /// All permission sets.
-pub const PERMISSION_SETS: [PermissionSet; 7] = [
+pub const PERMISSION_SETS: [PermissionSet; 9] = [
     PermissionSet {
         name: "ReadOnly",
         managed: &["ReadOnlyAccess"],
@@ -149,6 +152,18 @@ pub const PERMISSION_SETS: [PermissionSet; 7] = [
         name: "Admin",
         managed: &["AdministratorAccess"],
         given: Given::JustInTime,
+        hours: 4,
+    },
+    PermissionSet {
+        name: "DatabaseAdmin",
+        managed: &["AmazonRDSFullAccess", "AmazonDynamoDBFullAccess"],
+        given: Given::Fleeting,
+        hours: 4,
+    },
+    PermissionSet {
+        name: "BreakGlass",
+        managed: &["AdministratorAccess"],
+        given: Given::Fleeting,
         hours: 4,
     },
 ];
@@ -259,6 +274,13 @@ impl Organisation {
     /// Returns the path of such a role.
     pub fn reserved_path(&self) -> String {
         format!("/aws-reserved/sso.amazonaws.com/{}/", REGIONS[usize::from(HOME.0)])
+    }
+
+    /// Returns the SAML provider by which Identity Center gives people roles in `account`.
+    pub fn saml_provider(&self, account: AccountIx) -> String {
+        let suffix = self.instance.rsplit('-').next().unwrap_or_default();
+        let id = &self.account(account).id;
+        format!("arn:aws:iam::{id}:saml-provider/AWSSSO_{suffix}_DO_NOT_DELETE")
     }
 
     /// Returns `arn:aws:sso:::permissionSet/ssoins-…/ps-…`.

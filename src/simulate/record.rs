@@ -2,9 +2,11 @@
 //!
 //! Invariant: what is drawn here depends on the call's own id, so that a record is the same whichever file it is in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::simulate::call::Call;
+use crate::simulate::call::CallError;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Routine;
 use crate::simulate::call::Sort;
@@ -14,6 +16,8 @@ use crate::simulate::caller::Console;
 use crate::simulate::organisation::Account;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::REGIONS;
+use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::organisation::workloads::Workload;
 
 /// The version of CloudTrail's record that is written.
 const VERSION: &str = "1.11";
@@ -36,9 +40,11 @@ pub fn write(org: &Organisation, call: &Call, out: &mut String) {
     match &call.what {
         What::Routine(routine, error) => {
             if let Some(error) = error {
-                failure(out, error.code, error.message);
+                failure(out, error.code, &refusal(error, routine, &call.by.arn));
             }
-            filled(out, "requestParameters", routine.request, (call, account, region));
+            let is_told = error.is_none_or(|error| !hides_its_request(error, routine));
+            let request = if is_told { routine.request } else { "" };
+            filled(out, "requestParameters", request, (call, account, region));
             let response = if error.is_some() { "" } else { routine.response };
             filled(out, "responseElements", response, (call, account, region));
             if !routine.resources.is_empty() {
@@ -84,6 +90,25 @@ fn own(out: &mut String, written: &Written) {
     }
 }
 
+/// Returns the message of `error`; `$arn` is the caller and `$action` what IAM calls the call.
+fn refusal<'e>(error: &'e CallError, routine: &Routine, arn: &str) -> Cow<'e, str> {
+    if !error.message.contains('$') {
+        return Cow::Borrowed(error.message);
+    }
+    let service = match routine.service {
+        "monitoring" => "cloudwatch",
+        other => other,
+    };
+    let name = routine.name.split("20").next().unwrap_or(routine.name);
+    let action = format!("{service}:{name}");
+    Cow::Owned(error.message.replace("$arn", arn).replace("$action", &action))
+}
+
+/// Returns whether the service keeps the parameters of a call that it denies to itself.
+fn hides_its_request(error: &CallError, routine: &Routine) -> bool {
+    error.code == "AccessDenied" && matches!(routine.service, "iam" | "sts" | "organizations")
+}
+
 fn failure(out: &mut String, code: &str, message: &str) {
     if !code.is_empty() {
         put(out, &[r#","errorCode":""#, code, "\""]);
@@ -94,8 +119,10 @@ fn failure(out: &mut String, code: &str, message: &str) {
 
 /// Appends a member whose value is `template` with its `$` words replaced; `null` for an empty one.
 ///
-/// The words are `$bucket`, `$object`, `$secret`, `$key` (a KMS key id), `$table`, `$instance`, `$vpc`, `$uuid`,
-/// `$hex`, `$account`, `$region`. The same word gives the same value all through a record.
+/// The words are `$bucket`, `$private` (a bucket whose contents are watched), `$logs` (the bucket of logs), `$object`,
+/// `$secret`, `$key` (a KMS key id), `$table`, `$instance`, `$vpc`, `$uuid`, `$hex`, `$account`, `$region`, `$role`,
+/// `$service` and `$function` (of the account's workloads), `$self` (the caller's role session name). The same word
+/// gives the same value all through a record.
 fn filled(out: &mut String, member: &str, template: &str, about: (&Call, &Account, &str)) {
     put(out, &[",\"", member, "\":"]);
     if template.is_empty() {
@@ -132,10 +159,15 @@ fn fill(out: &mut String, word: &str, (call, account, region): (&Call, &Account,
         "object" => {
             write_fmt(out, format_args!("{:02x}/{:016x}", drawn as u8, (drawn >> 32) as u64))
         }
-        "instance" => write_fmt(
-            out,
-            format_args!("i-0{:016x}", (drawn % 24).wrapping_mul(0x9e37_79b9_7f4a) as u64),
-        ),
+        "role" | "service" | "function" => out.push_str(working(account, word, drawn)),
+        "instance" => {
+            let all = account.workloads.iter().filter(|it| it.kind == Kind::Instance);
+            let which = drawn as usize % all.clone().count().max(1);
+            out.push_str(all.clone().nth(which).map_or("i-0e5a1c7d90b84f263", |it| &it.id));
+        }
+        "private" => out.push_str(&one_of(&account.buckets[1..4], 0)),
+        "logs" => out.push_str(&account.buckets[5]),
+        "self" => out.push_str(call.by.session_name()),
         "uuid" => write_fmt(out, format_args!("{}", EventId(drawn))),
         "hex" => write_fmt(out, format_args!("{:08x}", drawn as u32)),
         _ => {
@@ -143,6 +175,18 @@ fn fill(out: &mut String, word: &str, (call, account, region): (&Call, &Account,
             out.push_str(word);
         }
     }
+}
+
+/// Returns the role, service or function of one of the account's workloads.
+fn working<'a>(account: &'a Account, word: &str, drawn: u128) -> &'a str {
+    let is_one = |it: &&Workload| it.calls() && (word != "function" || it.kind == Kind::Function);
+    let many = account.workloads.iter().filter(is_one).count().max(1);
+    let found = account.workloads.iter().filter(is_one).nth((drawn >> 20) as usize % many);
+    found.map_or("none", |it| match word {
+        "role" => &it.role,
+        "service" => &it.service,
+        _ => &it.id,
+    })
 }
 
 /// Mixes the bits of `number` (the finaliser of SplitMix64, on both halves).
@@ -178,9 +222,9 @@ fn text(out: &mut String, value: &str) {
 
 /// Returns every `$` word of `routine` that [`write`] does not know.
 pub fn unknown_words(routine: &Routine) -> Vec<String> {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 17] = [
         "bucket", "object", "secret", "key", "table", "instance", "vpc", "uuid", "hex", "account",
-        "region",
+        "region", "role", "service", "function", "private", "logs", "self",
     ];
     let texts = [routine.request, routine.response, routine.resources];
     let words = texts.iter().flat_map(|text| text.split('$').skip(1)).map(|after| {

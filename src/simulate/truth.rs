@@ -143,6 +143,8 @@ pub struct Truth {
     pub addresses: Vec<String>,
     /// The grants it is about, by id.
     pub grants: Vec<String>,
+    /// The log files and digests that it takes away, by key.
+    pub objects: Vec<String>,
 }
 
 impl Truth {
@@ -174,6 +176,7 @@ mod tests {
             events: events.iter().map(|id| EventId(*id).to_string()).collect(),
             addresses: Vec::new(),
             grants: Vec::new(),
+            objects: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where a simulation is written to: a folder, or a prefix of a bucket.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -78,7 +79,8 @@ impl Out {
             Self::Folder(path) => Ok(Opened::Folder(Folder(path.clone()))),
             Self::Bucket { bucket, prefix } => {
                 let uploads = runtime.block_on(Uploads::open(access, (bucket, prefix), UPLOADS))?;
-                Ok(Opened::Bucket(Bucket { uploads, runtime: runtime.clone() }))
+                let (name, prefix) = (bucket.clone(), prefix.clone());
+                Ok(Opened::Bucket(Bucket { uploads, runtime: runtime.clone(), name, prefix }))
             }
         }
     }
@@ -115,7 +117,9 @@ impl Opened {
                     Err(error).with_context(|| format!("could not look into {}", path.display()))
                 }
             },
-            Self::Bucket(Bucket { uploads, runtime }) => Ok(runtime.block_on(uploads.is_empty())?),
+            Self::Bucket(Bucket { uploads, runtime, .. }) => {
+                Ok(runtime.block_on(uploads.is_empty())?)
+            }
         }
     }
 
@@ -126,7 +130,9 @@ impl Opened {
     pub fn finish(&self) -> anyhow::Result<()> {
         match self {
             Self::Folder(_) => Ok(()),
-            Self::Bucket(Bucket { uploads, runtime }) => Ok(runtime.block_on(uploads.finish())?),
+            Self::Bucket(Bucket { uploads, runtime, .. }) => {
+                Ok(runtime.block_on(uploads.finish())?)
+            }
         }
     }
 }
@@ -162,10 +168,17 @@ fn whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
 pub struct Bucket {
     uploads: Uploads,
     runtime: Handle,
+    name: String,
+    prefix: String,
 }
 
-impl Shelf for Bucket {
-    fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+impl Bucket {
+    fn upload(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        metadata: BTreeMap<String, String>,
+    ) -> io::Result<()> {
         let content_type = match key.rsplit('.').next() {
             Some("gz") => "application/x-gzip",
             Some("json") => "application/json",
@@ -176,9 +189,25 @@ impl Shelf for Bucket {
             key: key.to_owned(),
             bytes: bytes.to_vec(),
             content_type: content_type.to_owned(),
-            ..Upload::default()
+            metadata,
         };
         self.runtime.block_on(self.uploads.put(upload)).map_err(io::Error::other)
+    }
+}
+
+impl Shelf for Bucket {
+    fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        self.upload(key, bytes, BTreeMap::new())
+    }
+
+    fn put_signed(&self, key: &str, bytes: &[u8], signature: &str) -> io::Result<()> {
+        let metadata = [("signature", signature), ("signature-algorithm", "SHA256withRSA")];
+        let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.upload(key, bytes, BTreeMap::from(metadata))
+    }
+
+    fn bucket(&self) -> (&str, &str) {
+        (&self.name, &self.prefix)
     }
 }
 

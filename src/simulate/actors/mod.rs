@@ -4,7 +4,17 @@
 //! everything that follows from what it does, also what services and the broker do because of it.
 
 pub mod broker;
+pub mod grants;
+pub mod legacy;
+pub mod network;
+pub mod people;
+pub mod pipeline;
 pub mod portal;
+pub mod renewal;
+pub mod rounds;
+pub mod services;
+pub mod vendor;
+pub mod workloads;
 
 use crate::simulate::Plan;
 use crate::simulate::diary::Diary;
@@ -17,6 +27,16 @@ pub trait Actor {
 }
 
 /// Returns everybody.
-pub fn everybody(_plan: &Plan, _org: &Organisation) -> Vec<Box<dyn Actor>> {
-    Vec::new()
+pub fn everybody(plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
+    let mut everybody: Vec<Box<dyn Actor>> = vec![
+        Box::new(people::People::of(plan, org)),
+        Box::new(rounds::Rounds),
+        Box::new(workloads::Workloads::new(plan, org)),
+        Box::new(services::Services::new(plan)),
+        Box::new(legacy::Legacy),
+        Box::new(vendor::Vendor),
+        Box::new(network::Network::new(plan)),
+    ];
+    everybody.extend(pipeline::all(org));
+    everybody
 }

@@ -1,10 +1,11 @@
 //! Identity Center: a person signs in at the portal and takes a role in an account.
 //!
-//! Invariant: it writes the whole published trace (sign-in, `GetRoleCredentials`, `AssumeRoleWithSAML`), so that a monitor
-//! can stitch it; what the person then does is the caller's business.
+//! Invariant: it writes the whole published trace (sign-in, `GetRoleCredentials` or `Federate`, `AssumeRoleWithSAML`), so
+//! that a monitor can stitch it; what the person then does is the caller's business.
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use serde_json::json;
 
 use crate::model::Seconds;
@@ -18,6 +19,7 @@ use crate::simulate::caller::Session;
 use crate::simulate::diary::Scene;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::MANAGEMENT;
+use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::PermissionSet;
 use crate::simulate::organisation::people::Person;
 
@@ -40,79 +42,197 @@ pub struct Portal {
     pub events: Vec<EventId>,
 }
 
+/// What somebody mistakes at the sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slip {
+    /// The password.
+    Password,
+    /// The number that the second factor shows; the password was right.
+    SecondFactor,
+}
+
+/// What a person has opened the role of: an account, a permission set, and the name that its role has.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// Who.
+    pub person: &'a Person,
+    /// The account.
+    pub account: AccountIx,
+    /// The permission set.
+    pub set: &'a PermissionSet,
+    /// The role's name: `AWSReservedSSO_NAME_16hex`.
+    pub role: String,
+}
+
+/// How far a sign-in has come, and what is written of each step.
+struct Workflow<'a> {
+    person: &'a Person,
+    caller: Arc<Caller>,
+    id: String,
+    at: Seconds,
+}
+
+impl<'a> Workflow<'a> {
+    fn begin(
+        scene: &mut Scene<'_>,
+        person: &'a Person,
+        (at, address, credential): (Seconds, &str, &str),
+    ) -> Self {
+        let mut identity = json!({
+            "type": "IdentityCenterUser",
+            "accountId": scene.org.account(MANAGEMENT).id,
+            "onBehalfOf": {
+                "userId": person.user_id, "identityStoreArn": scene.org.identity_store_arn(),
+            },
+        });
+        if !credential.is_empty() {
+            identity["credentialId"] = json!(credential);
+        }
+        let caller = Arc::new(Caller::new(&identity, address, BROWSER));
+        Self { person, caller, id: EventId(scene.chance.bits()).to_string(), at }
+    }
+
+    /// Writes a step and how it went, if it can go either way; it takes three seconds.
+    fn step(
+        &mut self,
+        scene: &mut Scene<'_>,
+        (name, kind): (&'static str, &str),
+        outcome: Option<&str>,
+    ) -> EventId {
+        let mut written = Written::sign_in(name).with(
+            "additionalEventData",
+            json!({
+                "AuthWorkflowID": self.id, "CredentialType": kind, "UserName": self.person.name,
+                "LoginTo": format!("https://{}.awsapps.com/start/", scene.org.identity_store),
+            }),
+        );
+        written.event_type = "AwsServiceEvent";
+        if let Some(outcome) = outcome {
+            written = written.with("serviceEventDetails", json!({name: outcome}));
+        }
+        let place = Place { account: MANAGEMENT, region: HOME };
+        let id = scene.call(self.at, place, &self.caller, written);
+        self.at = Seconds(self.at.0 + 3);
+        id
+    }
+}
+
 /// Lets `person` sign in from `address`; the sign-in takes some ten seconds.
 pub fn sign_in(scene: &mut Scene<'_>, person: &Person, at: Seconds, address: &str) -> Portal {
     let credential = EventId(scene.chance.bits()).to_string();
-    let workflow = EventId(scene.chance.bits()).to_string();
-    let identity = json!({
-        "type": "IdentityCenterUser",
-        "accountId": scene.org.account(MANAGEMENT).id,
-        "onBehalfOf": {"userId": person.user_id, "identityStoreArn": scene.org.identity_store_arn()},
-        "credentialId": credential,
-    });
-    let caller = Arc::new(Caller::new(&identity, address, BROWSER));
-    let place = Place { account: MANAGEMENT, region: HOME };
-    let mut events = Vec::new();
+    let mut workflow = Workflow::begin(scene, person, (at, address, &credential));
     let steps = [
-        ("CredentialChallenge", "PASSWORD"),
-        ("CredentialVerification", "PASSWORD"),
-        ("CredentialChallenge", "TOTP"),
-        ("CredentialVerification", "TOTP"),
+        (("CredentialChallenge", "PASSWORD"), None),
+        (("CredentialVerification", "PASSWORD"), Some("Success")),
+        (("CredentialChallenge", "TOTP"), None),
+        (("CredentialVerification", "TOTP"), Some("Success")),
+        (("UserAuthentication", "PASSWORD,TOTP"), Some("Success")),
     ];
-    for (after, (name, kind)) in (0..).zip(steps) {
-        let more = json!({
-            "AuthWorkflowID": workflow, "CredentialType": kind, "UserName": person.name,
-            "LoginTo": format!("https://{}.awsapps.com/start", scene.org.identity_store),
-        });
-        let mut written = Written::sign_in(name).with("additionalEventData", more);
-        if name == "CredentialVerification" {
-            written = written.answering(json!({"CredentialVerification": "Success"}));
-        }
-        events.push(scene.call(Seconds(at.0 + after * 3), place, &caller, written));
-    }
-    let done = Written::sign_in("UserAuthentication")
-        .answering(json!({"UserAuthentication": "Success"}))
-        .with("additionalEventData", json!({
-            "AuthWorkflowID": workflow, "CredentialType": "PASSWORD,TOTP", "UserName": person.name,
-            "LoginTo": format!("https://{}.awsapps.com/start", scene.org.identity_store),
-        }));
-    events.push(scene.call(Seconds(at.0 + 12), place, &caller, done));
-    Portal { address: address.to_owned(), credential, caller, events }
+    let events =
+        steps.into_iter().map(|(step, outcome)| workflow.step(scene, step, outcome)).collect();
+    Portal { address: address.to_owned(), credential, caller: workflow.caller, events }
 }
 
-/// Lets somebody who is signed in take the role of `set` in `account`.
+/// Lets `person` fail to sign in from `address`.
+pub fn fail_to_sign_in(
+    scene: &mut Scene<'_>,
+    person: &Person,
+    (at, address, slip): (Seconds, &str, Slip),
+) -> Vec<EventId> {
+    let mut workflow = Workflow::begin(scene, person, (at, address, ""));
+    let mut events = vec![workflow.step(scene, ("CredentialChallenge", "PASSWORD"), None)];
+    let password = ("CredentialVerification", "PASSWORD");
+    if slip == Slip::Password {
+        events.push(workflow.step(scene, password, Some("Failure")));
+        return events;
+    }
+    events.push(workflow.step(scene, password, Some("Success")));
+    events.push(workflow.step(scene, ("CredentialChallenge", "TOTP"), None));
+    events.push(workflow.step(scene, ("CredentialVerification", "TOTP"), Some("Failure")));
+    events
+}
+
+/// Lets somebody who is signed in take the role of `set` in `account`, for programs.
 pub fn take_role(
     scene: &mut Scene<'_>,
     portal: &Portal,
     (person, account, set): (&Person, AccountIx, &PermissionSet),
     at: Seconds,
 ) -> Session {
-    let org = scene.org;
-    let (id, role) = (org.account(account).id.clone(), org.reserved_role(account, set));
-    let role_arn = format!("arn:aws:iam::{id}:role{}{role}", org.reserved_path());
+    let role = scene.org.reserved_role(account, set);
+    take(scene, portal, &Target { person, account, set, role }, at)
+}
+
+/// Lets somebody who is signed in take the role of `target`, for programs.
+pub fn take(scene: &mut Scene<'_>, portal: &Portal, target: &Target<'_>, at: Seconds) -> Session {
+    ask(scene, portal, target, ("GetRoleCredentials", at));
+    assume(scene, portal, target, Seconds(at.0 + 1))
+}
+
+/// Lets somebody who is signed in open the console with the role of `target`.
+pub fn open_console(
+    scene: &mut Scene<'_>,
+    portal: &Portal,
+    target: &Target<'_>,
+    at: Seconds,
+) -> Session {
+    ask(scene, portal, target, ("Federate", at));
+    let session = assume(scene, portal, target, Seconds(at.0 + 1));
+    // The sign-in itself is recorded before there is a console session, and so without its mark.
+    let by = session.caller(&portal.address, BROWSER);
+    let written = Written::sign_in("ConsoleLogin")
+        .answering(json!({"ConsoleLogin": "Success"}))
+        .with("additionalEventData", json!({
+            "LoginTo": "https://console.aws.amazon.com/", "MobileVersion": "No", "MFAUsed": "No",
+        }));
+    scene.call(Seconds(at.0 + 2), Place { account: target.account, region: HOME }, &by, written);
+    session
+}
+
+/// Writes what the portal records of a role that somebody chose.
+fn ask(
+    scene: &mut Scene<'_>,
+    portal: &Portal,
+    target: &Target<'_>,
+    (name, at): (&'static str, Seconds),
+) {
     let home = Place { account: MANAGEMENT, region: HOME };
-    let asked = Written::read("sso", "GetRoleCredentials")
-        .with("serviceEventDetails", json!({"role_name": set.name, "account_id": id}));
+    let id = &scene.org.account(target.account).id;
+    let details: Value = json!({"role_name": target.set.name, "account_id": id});
+    let asked = Written::read("sso", name).with("serviceEventDetails", details);
     scene.call(at, home, &portal.caller, Written { event_type: "AwsServiceEvent", ..asked });
+}
+
+/// Returns the ARN of the SAML provider that Identity Center keeps in `account`.
+pub fn provider(org: &Organisation, account: AccountIx) -> String {
+    format!(
+        "arn:aws:iam::{}:saml-provider/AWSSSO_{}_DO_NOT_DELETE",
+        org.account(account).id,
+        org.instance.rsplit('-').next().unwrap_or_default()
+    )
+}
+
+/// Writes how the portal takes the role for somebody.
+fn assume(scene: &mut Scene<'_>, portal: &Portal, target: &Target<'_>, at: Seconds) -> Session {
+    let (org, account, person) = (scene.org, target.account, target.person);
+    let id = org.account(account).id.clone();
+    let lasts = target.set.hours * 3_600;
     let session = Session {
-        account: id.clone(),
-        role_id: org.role_id(account, &role),
+        role_arn: format!("arn:aws:iam::{id}:role{}{}", org.reserved_path(), target.role),
+        role_id: org.role_id(account, &target.role),
+        account: id,
         name: person.name.clone(),
         key: scene.chance.key("ASIA"),
-        started: Seconds(at.0 + 1),
-        ends: Seconds(at.0 + 1 + set.hours * 3_600),
+        started: at,
+        ends: Seconds(at.0 + lasts),
         source_identity: String::new(),
         on_behalf_of: String::new(),
         invoked_by: String::new(),
         web_identity: None,
         from_instance: Instance::No,
-        role,
-        role_arn,
+        role: target.role.clone(),
     };
-    let provider = format!(
-        "arn:aws:iam::{id}:saml-provider/AWSSSO_{}_DO_NOT_DELETE",
-        org.instance.rsplit('-').next().unwrap_or_default()
-    );
+    let provider = provider(org, account);
     let subject = json!({
         "type": "SAMLUser", "principalId": format!("{provider}:{}", person.name),
         "userName": person.name, "identityProvider": provider,
@@ -122,13 +242,13 @@ pub fn take_role(
     let written = Written::read("sts", "AssumeRoleWithSAML")
         .asking(json!({
             "roleArn": session.role_arn, "roleSessionName": person.name, "principalArn": provider,
-            "durationSeconds": set.hours * 3_600,
+            "durationSeconds": lasts,
         }))
         .answering(json!({
             "credentials": {"accessKeyId": session.key, "expiration": session.ends.to_string()},
             "assumedRoleUser": {"assumedRoleId": format!("{}:{}", session.role_id, session.name), "arn": session.arn()},
             "subject": person.name, "subjectType": "persistent", "audience": "https://signin.aws.amazon.com/saml",
         }));
-    scene.call(Seconds(at.0 + 1), Place { account, region: HOME }, &by, written);
+    scene.call(at, Place { account, region: HOME }, &by, written);
     session
 }

@@ -87,6 +87,11 @@ impl FlowFile {
         self.flows.len()
     }
 
+    /// Returns the account and the window that it is of.
+    pub fn of(&self) -> (AccountIx, i64) {
+        (self.account, self.window)
+    }
+
     /// Returns whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()

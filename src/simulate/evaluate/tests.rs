@@ -22,6 +22,7 @@ fn truth(name: &str) -> Truth {
         events: vec![EVENT.to_owned()],
         addresses: Vec::new(),
         grants: Vec::new(),
+        objects: Vec::new(),
     }
 }
 

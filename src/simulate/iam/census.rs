@@ -3,51 +3,41 @@
 //! Invariant: an id depends on the seed, the account and the name, so that whoever knows a name knows the id.
 //! Read on in `iam/state.rs`.
 
+use std::ops::RangeInclusive;
+
 use crate::simulate::call::AccountIx;
 use crate::simulate::chance::Chance;
+use crate::simulate::organisation::Account;
 use crate::simulate::organisation::Organisation;
+use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::organisation::workloads::Workload;
 
-/// A service of the organisation: it runs in each account with workloads, has the role of its name, and the role has the
-/// managed policy `NAME-access`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Service {
-    /// Its name and that of its role.
-    pub name: &'static str,
-    /// Where it runs.
-    pub runs: Runs,
+/// Returns the services of an account: of each role that its workloads call with, the first of them.
+///
+/// The role has a managed policy, [`policy_of`], of which only pipelines write versions.
+pub fn services(account: &Account) -> Vec<&Workload> {
+    let mut services: Vec<&Workload> = Vec::new();
+    for workload in account.workloads.iter().filter(|it| it.calls()) {
+        if services.iter().all(|it| it.role != workload.role) {
+            services.push(workload);
+        }
+    }
+    services
 }
 
-/// Where a service runs: it decides who may take its role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
-    /// On instances: EC2 takes the role, through an instance profile of the same name.
-    Instance,
-    /// As a function.
-    Function,
-    /// As a container.
-    Task,
+/// Returns the name of a service's managed policy.
+pub fn policy_of(service: &str) -> String {
+    format!("{service}-access")
 }
 
-impl Service {
-    /// Returns the name of its managed policy; only pipelines write versions of it.
-    pub fn policy(&self) -> String {
-        format!("{}-access", self.name)
+/// Returns whose a service is.
+pub fn team_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Function => "commerce",
+        Kind::Task => "storefront",
+        _ => "platform",
     }
 }
-
-/// The services.
-pub const SERVICES: [Service; 10] = [
-    Service { name: "web-server", runs: Runs::Instance },
-    Service { name: "batch-worker", runs: Runs::Instance },
-    Service { name: "orders-api", runs: Runs::Function },
-    Service { name: "invoice-export", runs: Runs::Function },
-    Service { name: "image-resizer", runs: Runs::Function },
-    Service { name: "webhook-receiver", runs: Runs::Function },
-    Service { name: "checkout", runs: Runs::Task },
-    Service { name: "catalog", runs: Runs::Task },
-    Service { name: "search", runs: Runs::Task },
-    Service { name: "ledger-sync", runs: Runs::Task },
-];
 
 /// A role in each account with workloads that starts containers for ECS.
 pub const TASK_EXECUTION: &str = "ecs-task-execution";
@@ -68,8 +58,11 @@ pub const VENDOR_EXTERNAL_ID: &str = "grantwatch-simulation-7c41";
 /// The role that pipelines plan with: it reads.
 pub const PLAN_ROLE: &str = "ci-plan";
 
-/// The role that pipelines deploy with; `identity.provisioners` names it.
+/// The role that pipelines deploy with.
 pub const DEPLOY_ROLE: &str = "ci-deploy";
+
+/// The repository of the infrastructure's code, from which pipelines run.
+pub const REPOSITORY: &str = "example-org/infrastructure";
 
 /// An old user in production with a long-lived key, from before there were pipelines. Its managed policy is
 /// [`OLD_USER_POLICY`].
@@ -83,6 +76,25 @@ pub const EMERGENCY_USER: &str = "emergency";
 
 /// The group of [`EMERGENCY_USER`] in each account, with `AdministratorAccess`.
 pub const ADMINISTRATORS: &str = "administrators";
+
+/// Returns the environment of the pipelines that deploy to `account`: the account's name.
+pub fn environment(org: &Organisation, account: AccountIx) -> &str {
+    &org.account(account).name
+}
+
+/// Returns the numbers of the versions that a managed policy has at the start; the last is the default.
+pub fn versions(org: &Organisation, account: AccountIx, policy: &str) -> RangeInclusive<u32> {
+    match policy {
+        OPS_AUTOMATION => 1..=2,
+        OLD_USER_POLICY => 1..=3,
+        _ if services(org.account(account)).iter().any(|it| policy_of(&it.service) == policy) => {
+            let mut chance = Chance::of(org.seed, &format!("versions/{}/{policy}", account.0));
+            let last = 1 + chance.below(9) as u32;
+            last.saturating_sub(chance.below(5) as u32).max(1)..=last
+        }
+        _ => 1..=1,
+    }
+}
 
 /// Returns `AIDA…`.
 pub fn user_id(org: &Organisation, account: AccountIx, user: &str) -> String {

@@ -163,3 +163,23 @@ pub(super) fn accounts_from(org: &Organisation, first: &[AccountIx]) -> Vec<Acco
     let others = org.workload_accounts().into_iter().filter(|ix| !first.contains(ix));
     first.iter().copied().chain(others).collect()
 }
+
+/// Does something to an object, or to the bucket if `key` is empty.
+pub(super) fn in_place(
+    account: &Account,
+    name: &'static str,
+    sort: Sort,
+    (bucket, key): (&str, &str),
+) -> Written {
+    let mut request = json!({"bucketName": bucket, "Host": host_of(bucket)});
+    let arn = format!("arn:aws:s3:::{bucket}");
+    let mut resources = json!([{"accountId": account.id, "type": "AWS::S3::Bucket", "ARN": arn}]);
+    if !key.is_empty() {
+        request["key"] = json!(key);
+        resources = in_bucket(account, bucket, key);
+    }
+    Written::data("s3", name, sort)
+        .asking(request)
+        .with("additionalEventData", transferred(0, 0))
+        .with("resources", resources)
+}

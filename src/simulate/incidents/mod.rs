@@ -5,10 +5,17 @@
 
 mod cast;
 mod deeds;
+mod escalation;
+mod exfiltration;
 mod grant_end;
 mod grant_use;
 mod habits;
+mod insider;
 mod keys;
+mod logging;
+mod network;
+mod persistence;
+mod ransom;
 mod session_theft;
 
 use crate::model::Seconds;
@@ -63,6 +70,12 @@ pub fn all() -> Vec<&'static Incident> {
         grant_use::INCIDENTS,
         grant_end::INCIDENTS,
         habits::INCIDENTS,
+        escalation::INCIDENTS,
+        persistence::INCIDENTS,
+        logging::INCIDENTS,
+        network::INCIDENTS,
+        exfiltration::INCIDENTS,
+        ransom::INCIDENTS,
     ];
     families.concat()
 }
@@ -118,6 +131,7 @@ impl Incident {
             events: told.events.iter().map(|(_, id)| id.to_string()).collect(),
             addresses: told.addresses,
             grants: told.grants,
+            objects: Vec::new(),
         });
     }
 }

@@ -67,6 +67,8 @@ pub struct Person {
     pub weight: f64,
     /// The first day they are there; 0 for all but new joiners.
     pub joined: i64,
+    /// The first day they are no longer there; beyond all days for those who stay.
+    pub left: i64,
     /// The days on which they are away: from and up to but without.
     pub away: (i64, i64),
     /// The days on which they travel and the network they use then.
@@ -81,7 +83,7 @@ impl Person {
 
     /// Returns whether they are there on `day`; weekends are another matter.
     pub fn is_there(&self, day: i64) -> bool {
-        day >= self.joined && !(self.away.0..self.away.1).contains(&day)
+        (self.joined..self.left).contains(&day) && !(self.away.0..self.away.1).contains(&day)
     }
 }
 
@@ -124,6 +126,8 @@ fn person(plan: &Plan, accounts: &[Account], ix: usize, count: usize) -> Person 
     let joined = if is_new { chance.between(1, plan.days.max(2)) } else { 0 };
     let away_from = chance.between(0, 40);
     let travel_from = chance.between(0, 45);
+    let is_leaving = ix > 4 && ix % 23 == 0 && !is_new;
+    let left = if is_leaving { chance.between(2, plan.days.max(3)) } else { i64::MAX };
     Person {
         ix,
         name: format!("{first}.{last}{number}@example.com"),
@@ -135,6 +139,7 @@ fn person(plan: &Plan, accounts: &[Account], ix: usize, count: usize) -> Person 
         approver: if count < 2 { ix } else { (ix + 1 + chance.below(count - 1)) % count },
         weight: ((ix + 1) as f64).powf(-ZIPF),
         joined,
+        left,
         away: (away_from, away_from + chance.between(2, 10)),
         travel: (
             travel_from,

@@ -89,6 +89,11 @@ impl Workload {
         }
     }
 
+    /// Returns whether it has an interface in the VPC.
+    pub fn is_inside(&self) -> bool {
+        !self.interface.is_empty()
+    }
+
     /// Returns how AWS names an instance in flow logs: `i-…`, or `-` for what is none.
     pub fn instance(&self) -> &str {
         if self.kind == Kind::Instance { &self.id } else { "-" }

@@ -1,0 +1,201 @@
+//! Rights that somebody gives to themselves.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::Seconds;
+use crate::simulate::actors::portal::CLI;
+use crate::simulate::call::AccountIx;
+use crate::simulate::call::Written;
+use crate::simulate::caller::Caller;
+use crate::simulate::diary::Scene;
+use crate::simulate::iam::Change;
+use crate::simulate::iam::Edit;
+use crate::simulate::iam::aws_policy;
+use crate::simulate::iam::census::OPS_AUTOMATION;
+use crate::simulate::incidents::Incident;
+use crate::simulate::incidents::Told;
+use crate::simulate::incidents::deeds;
+use crate::simulate::incidents::insider;
+use crate::simulate::incidents::insider::BOTO;
+use crate::simulate::incidents::insider::Insider;
+use crate::simulate::incidents::insider::Taken;
+use crate::simulate::organisation::HOME;
+use crate::simulate::organisation::REGIONS;
+use crate::simulate::organisation::people::Calling;
+
+/// The incidents of this file.
+pub const INCIDENTS: &[&Incident] =
+    &[&POLICY_VERSION, &ATTACH_ROLE_POLICY, &PASS_ROLE_LAMBDA, &TRUST_POLICY];
+
+static POLICY_VERSION: Incident = Incident {
+    name: "escalation_policy_version",
+    what: "An operator writes a new version of a policy, which allows everything, and takes the role that has it.",
+    expect: "A policy was written that allows everything; the operator is named, also behind the role.",
+    techniques: &["T1098.003", "T1548.005"],
+    days: 1,
+    play: policy_version,
+};
+
+static ATTACH_ROLE_POLICY: Incident = Incident {
+    name: "escalation_attach_role_policy",
+    what: "Somebody on an instance attaches AdministratorAccess to the instance's own role and looks around with it.",
+    expect: "A workload made itself administrator; its role is named.",
+    techniques: &["T1098.003", "T1078.004"],
+    days: 1,
+    play: attach_role_policy,
+};
+
+static PASS_ROLE_LAMBDA: Incident = Incident {
+    name: "escalation_pass_role_lambda",
+    what: "An operator makes a function that runs with a stronger role than their own; the function makes that role administrator.",
+    expect: "A person ran code with a stronger role, which then became administrator; the operator or the role is named.",
+    techniques: &["T1098.003", "T1648", "T1548.005"],
+    days: 1,
+    play: pass_role_lambda,
+};
+
+static TRUST_POLICY: Incident = Incident {
+    name: "escalation_trust_policy",
+    what: "An operator changes the trust policy of a role so that they may take it, and takes it.",
+    expect: "A person changed who may take a role and took it; the operator is named.",
+    techniques: &["T1098.003", "T1548.005"],
+    days: 1,
+    play: trust_policy,
+};
+
+fn operator<'a>(scene: &mut Scene<'a>, at: Seconds, reason: &str) -> Insider<'a> {
+    let account = scene.org.production();
+    insider::with_grant(scene, at, (Calling::Operator, account, "Operator", reason))
+}
+
+/// Returns the canonical name of a role of an account.
+fn workload(scene: &Scene<'_>, account: AccountIx, role: &str) -> String {
+    format!("workload:{}/role/{role}", scene.org.account(account).id)
+}
+
+/// A policy that allows everything.
+fn everything() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Maintenance", "Effect": "Allow", "Action": "*", "Resource": "*"},
+    ]})
+}
+
+/// Lets an insider take `ops-automation` and look around with it.
+fn use_automation(scene: &mut Scene<'_>, told: &mut Told, insider: &Insider<'_>, at: Seconds) {
+    let taken =
+        Taken { account: insider.account, role: OPS_AUTOMATION, name: &insider.session.name };
+    let session = insider::take(scene, told, (&insider.by, &taken), at);
+    let by = session.caller(&insider.desk, CLI);
+    let calls = vec![
+        deeds::ask("sts", "GetCallerIdentity"),
+        deeds::ask_for("iam", "ListUsers", json!({"maxItems": 100})),
+        deeds::ask("secretsmanager", "ListSecrets"),
+        deeds::secret(&scene.org.account(insider.account).secrets[1]),
+    ];
+    deeds::all_of(scene, told, (&by, insider.account), (Seconds(at.0 + 25), 60), calls);
+    told.aliases.push(workload(scene, insider.account, OPS_AUTOMATION));
+}
+
+fn policy_version(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let insider = operator(scene, at, "Change the schedule of the nightly runbook");
+    let mut told = insider.told();
+    let arn =
+        format!("arn:aws:iam::{}:policy/{OPS_AUTOMATION}", scene.org.account(insider.account).id);
+    let looks = vec![
+        deeds::ask_for("iam", "GetPolicy", json!({"policyArn": arn})),
+        deeds::ask_for("iam", "ListPolicyVersions", json!({"policyArn": arn})),
+    ];
+    let place = (&insider.by, insider.account);
+    let next = deeds::all_of(scene, &mut told, place, (at, 40), looks);
+    let edit =
+        Edit::CreatePolicyVersion { policy: OPS_AUTOMATION.to_owned(), document: everything() };
+    let change = Change::of(insider.account, edit);
+    told.events.push((next, scene.change(next, &insider.by, change)));
+    use_automation(scene, &mut told, &insider, Seconds(next.0 + 75));
+    told
+}
+
+fn attach_role_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let (machine, session) = insider::instance(scene, "web", at);
+    let account = machine.account;
+    let by = session.caller(&machine.public.to_string(), BOTO);
+    let mut told = Told {
+        identity: workload(scene, account, &machine.role),
+        accounts: vec![account],
+        ..Told::default()
+    };
+    let role = machine.role.clone();
+    let looks = vec![
+        deeds::ask("sts", "GetCallerIdentity"),
+        deeds::ask_for("iam", "ListAttachedRolePolicies", json!({"roleName": role})),
+        deeds::ask_for("iam", "ListRolePolicies", json!({"roleName": role})),
+    ];
+    let next = deeds::all_of(scene, &mut told, (&by, account), (at, 20), looks);
+    let edit = Edit::AttachRolePolicy { role, arn: aws_policy("AdministratorAccess") };
+    told.events.push((next, scene.change(next, &by, Change::of(account, edit))));
+    let uses = vec![
+        deeds::ask("iam", "ListUsers"),
+        deeds::buckets(),
+        deeds::ask("secretsmanager", "ListSecrets"),
+    ];
+    deeds::all_of(scene, &mut told, (&by, account), (Seconds(next.0 + 45), 30), uses);
+    told
+}
+
+fn pass_role_lambda(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let insider = operator(scene, at, "Look into the alarms of the last night");
+    let account = insider.account;
+    let (id, name) = (&scene.org.account(account).id, "nightly-report-fix");
+    let mut told = insider.told();
+    told.aliases.push(workload(scene, account, OPS_AUTOMATION));
+    let region = REGIONS[usize::from(HOME.0)];
+    let role = format!("arn:aws:iam::{id}:role/{OPS_AUTOMATION}");
+    let made = json!({
+        "functionName": name, "functionArn": format!("arn:aws:lambda:{region}:{id}:function:{name}"),
+        "runtime": "python3.13", "role": role, "handler": "index.handler", "codeSize": 412,
+        "codeSha256": "Zk0q2l2nJx0m3c1nU0m1yq4Ck1b8yJm9v1h0Jw3oX2I=", "timeout": 30, "memorySize": 128,
+        "version": "$LATEST", "packageType": "Zip", "state": "Pending", "stateReasonCode": "Creating",
+    });
+    let calls = vec![
+        deeds::ask_for("iam", "ListRoles", json!({"maxItems": 200})),
+        Written::write("lambda", "CreateFunction20150331")
+            .asking(json!({
+                "functionName": name, "runtime": "python3.13", "role": role, "handler": "index.handler",
+                "code": {}, "timeout": 30, "publish": false,
+            }))
+            .answering(made),
+    ];
+    let next = deeds::all_of(scene, &mut told, (&insider.by, account), (at, 90), calls);
+    // The call that runs it is a data event, which the trail does not select.
+    let lambda = Caller::service("lambda.amazonaws.com");
+    let taken = Taken { account, role: OPS_AUTOMATION, name };
+    let session = insider::take(scene, &mut told, (&lambda, &taken), next);
+    let by = session.caller("198.19.47.9", BOTO);
+    let edit = Edit::AttachRolePolicy {
+        role: OPS_AUTOMATION.to_owned(),
+        arn: aws_policy("AdministratorAccess"),
+    };
+    let next = Seconds(next.0 + 2);
+    told.events.push((next, scene.change(next, &by, Change::of(account, edit))));
+    use_automation(scene, &mut told, &insider, Seconds(next.0 + 140));
+    told.aliases.dedup();
+    told
+}
+
+fn trust_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let insider = operator(scene, at, "Restart the search cluster");
+    let mut told = insider.told();
+    let looks = vec![deeds::ask_for("iam", "GetRole", json!({"roleName": OPS_AUTOMATION}))];
+    let place = (&insider.by, insider.account);
+    let next = deeds::all_of(scene, &mut told, place, (at, 50), looks);
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"AWS": insider.session.role_arn}, "Action": "sts:AssumeRole"},
+    ]});
+    let edit = Edit::UpdateAssumeRolePolicy { role: OPS_AUTOMATION.to_owned(), trust };
+    let change = Change::of(insider.account, edit);
+    told.events.push((next, scene.change(next, &insider.by, change)));
+    use_automation(scene, &mut told, &insider, Seconds(next.0 + 30));
+    told
+}
