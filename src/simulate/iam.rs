@@ -10,6 +10,8 @@ pub mod census;
 pub mod documents;
 pub mod edits;
 mod managed;
+#[cfg(test)]
+mod replay;
 mod start;
 pub mod state;
 pub mod told;

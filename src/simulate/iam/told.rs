@@ -240,11 +240,13 @@ pub fn moment(at: Seconds) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let text = at.to_string();
-    let part = |from: usize, to: usize| text[from..to].parse().unwrap_or(0);
-    let (month, day, hour): (usize, usize, usize) = (part(5, 7), part(8, 10), part(11, 13));
+    let mut parts = text.split(['-', 'T', ':', 'Z']);
+    let mut next = || parts.next().unwrap_or_default();
+    let (year, month, day, hour, minute, second) = (next(), next(), next(), next(), next(), next());
+    let number = |digits: &str| digits.parse::<usize>().unwrap_or_default();
+    let (month, day, hour) = (MONTHS[(number(month) + 11) % 12], number(day), number(hour));
     let (half, twelve) = (if hour < 12 { "AM" } else { "PM" }, (hour + 11) % 12 + 1);
-    let month = MONTHS[(month + 11) % 12];
-    format!("{month} {day}, {}, {twelve}:{} {half}", &text[..4], &text[14..19])
+    format!("{month} {day}, {year}, {twelve}:{minute}:{second} {half}")
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters, as IAM does with documents.
