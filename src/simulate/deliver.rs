@@ -146,7 +146,9 @@ impl<'a> Deliverer<'a> {
         self.put_all(files, Seconds(i64::MAX))?;
         // What somebody does beyond the last day happens in no delivery.
         self.left_out.extend(diary.take(i64::MAX - 1).calls.iter().map(|call| call.id));
+        let part = self.pace.part_of((self.plan.start, self.plan.end()));
         let mut messages = diary.messages;
+        messages.retain(|message| message.arrives < part.1);
         messages.sort_by(|a, b| {
             (a.arrives, a.message.to_string()).cmp(&(b.arrives, b.message.to_string()))
         });
@@ -157,7 +159,6 @@ impl<'a> Deliverer<'a> {
             lines.push('\n');
         }
         self.lines("grants.ndjson", &lines)?;
-        let part = self.pace.part_of((self.plan.start, self.plan.end()));
         for (key, truth) in &self.digests.gone {
             diary.truths[*truth].objects.push(key.clone());
         }
@@ -171,6 +172,7 @@ impl<'a> Deliverer<'a> {
         let simulation = Simulation::of(self.plan, &self.org.id, part);
         self.lines("truth.ndjson", &truth::lines(&simulation, &truths)?)?;
         let mut changes = diary.changes;
+        changes.retain(|(at, _)| *at < part.1);
         changes.sort_by_key(|(at, _)| *at);
         self.snapshots("end", &changes)?;
         Ok(self.written)
