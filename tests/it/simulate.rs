@@ -134,7 +134,7 @@ fn everything_it_writes_can_be_read_and_its_truth_is_delivered() {
     assert_eq!(read, kept + duplicates);
     let count = |noun: &str| {
         let before = said.split_once(noun).unwrap_or_else(|| panic!("no `{noun}` in {said}")).0;
-        before.rsplit(' ').next().unwrap().parse::<i64>().unwrap()
+        before.rsplit(char::is_whitespace).next().unwrap().parse::<i64>().unwrap()
     };
     assert_eq!(read, count(" records in ") + count(" flow records"), "{said}");
     let files = files(&house.path("drill"));

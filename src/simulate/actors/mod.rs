@@ -40,3 +40,29 @@ pub fn everybody(plan: &Plan, org: &Organisation) -> Vec<Box<dyn Actor>> {
     everybody.extend(pipeline::all(org));
     everybody
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::organisation::workloads::tests::plan;
+
+    #[test]
+    fn machines_and_services_make_twelve_to_twenty_thousand_calls_on_a_day() {
+        let plan = plan();
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        let mut machines: Vec<Box<dyn Actor>> = vec![
+            Box::new(workloads::Workloads::new(&plan, &org)),
+            Box::new(services::Services::new(&plan)),
+            Box::new(legacy::Legacy),
+            Box::new(vendor::Vendor),
+        ];
+        for day in 0..7 {
+            for actor in &mut machines {
+                actor.live(&org, &mut diary, day);
+            }
+            let calls = diary.take(day).calls.len();
+            assert!((12_000..20_000).contains(&calls), "{calls} on day {day}");
+        }
+    }
+}

@@ -101,8 +101,8 @@ static WAYS: [Way; 26] = [
 ];
 
 /// Connections of customers to each of production's balancers, and probes of each public address, on a day.
-const CUSTOMERS: f64 = 1_500.0;
-const PROBES: f64 = 550.0;
+const CUSTOMERS: f64 = 1_300.0;
+const PROBES: f64 = 400.0;
 
 /// The ports that the world knocks at, the favourite first.
 const KNOCKED: [u16; 14] =
@@ -314,4 +314,76 @@ fn exchange(chance: &mut Chance, (at, bytes): (Seconds, (f64, f64))) -> Exchange
 
 fn address_of([a, b, c]: [u8; 3], host: usize) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, 1 + (host % 250) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::simulate::organisation::workloads::tests::plan;
+
+    fn monday() -> (Organisation, Vec<Flow>) {
+        let plan = plan();
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        Network::new(&plan).live(&org, &mut diary, 0);
+        (org, diary.take(0).flows)
+    }
+
+    #[test]
+    fn every_flow_is_at_an_interface_of_a_workload_and_at_its_address() {
+        let (org, flows) = monday();
+        let interfaces: BTreeMap<&str, &Workload> = org
+            .accounts
+            .iter()
+            .flat_map(|account| &account.workloads)
+            .map(|it| (it.interface.as_str(), it))
+            .collect();
+        for flow in &flows {
+            let workload = interfaces[flow.interface.as_str()];
+            let (near, far) = match flow.direction {
+                Direction::Egress => (flow.from.0, flow.to.0),
+                Direction::Ingress => (flow.to.0, flow.from.0),
+            };
+            assert_eq!((near, flow.account), (workload.private, workload.account), "{flow:?}");
+            assert!(flow.end.0 >= flow.start.0 && flow.end.0 <= flow.start.0 + 60, "{flow:?}");
+            let is_ours = interfaces.values().any(|it| it.private == far);
+            assert_eq!(is_ours, far.is_private(), "{flow:?}");
+            if flow.action == Action::Reject {
+                assert!(workload.is_public() && flow.direction == Direction::Ingress, "{flow:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_goes_on_inside_is_told_from_both_ends() {
+        let (org, flows) = monday();
+        let all = || org.accounts.iter().flat_map(|account| &account.workloads);
+        let is_gateway =
+            |at: Ipv4Addr| all().any(|it| it.kind == Kind::Gateway && it.private == at);
+        let mut ends: BTreeMap<_, i64> = BTreeMap::new();
+        for flow in &flows {
+            let sides = [flow.from.0, flow.to.0];
+            if sides.iter().all(|at| at.is_private() && !is_gateway(*at)) {
+                let side = if flow.direction == Direction::Egress { 1 } else { -1 };
+                *ends.entry((flow.from, flow.to, flow.start, flow.bytes)).or_default() += side;
+            }
+        }
+        assert!(ends.len() > 7_000, "{}", ends.len());
+        assert!(ends.values().all(|sum| *sum == 0));
+    }
+
+    #[test]
+    fn a_day_has_some_forty_thousand_flows_and_a_weekend_fewer() {
+        let (plan, mut counts) = (plan(), Vec::new());
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        for day in 0..7 {
+            Network::new(&plan).live(&org, &mut diary, day);
+            counts.push(diary.take(day).flows.len());
+        }
+        assert!((34_000..46_000).contains(&counts[0]), "{counts:?}");
+        assert!(counts[6] < counts[0] * 9 / 10, "{counts:?}");
+    }
 }

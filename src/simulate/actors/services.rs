@@ -171,3 +171,54 @@ fn own_work(scene: &mut Scene<'_>, account: AccountIx, day: i64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::call::What;
+    use crate::simulate::organisation::workloads::tests::plan;
+    use crate::simulate::record;
+
+    #[test]
+    fn every_call_of_a_service_says_who_made_it_and_where_others_have_an_address() {
+        let plan = plan();
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        for day in 0..3 {
+            Services::new(&plan).live(&org, &mut diary, day);
+        }
+        let calls = diary.take(2).calls;
+        assert!(calls.len() > 6_000, "{}", calls.len());
+        for call in &calls {
+            let identity: serde_json::Value = serde_json::from_str(&call.by.identity).unwrap();
+            assert_eq!(identity["invokedBy"], call.by.address.as_str(), "{call:?}");
+            assert!((org.start..org.midnight(3)).contains(&call.at), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_catalogues_of_machines_is_json_and_has_no_unknown_word() {
+        let plan = plan();
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        let by = Caller::service("config.amazonaws.com");
+        let mut scene = Scene::of(&org, &mut diary, "test");
+        let place = Place { account: org.production(), region: HOME };
+        let workloads = &org.account(org.production()).workloads;
+        let ours =
+            workloads.iter().flat_map(|it| crate::simulate::catalogue::machines::mix(&it.service));
+        for (routine, _) in ours.chain(HELPERS.iter().flat_map(|it| it.mix)) {
+            assert_eq!(record::unknown_words(routine), [""; 0], "{routine:?}");
+            scene.routine(plan.start, place, &by, routine);
+        }
+        for call in diary.take(0).calls {
+            let mut text = String::new();
+            record::write(&org, &call, &mut text);
+            let What::Routine(routine, _) = call.what else {
+                panic!("only routines were entered");
+            };
+            let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            assert_eq!(read.unwrap()["eventName"], routine.name, "{text}");
+        }
+    }
+}

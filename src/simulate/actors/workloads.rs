@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::model::Seconds;
 use crate::simulate::Plan;
 use crate::simulate::actors::Actor;
 use crate::simulate::actors::renewal;
 use crate::simulate::actors::renewal::Taking;
 use crate::simulate::call::Place;
-use crate::simulate::call::Routine;
+use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
 use crate::simulate::caller::Session;
 use crate::simulate::catalogue::GET_SECRET_VALUE;
@@ -23,6 +25,7 @@ use crate::simulate::diary::Diary;
 use crate::simulate::diary::Scene;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::Organisation;
+use crate::simulate::organisation::REGIONS;
 use crate::simulate::organisation::workloads::Kind;
 use crate::simulate::organisation::workloads::Rhythm;
 use crate::simulate::organisation::workloads::Workload;
@@ -142,6 +145,9 @@ impl Machine {
         if workload.kind == Kind::Instance {
             self.report(scene, workload, (midnight, end));
         }
+        if workload.service == "metrics-rollup" {
+            self.stumble(scene, workload, midnight);
+        }
         let share = share_of(workload.rhythm, midnight);
         let good_day = 0.85 + 0.3 * scene.chance.share();
         // A job is a few calls in a row.
@@ -195,6 +201,28 @@ impl Machine {
         }
     }
 
+    /// Asks every hour for a parameter that nobody gave it, and is refused: jobs are like that.
+    fn stumble(&self, scene: &mut Scene<'_>, workload: &Workload, midnight: Seconds) {
+        let Rhythm::Hourly(minute) = workload.rhythm else {
+            return;
+        };
+        let (id, role) = (&scene.org.account(workload.account).id, &workload.role);
+        let message = format!(
+            "User: arn:aws:sts::{id}:assumed-role/{role}/{} is not authorized to perform: ssm:GetParameter on resource: \
+             arn:aws:ssm:{}:{id}:parameter/app/rollup/limits because no identity-based policy allows the ssm:GetParameter action",
+            workload.id,
+            REGIONS[usize::from(workload.region.0)],
+        );
+        let place = Place { account: workload.account, region: workload.region };
+        for hour in 0..24 {
+            let at = Seconds(midnight.0 + hour * 3_600 + minute * 60 + 3);
+            let written = Written::read("ssm", "GetParameter")
+                .asking(json!({"name": "/app/rollup/limits", "withDecryption": false}))
+                .failing("AccessDeniedException", &message);
+            scene.call(at, place, &self.seat(at).plain, written);
+        }
+    }
+
     /// Renews the session up to `end`.
     fn renew(
         &mut self,
@@ -221,7 +249,7 @@ impl Machine {
         self.seats.drain(..latest);
         let mut last = self.seats[0].from;
         loop {
-            last = next_renewal(&mut scene.chance, workload, last);
+            last = next_renewal(&mut scene.chance, workload, last).max(from);
             if last >= end {
                 break;
             }
@@ -331,7 +359,122 @@ fn gateway_endpoint(org: &Organisation, workload: &Workload) -> String {
     format!("vpce-0{}", Chance::of(org.seed, &purpose).hex(16))
 }
 
-/// Returns whether `routine` is what the agent of an instance calls by itself.
-pub fn is_agents(routine: &Routine) -> bool {
-    routine.service == "ssm" && routine.name == "UpdateInstanceInformation"
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::simulate::call::Call;
+    use crate::simulate::call::What;
+    use crate::simulate::organisation::workloads::tests::plan;
+    use crate::simulate::record;
+
+    /// The calls of the first days, and the organisation.
+    fn days(many: i64) -> (Organisation, Vec<Call>) {
+        let (plan, mut calls) = (plan(), Vec::new());
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        let mut actor = Workloads::new(&plan, &org);
+        for day in 0..many {
+            actor.live(&org, &mut diary, day);
+            calls.extend(diary.take(day).calls);
+        }
+        (org, calls)
+    }
+
+    /// The calls that a workload makes of itself, by the workload's place in production.
+    fn own(org: &Organisation, calls: &[Call]) -> BTreeMap<String, Vec<Seconds>> {
+        let mut found: BTreeMap<String, Vec<Seconds>> = BTreeMap::new();
+        for call in calls.iter().filter(|call| call.place.account == org.production()) {
+            let What::Routine(routine, _) = &call.what else {
+                continue;
+            };
+            if routine.name != "UpdateInstanceInformation" && !call.by.session_name().is_empty() {
+                let session = call.by.session_name();
+                let all = &org.account(org.production()).workloads;
+                let service = all.iter().find(|it| it.id == session).unwrap().service.clone();
+                found.entry(service).or_default().push(call.at);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn how_much_services_call_follows_zipfs_law() {
+        let (org, calls) = days(7);
+        let mut volumes: Vec<f64> =
+            own(&org, &calls).values().map(|times| times.len() as f64).collect();
+        volumes.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(volumes.len(), 16);
+        let points: Vec<(f64, f64)> =
+            (1..).zip(&volumes).map(|(rank, volume)| (f64::from(rank).ln(), volume.ln())).collect();
+        let count = points.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let (x, y) = (mean(|it| it.0), mean(|it| it.1));
+        let above: f64 = points.iter().map(|(a, b)| (a - x) * (b - y)).sum();
+        let below: f64 = points.iter().map(|(a, _)| (a - x) * (a - x)).sum();
+        let exponent = -above / below;
+        assert!((exponent - ZIPF).abs() < 0.25, "{exponent} of {volumes:?}");
+    }
+
+    #[test]
+    fn each_keeps_its_hours_and_its_weekend() {
+        let (org, calls) = days(7);
+        let own = own(&org, &calls);
+        let hour = |at: &Seconds| at.0.rem_euclid(86_400) / 3_600;
+        let is_weekend = |at: &Seconds| (at.0 - org.start.0) / 86_400 >= 5;
+        let share = |service: &str, of: &dyn Fn(&Seconds) -> bool| {
+            let times = &own[service];
+            times.iter().filter(|at| of(at)).count() as f64 / times.len() as f64
+        };
+        // Two of seven days: 2 * 0.2 of 5.4, 2 * 0.7 of 6.4.
+        assert!((share("search", &is_weekend) - 0.4 / 5.4).abs() < 0.03);
+        assert!((share("orders-api", &is_weekend) - 1.4 / 6.4).abs() < 0.04);
+        assert!(share("search", &|at| (7..18).contains(&hour(at))) > 0.8);
+        let by_day = share("orders-api", &|at| (7..18).contains(&hour(at)));
+        assert!((0.5..0.75).contains(&by_day), "{by_day}");
+        assert!(share("reporting", &|at| (3..5).contains(&hour(at))) > 0.999);
+        let in_time = |at: &Seconds| (5..11).contains(&(at.0.rem_euclid(3_600) / 60));
+        assert!(share("invoices", &in_time) > 0.999);
+    }
+
+    #[test]
+    fn renewals_never_gap_and_every_session_is_told_of_when_it_is_issued() {
+        let (org, calls) = days(2);
+        let (mut text, mut issued) = (String::new(), BTreeMap::new());
+        let mut written: Vec<Value> = Vec::new();
+        for call in &calls {
+            text.clear();
+            record::write(&org, call, &mut text);
+            written.push(serde_json::from_str(&text).unwrap());
+        }
+        for record in written.iter().filter(|it| it["eventName"] == "AssumeRole") {
+            let key = record["responseElements"]["credentials"]["accessKeyId"].clone();
+            issued.insert(key.as_str().unwrap().to_owned(), record["eventTime"].clone());
+        }
+        let start = org.start.to_string();
+        let mut renewals: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for record in written.iter().filter(|it| it["userIdentity"]["type"] == "AssumedRole") {
+            let user = &record["userIdentity"];
+            let created = user["sessionContext"]["attributes"]["creationDate"].as_str().unwrap();
+            let at = Seconds::parse(record["eventTime"].as_str().unwrap()).unwrap();
+            let began = Seconds::parse(created).unwrap();
+            assert!(began <= at && at.0 < began.0 + 12 * 3_600, "{record}");
+            if created >= start.as_str() {
+                assert_eq!(issued[user["accessKeyId"].as_str().unwrap()], created, "{record}");
+            }
+            if !user["sessionContext"]["ec2RoleDelivery"].is_null() {
+                assert!(at.0 < began.0 + 4_000, "about every hour: {record}");
+                let principal = user["principalId"].as_str().unwrap().to_owned();
+                renewals.entry(principal).or_default().push(began.0);
+            }
+        }
+        for (instance, mut times) in renewals {
+            times.sort_unstable();
+            times.dedup();
+            assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 4_000), "{instance}");
+        }
+    }
 }

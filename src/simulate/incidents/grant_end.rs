@@ -117,7 +117,7 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let by = session.caller(&cast::desk(org, person, at), CLI);
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![colleague.identity()],
+        aliases: vec![colleague.identity(), cast::by_user_id(colleague)],
         accounts: vec![MANAGEMENT, target],
         ..Told::default()
     };
@@ -164,7 +164,7 @@ fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![broker_identity(scene)],
+        aliases: vec![cast::by_user_id(person), broker_identity(scene)],
         accounts: vec![account],
         events: vec![(Seconds(at.0 + 2), taken_away)],
         grants: vec![first.id.clone(), second.id.clone()],

@@ -70,7 +70,12 @@ fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
     };
     let begins = Seconds(at.0 + wait);
     let home = format!("{}.{}", person.home, 10 + person.ix % 240);
-    let mut told = Told { identity: person.identity(), accounts: vec![account], ..Told::default() };
+    let mut told = Told {
+        identity: person.identity(),
+        aliases: vec![cast::by_user_id(person)],
+        accounts: vec![account],
+        ..Told::default()
+    };
     let what = (account, permission_set("Developer"));
     let (session, came_in) =
         scene.noting(|scene| cast::signed_in(scene, (person, &home), what, Seconds(begins.0 + 61)));

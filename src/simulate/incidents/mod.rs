@@ -85,6 +85,28 @@ pub fn named(name: &str) -> Option<&'static Incident> {
     all().into_iter().find(|incident| incident.name == name)
 }
 
+/// Returns all incidents as a table for the documentation.
+pub fn table() -> String {
+    let mut lines = vec![
+        "| Incident | What happens | What a good monitor says | ATT&CK |".to_owned(),
+        "| --- | --- | --- | --- |".to_owned(),
+    ];
+    for incident in all() {
+        let lasts = match incident.days {
+            1 => String::new(),
+            days => format!(", {days} days"),
+        };
+        lines.push(format!(
+            "| `{}`{lasts} | {} | {} | {} |",
+            incident.name,
+            incident.what,
+            incident.expect,
+            incident.techniques.join(", "),
+        ));
+    }
+    lines.join("\n")
+}
+
 impl Incident {
     /// Writes the incident into `diary`, beginning at `at`.
     pub fn happen(&self, org: &Organisation, diary: &mut Diary, at: Seconds) {
@@ -113,3 +135,6 @@ impl Incident {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

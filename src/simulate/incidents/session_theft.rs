@@ -1,5 +1,7 @@
 //! Credentials used by somebody else than the one they were issued to.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::model::Seconds;
@@ -11,6 +13,7 @@ use crate::simulate::caller::Caller;
 use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::catalogue;
+use crate::simulate::chance::Chance;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::told::moment;
 use crate::simulate::incidents::Incident;
@@ -69,6 +72,14 @@ fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
         let place = org.place(account, HOME, routine.service);
         told.events.push((moment, scene.routine(moment, place, &thief, routine)));
     }
+    // Before, meanwhile and afterwards, the person works on.
+    let by = session.caller(&desk, portal::CLI);
+    for nth in 0..14 {
+        let moment = Seconds(at.0 - 1_500 + nth * 180 + scene.chance.between(0, 120));
+        let routine = &catalogue::DESCRIBE_INSTANCES;
+        let place = org.place(account, HOME, routine.service);
+        scene.routine(moment, place, &by, routine);
+    }
     told
 }
 
@@ -111,7 +122,33 @@ fn instance_credentials_outside(scene: &mut Scene<'_>, at: Seconds) -> Told {
         calls.push(deeds::object(account, bucket, &key, bytes));
     }
     deeds::all_of(scene, &mut told, (&thief, instance.account), (at, 33), calls);
+    at_its_work(scene, (instance, &session), (Seconds(at.0 - 900), Seconds(at.0 + 1_500)));
     told
+}
+
+/// Lets an instance read what it always reads, through the endpoint of its VPC.
+fn at_its_work(
+    scene: &mut Scene<'_>,
+    (instance, session): (&Workload, &Session),
+    (from, until): (Seconds, Seconds),
+) {
+    let account = scene.org.account(instance.account);
+    let inside = Caller::new(
+        &session.identity(),
+        &instance.private.to_string(),
+        "Boto3/1.38.0 md/Botocore#1.38.0 ua/2.1 os/linux#6.1.141 lang/python#3.12.11",
+    );
+    let purpose = format!("gateway-endpoint/{}", instance.account.0);
+    let endpoint = format!("vpce-0{}", Chance::of(scene.org.seed, &purpose).hex(16));
+    let by = Arc::new(Caller { endpoint, ..inside });
+    let mut moment = from;
+    while moment < until {
+        let key = format!("static/{}.json", scene.chance.hex(6));
+        let call = deeds::object(account, &account.buckets[0], &key, 3_190);
+        let place = Place { account: instance.account, region: HOME };
+        scene.call(moment, place, &by, call);
+        moment = Seconds(moment.0 + scene.chance.wait(120.0));
+    }
 }
 
 /// Returns the session that EC2 gave to an instance at `at`, with the record of it.

@@ -230,7 +230,7 @@ impl Doing {
             scene.org.place(self.account, region, routine.service)
         };
         let is_query = std::ptr::eq(self.topic, &topics::QUERIES) && calling == Calling::Analyst;
-        if is_query && scene.chance.holds(0.2) {
+        if is_query && scene.chance.holds(0.12) {
             let start = &topics::START_QUERY;
             scene.routine(at, place(scene, start), &open.caller, start);
             self.query(scene, &open.session, at);
