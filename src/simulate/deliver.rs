@@ -491,7 +491,7 @@ mod tests {
         let (row, asked) = (Row::default(), Asked::default());
         let mut deliverer = Deliverer::new(&plan, &org, &row, &asked, 2);
         let flows = vec![flow(plan.start.0, plan.start.0 + 9)];
-        deliverer.deliver(0, Day { calls: Vec::new(), flows }).unwrap();
+        deliverer.deliver(0, Day { flows, ..Day::default() }).unwrap();
         assert_eq!(deliverer.end(Diary::new(plan.start)).unwrap().flows, 0);
         assert!(row.0.into_inner().unwrap().iter().all(|(key, _)| !key.contains("vpcflowlogs")));
     }
