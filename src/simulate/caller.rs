@@ -66,6 +66,18 @@ impl Caller {
         Arc::new(Self::new(&identity, name, name))
     }
 
+    /// Returns the same, calling with another program.
+    pub fn with_agent(&self, agent: &str) -> Arc<Self> {
+        Arc::new(Self {
+            identity: self.identity.clone(),
+            arn: self.arn.clone(),
+            address: self.address.clone(),
+            agent: format!("{agent} {LABEL}"),
+            console: self.console,
+            endpoint: self.endpoint.clone(),
+        })
+    }
+
     /// Returns what another account sees of a caller: its account and unique id.
     pub fn of_another_account(
         account: &str,
@@ -152,6 +164,12 @@ impl Session {
     /// Returns `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     pub fn arn(&self) -> String {
         format!("arn:aws:sts::{}:assumed-role/{}/{}", self.account, self.role, self.name)
+    }
+
+    /// Returns when they end, as STS spells it: `Jul 10, 2023, 12:21:41 PM`.
+    pub fn expiration(&self) -> String {
+        let moment = jiff::Timestamp::from_second(self.ends.0).unwrap_or_default();
+        jiff::tz::Offset::UTC.to_datetime(moment).strftime("%b %-d, %Y, %-I:%M:%S %p").to_string()
     }
 
     /// Returns `userIdentity`.

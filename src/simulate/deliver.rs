@@ -126,9 +126,10 @@ impl<'a> Deliverer<'a> {
     /// # Errors
     /// When a file could not be put on the shelf.
     pub fn deliver(&mut self, day: i64, happened: Day) -> io::Result<()> {
-        let last_slot = (day + 1) * 86_400 / SLOT;
+        let (first_slot, last_slot) = (day * 86_400 / SLOT, (day + 1) * 86_400 / SLOT);
         self.digests.taken.extend(happened.taken);
-        let mut files = self.files(happened.calls, last_slot);
+        let slots = (if day == 0 { i64::MIN } else { first_slot }, last_slot);
+        let mut files = self.files(happened.calls, slots);
         files.extend(self.flow_files(happened.flows, self.org.midnight(day + 1)));
         self.put_all(files, self.org.midnight(day + 1))?;
         self.pace.told(day, self.written.records);
@@ -140,12 +141,14 @@ impl<'a> Deliverer<'a> {
     /// # Errors
     /// When a file could not be put on the shelf.
     pub fn end(mut self, mut diary: Diary) -> io::Result<Written> {
-        let mut files = self.files(Vec::new(), i64::MAX);
+        let mut files = self.files(Vec::new(), (i64::MAX, i64::MAX));
         files.extend(self.flow_files(Vec::new(), Seconds(i64::MAX)));
         self.put_all(files, Seconds(i64::MAX))?;
         // What somebody does beyond the last day happens in no delivery.
         self.left_out.extend(diary.take(i64::MAX - 1).calls.iter().map(|call| call.id));
+        let part = self.pace.part_of((self.plan.start, self.plan.end()));
         let mut messages = diary.messages;
+        messages.retain(|message| message.arrives < part.1);
         messages.sort_by(|a, b| {
             (a.arrives, a.message.to_string()).cmp(&(b.arrives, b.message.to_string()))
         });
@@ -156,7 +159,6 @@ impl<'a> Deliverer<'a> {
             lines.push('\n');
         }
         self.lines("grants.ndjson", &lines)?;
-        let part = self.pace.part_of((self.plan.start, self.plan.end()));
         for (key, truth) in &self.digests.gone {
             diary.truths[*truth].objects.push(key.clone());
         }
@@ -170,6 +172,7 @@ impl<'a> Deliverer<'a> {
         let simulation = Simulation::of(self.plan, &self.org.id, part);
         self.lines("truth.ndjson", &truth::lines(&simulation, &truths)?)?;
         let mut changes = diary.changes;
+        changes.retain(|(at, _)| *at < part.1);
         changes.sort_by_key(|(at, _)| *at);
         self.snapshots("end", &changes)?;
         Ok(self.written)
@@ -180,11 +183,14 @@ impl<'a> Deliverer<'a> {
         self.shelf.put(key, lines.as_bytes())
     }
 
-    /// Cuts calls into files; what is to come again before `last_slot` goes in with them.
-    fn files(&mut self, calls: Vec<Call>, last_slot: i64) -> Vec<Parcel> {
+    /// Cuts calls into files; what is to come again before the last slot goes in with them.
+    ///
+    /// What is told only now of an earlier day goes into the first slot: the file of its own is out already.
+    fn files(&mut self, calls: Vec<Call>, (first_slot, last_slot): (i64, i64)) -> Vec<Parcel> {
         let mut files: BTreeMap<(i64, Place), File> = BTreeMap::new();
         for call in calls {
-            let key = ((call.at.0 - self.plan.start.0).div_euclid(SLOT), call.place);
+            let slot = (call.at.0 - self.plan.start.0).div_euclid(SLOT);
+            let key = (slot.max(first_slot), call.place);
             self.may_come_again(&call, key.0);
             files.entry(key).or_insert_with(|| self.file(key)).calls.push(call);
         }
@@ -349,7 +355,7 @@ impl<'a> Deliverer<'a> {
         for again in &file.again {
             match again.how {
                 How::Same => record::write(self.org, &again.call, text),
-                How::Addendum => addendum(self.org, &again.call, text),
+                How::Addendum => record::addendum(self.org, &again.call, text),
             }
             text.push(',');
         }
@@ -380,17 +386,6 @@ pub fn path_time(at: Seconds) -> (String, String) {
     let (year, month_day) = day.split_at(4);
     let (month, day_of_month) = month_day.split_at(2);
     (format!("{year}/{month}/{day_of_month}"), format!("{day}T{hour_minute}Z"))
-}
-
-/// Writes a later version of a record, with an id of its own, that names the first.
-fn addendum(org: &Organisation, call: &Call, text: &mut String) {
-    let original = call.id;
-    let call = Call { id: EventId(original.0.rotate_left(64) ^ 1), ..call.clone() };
-    record::write(org, &call, text);
-    text.pop();
-    text.push_str(r#","addendum":{"reason":"UPDATED_DATA","updatedFields":"responseElements","originalEventID":""#);
-    text.push_str(&original.to_string());
-    text.push_str(r#""}}"#);
 }
 
 #[cfg(test)]

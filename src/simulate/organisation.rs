@@ -276,13 +276,6 @@ impl Organisation {
         format!("/aws-reserved/sso.amazonaws.com/{}/", REGIONS[usize::from(HOME.0)])
     }
 
-    /// Returns the SAML provider by which Identity Center gives people roles in `account`.
-    pub fn saml_provider(&self, account: AccountIx) -> String {
-        let suffix = self.instance.rsplit('-').next().unwrap_or_default();
-        let id = &self.account(account).id;
-        format!("arn:aws:iam::{id}:saml-provider/AWSSSO_{suffix}_DO_NOT_DELETE")
-    }
-
     /// Returns `arn:aws:sso:::permissionSet/ssoins-…/ps-…`.
     pub fn permission_set_arn(&self, set: &PermissionSet) -> String {
         let id = Chance::of(self.seed, &format!("permission-set/{}", set.name)).hex(16);

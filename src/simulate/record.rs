@@ -68,6 +68,17 @@ pub fn write(org: &Organisation, call: &Call, out: &mut String) {
     out.push('}');
 }
 
+/// Writes a later version of a record, with an id of its own, that names the first.
+pub fn addendum(org: &Organisation, call: &Call, text: &mut String) {
+    let original = call.id;
+    let call = Call { id: EventId(original.0.rotate_left(64) ^ 1), ..call.clone() };
+    write(org, &call, text);
+    text.pop();
+    text.push_str(r#","addendum":{"reason":"UPDATED_DATA","updatedFields":"responseElements","originalEventID":""#);
+    text.push_str(&original.to_string());
+    text.push_str(r#""}}"#);
+}
+
 /// The members that follow from what sort of call it is.
 fn rest(out: &mut String, sort: Sort, event_type: &str) {
     let is_read = matches!(sort, Sort::Read | Sort::DataRead);

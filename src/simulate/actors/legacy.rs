@@ -8,14 +8,14 @@ use crate::simulate::actors::Actor;
 use crate::simulate::call::CallError;
 use crate::simulate::caller::UserKey;
 use crate::simulate::catalogue::machines;
-use crate::simulate::chance::Chance;
 use crate::simulate::diary::Diary;
 use crate::simulate::diary::Scene;
+use crate::simulate::iam::census;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::Organisation;
 
 /// The user's name.
-pub const USER: &str = "backup-legacy";
+pub const USER: &str = census::OLD_USER;
 
 /// Where the script runs: a machine in the office in Hamburg.
 pub const ADDRESS: &str = "198.19.0.9";
@@ -33,12 +33,11 @@ pub struct Legacy;
 
 /// Returns the user with the key; both are in the production account.
 pub fn key(org: &Organisation) -> UserKey {
-    let mut chance = Chance::of(org.seed, "legacy");
     UserKey {
         account: org.account(org.production()).id.clone(),
         name: USER.to_owned(),
-        id: chance.unique_id("AIDA"),
-        key: chance.key("AKIA"),
+        id: census::user_id(org, org.production(), USER),
+        key: census::old_key(org),
     }
 }
 

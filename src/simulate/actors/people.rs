@@ -41,6 +41,9 @@ const CALLS: f64 = 50.0;
 /// The most that anybody makes on average.
 const MOST_CALLS: f64 = 900.0;
 
+/// What operators ask for.
+const OPERATORS: [&str; 4] = ["Operator", "Operator", "Admin", "DatabaseAdmin"];
+
 /// All people.
 #[derive(Debug)]
 pub struct People {
@@ -132,7 +135,7 @@ fn errands(scene: &mut Scene<'_>, life: &Life, shift: &Shift, ledger: &mut Ledge
             Calling::Analyst => "DatabaseAdmin",
             Calling::Developer => "Operator",
             Calling::Security => "Admin",
-            _ => *scene.chance.pick(&["Operator", "Operator", "Admin", "DatabaseAdmin"]),
+            Calling::Operator | Calling::Finance => OPERATORS[scene.chance.below(OPERATORS.len())],
         });
         let account = life.habits.production(scene.org, &mut scene.chance);
         errands.push(Errand::ask(scene, (person, account, set), asked, ledger));

@@ -165,7 +165,8 @@ pub fn take_role(
 
 /// Lets somebody who is signed in take the role of `target`, for programs.
 pub fn take(scene: &mut Scene<'_>, portal: &Portal, target: &Target<'_>, at: Seconds) -> Session {
-    ask(scene, portal, target, ("GetRoleCredentials", at));
+    // The command line fetches them with what the browser left it.
+    ask(scene, &portal.caller.with_agent(CLI), target, ("GetRoleCredentials", at));
     assume(scene, portal, target, Seconds(at.0 + 1))
 }
 
@@ -176,7 +177,7 @@ pub fn open_console(
     target: &Target<'_>,
     at: Seconds,
 ) -> Session {
-    ask(scene, portal, target, ("Federate", at));
+    ask(scene, &portal.caller, target, ("Federate", at));
     let session = assume(scene, portal, target, Seconds(at.0 + 1));
     // The sign-in itself is recorded before there is a console session, and so without its mark.
     let by = session.caller(&portal.address, BROWSER);
@@ -192,7 +193,7 @@ pub fn open_console(
 /// Writes what the portal records of a role that somebody chose.
 fn ask(
     scene: &mut Scene<'_>,
-    portal: &Portal,
+    by: &Arc<Caller>,
     target: &Target<'_>,
     (name, at): (&'static str, Seconds),
 ) {
@@ -200,7 +201,7 @@ fn ask(
     let id = &scene.org.account(target.account).id;
     let details: Value = json!({"role_name": target.set.name, "account_id": id});
     let asked = Written::read("sso", name).with("serviceEventDetails", details);
-    scene.call(at, home, &portal.caller, Written { event_type: "AwsServiceEvent", ..asked });
+    scene.call(at, home, by, Written { event_type: "AwsServiceEvent", ..asked });
 }
 
 /// Returns the ARN of the SAML provider that Identity Center keeps in `account`.
@@ -245,7 +246,7 @@ fn assume(scene: &mut Scene<'_>, portal: &Portal, target: &Target<'_>, at: Secon
             "durationSeconds": lasts,
         }))
         .answering(json!({
-            "credentials": {"accessKeyId": session.key, "expiration": session.ends.to_string()},
+            "credentials": {"accessKeyId": session.key, "expiration": session.expiration()},
             "assumedRoleUser": {"assumedRoleId": format!("{}:{}", session.role_id, session.name), "arn": session.arn()},
             "subject": person.name, "subjectType": "persistent", "audience": "https://signin.aws.amazon.com/saml",
         }));

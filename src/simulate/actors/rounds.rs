@@ -40,7 +40,7 @@ fn round(scene: &mut Scene<'_>, at: Seconds, nth: i64) {
     let taken = Written::read("sts", "AssumeRole")
         .asking(json!({"roleArn": session.role_arn, "roleSessionName": session.name}))
         .answering(json!({
-            "credentials": {"accessKeyId": session.key, "expiration": session.ends.to_string()},
+            "credentials": {"accessKeyId": session.key, "expiration": session.expiration()},
             "assumedRoleUser": {"assumedRoleId": format!("{}:{}", session.role_id, session.name), "arn": session.arn()},
         }));
     scene.call(session.started, home, &service, taken);

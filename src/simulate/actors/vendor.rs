@@ -21,15 +21,16 @@ use crate::simulate::chance::Chance;
 use crate::simulate::chance::Ranks;
 use crate::simulate::diary::Diary;
 use crate::simulate::diary::Scene;
+use crate::simulate::iam::census;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::VENDOR;
 
 /// The role that the vendor takes, in production, path `/`.
-pub const ROLE: &str = "vendor-monitoring";
+pub const ROLE: &str = census::VENDOR_ROLE;
 
 /// The external id that the role's trust policy asks for.
-pub const EXTERNAL_ID: &str = "b1946ac9-acme-monitoring";
+pub const EXTERNAL_ID: &str = census::VENDOR_EXTERNAL_ID;
 
 /// The role session name.
 pub const SESSION: &str = "acme-collector";

@@ -84,6 +84,8 @@ pub struct Digests {
     pub taken: Vec<TakenAway>,
     /// What was taken away: its key, and the incident that took it.
     pub gone: Vec<(String, usize)>,
+    /// Digests whose signature only one repeats that was taken away.
+    alone: Vec<Link>,
     signer: Signer,
     chains: BTreeMap<Place, Chain>,
     next: i64,
@@ -153,10 +155,11 @@ impl Digests {
     pub fn chain(&mut self, mut written: Vec<(Place, Option<usize>, Link)>) {
         written.sort_by_key(|(place, ..)| *place);
         for (place, taken, link) in written {
+            let before = self.chains.entry(place).or_default().last.replace(link.clone());
             if let Some(by) = taken {
-                self.gone.push((link.key.clone(), self.taken[by].truth));
+                self.gone.push((link.key, self.taken[by].truth));
+                self.alone.extend(before);
             }
-            self.chains.entry(place).or_default().last = Some(link);
         }
     }
 
@@ -179,10 +182,11 @@ impl Digests {
         (text, Link { key, hash, signature })
     }
 
-    /// Returns one JSON object a line: the signature of each chain's last digest, which no other digest repeats.
+    /// Returns one JSON object a line: the signature of each digest that no other repeats, such as a chain's last.
     pub fn signatures(&self) -> String {
         let mut lines = String::new();
-        for link in self.chains.values().filter_map(|chain| chain.last.as_ref()) {
+        let last = self.chains.values().filter_map(|chain| chain.last.as_ref());
+        for link in last.chain(&self.alone) {
             let line = json!({"object": link.key, "signature": link.signature});
             lines.push_str(&line.to_string());
             lines.push('\n');

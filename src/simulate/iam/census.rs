@@ -53,7 +53,7 @@ pub const BOUNDARY: &str = "developer-boundary";
 pub const VENDOR_ROLE: &str = "vendor-monitoring";
 
 /// What the vendor must say to take its role.
-pub const VENDOR_EXTERNAL_ID: &str = "grantwatch-simulation-7c41";
+pub const VENDOR_EXTERNAL_ID: &str = "b1946ac9-acme-monitoring";
 
 /// The role that pipelines plan with: it reads.
 pub const PLAN_ROLE: &str = "ci-plan";
@@ -64,12 +64,12 @@ pub const DEPLOY_ROLE: &str = "ci-deploy";
 /// The repository of the infrastructure's code, from which pipelines run.
 pub const REPOSITORY: &str = "example-org/infrastructure";
 
-/// An old user in production with a long-lived key, from before there were pipelines. Its managed policy is
-/// [`OLD_USER_POLICY`].
-pub const OLD_USER: &str = "ci-legacy";
+/// An old user in production with a long-lived key, from before there were roles for such work: it fetches copies. Its
+/// managed policy is [`OLD_USER_POLICY`].
+pub const OLD_USER: &str = "backup-legacy";
 
 /// The managed policy of [`OLD_USER`]; it has three versions, of which the first is the widest.
-pub const OLD_USER_POLICY: &str = "legacy-uploads";
+pub const OLD_USER_POLICY: &str = "legacy-backups";
 
 /// A user in the management account for the day on which Identity Center is down.
 pub const EMERGENCY_USER: &str = "emergency";

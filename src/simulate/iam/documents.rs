@@ -160,18 +160,20 @@ pub fn operates(revision: u32) -> Value {
     policy(&[allow(&actions, &json!("*"))])
 }
 
-/// Returns what the old user may do; the first revision was far too wide.
-pub fn uploads(account: &Account, revision: u32) -> Value {
-    let bucket = &account.buckets[0];
+/// Returns what the old user may do: fetch copies; the first revision was far too wide.
+pub fn fetches(account: &Account, revision: u32) -> Value {
+    let buckets: Vec<String> =
+        account.buckets.iter().map(|bucket| format!("arn:aws:s3:::{bucket}")).collect();
+    let objects: Vec<String> = buckets.iter().map(|bucket| format!("{bucket}/*")).collect();
     match revision {
         1 => policy(&[
             allow(&["s3:*"], &json!("*")),
             allow(&["iam:PassRole", "lambda:*"], &json!("*")),
         ]),
-        2 => policy(&[allow(&["s3:*"], &json!(format!("arn:aws:s3:::{bucket}/*")))]),
+        2 => policy(&[allow(&["s3:*"], &json!(objects))]),
         _ => policy(&[
-            allow(&["s3:PutObject", "s3:GetObject"], &json!(format!("arn:aws:s3:::{bucket}/*"))),
-            allow(&["s3:ListBucket"], &json!(format!("arn:aws:s3:::{bucket}"))),
+            allow(&["s3:GetObject"], &json!(objects)),
+            allow(&["s3:ListBucket"], &json!(buckets)),
         ]),
     }
 }
@@ -199,6 +201,7 @@ pub fn brokers() -> Value {
 pub fn monitors() -> Value {
     policy(&[allow(
         &[
+            "cloudwatch:DescribeAlarms",
             "cloudwatch:GetMetricData",
             "cloudwatch:ListMetrics",
             "ec2:DescribeInstances",

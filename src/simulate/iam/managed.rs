@@ -11,6 +11,8 @@ use crate::simulate::iam::documents::policy;
 /// Each with its name and path, the number of its version, and what it allows on everything.
 pub const ALL: &[(&str, u32, &[&str])] = &[
     ("AdministratorAccess", 1, &["*"]),
+    ("AmazonDynamoDBFullAccess", 21, &["dynamodb:*", "application-autoscaling:*"]),
+    ("AmazonRDSFullAccess", 14, &["rds:*", "cloudwatch:GetMetricData", "ec2:DescribeVpcs"]),
     ("AmazonAthenaFullAccess", 12, &["athena:*", "glue:Get*", "s3:GetObject", "s3:ListBucket"]),
     (
         "AmazonSSMManagedInstanceCore",
@@ -32,6 +34,12 @@ pub const ALL: &[(&str, u32, &[&str])] = &[
     ("PowerUserAccess", 6, &[]),
     ("ReadOnlyAccess", 131, &["ec2:Describe*", "s3:Get*", "s3:List*", "iam:Get*", "iam:List*"]),
     ("SecurityAudit", 58, &["ec2:Describe*", "iam:Get*", "iam:List*", "s3:GetBucket*"]),
+    ("aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy", 3, &["dynamodb:UpdateTable"]),
+    ("aws-service-role/AWSConfigServiceRolePolicy", 70, &["config:*", "ec2:Describe*", "iam:Get*"]),
+    ("aws-service-role/AWSElasticLoadBalancingServiceRolePolicy", 9, &["ec2:*NetworkInterface*"]),
+    ("aws-service-role/AWSSecurityHubServiceRolePolicy", 15, &["config:*", "cloudtrail:Describe*"]),
+    ("aws-service-role/AccessAnalyzerServiceRolePolicy", 16, &["iam:Get*", "s3:GetBucketPolicy"]),
+    ("service-role/AWSBackupServiceRolePolicyForBackup", 22, &["rds:CreateDBSnapshot", "backup:*"]),
     ("aws-service-role/AWSGuardDutyServiceRolePolicy", 11, &["ec2:Describe*"]),
     ("aws-service-role/AWSOrganizationsServiceTrustPolicy", 2, &["iam:DeleteRole"]),
     (

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use serde_json::json;
@@ -47,6 +48,12 @@ impl Pace for AtOnce {
 struct Written(BTreeMap<String, Vec<u8>>);
 
 impl Written {
+    /// Returns a week of a small organisation in which everything goes wrong; all tests share it.
+    fn once() -> &'static Self {
+        static ONCE: OnceLock<Written> = OnceLock::new();
+        ONCE.get_or_init(|| Self::of(7, 4))
+    }
+
     fn of(days: i64, accounts: u16) -> Self {
         let all = incidents::all();
         let moments = schedule::spread(7, (START, days), &all);
@@ -56,8 +63,8 @@ impl Written {
             start: START,
             days,
             accounts,
-            people: 8,
-            volume: 0.05,
+            people: 6,
+            volume: 0.01,
             incidents: placed.filter_map(|(it, at)| Some((it, at?))).collect(),
             flows: Flows::LeftOut,
             disorder: Disorder::default(),
@@ -296,7 +303,7 @@ fn comparable(mut shown: Value) -> Value {
 
 #[test]
 fn the_first_snapshot_and_the_records_give_the_last_one() {
-    let written = Written::of(21, 4);
+    let written = Written::once();
     let (mut shown, end) = (written.snapshots("start"), written.snapshots("end"));
     let mut changes = 0;
     for record in written.records() {
@@ -309,7 +316,7 @@ fn the_first_snapshot_and_the_records_give_the_last_one() {
             replay(shown.get_mut(account).unwrap(), &record);
         }
     }
-    assert!(changes > 100, "{changes}");
+    assert!(changes > 40, "{changes}");
     for (account, shown) in shown {
         let (replayed, shown) = (comparable(shown), comparable(end[&account].clone()));
         for member in ["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"] {
@@ -323,7 +330,7 @@ fn the_first_snapshot_and_the_records_give_the_last_one() {
 
 #[test]
 fn a_policy_has_at_most_five_versions_and_one_default_and_is_counted() {
-    let written = Written::of(21, 3);
+    let written = Written::once();
     for shown in
         written.snapshots("start").into_values().chain(written.snapshots("end").into_values())
     {
@@ -353,7 +360,7 @@ fn a_policy_has_at_most_five_versions_and_one_default_and_is_counted() {
 
 #[test]
 fn every_role_of_a_session_is_in_a_snapshot() {
-    let written = Written::of(4, 4);
+    let written = Written::once();
     let mut known = BTreeSet::new();
     for shown in
         written.snapshots("start").into_values().chain(written.snapshots("end").into_values())
@@ -364,7 +371,12 @@ fn every_role_of_a_session_is_in_a_snapshot() {
     }
     let accounts: Vec<String> = written.snapshots("start").into_keys().collect();
     let mut missing = BTreeSet::new();
-    for record in written.records() {
+    let records = written.records();
+    // Some come and go in between.
+    for made in records.iter().map(|record| &record["responseElements"]["role"]) {
+        known.insert((made["arn"].to_string(), made["roleId"].to_string()));
+    }
+    for record in records {
         let issuer = &record["userIdentity"]["sessionContext"]["sessionIssuer"];
         let is_ours = accounts.iter().any(|id| issuer["accountId"] == **id);
         let role = (issuer["arn"].to_string(), issuer["principalId"].to_string());
@@ -393,7 +405,7 @@ fn every_document_is_a_policy() {
             _ => {}
         }
     }
-    let written = Written::of(5, 3);
+    let written = Written::once();
     let shown: Vec<Value> = written.snapshots("end").into_values().collect();
     let mut found = Vec::new();
     shown.iter().for_each(|it| documents(it, &mut found));

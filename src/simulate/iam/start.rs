@@ -9,7 +9,10 @@ use serde_json::json;
 
 use crate::model::Seconds;
 use crate::simulate::actors::broker;
+use crate::simulate::actors::portal;
+use crate::simulate::actors::services;
 use crate::simulate::call::AccountIx;
+use crate::simulate::catalogue::services::HELPERS;
 use crate::simulate::chance::Chance;
 use crate::simulate::iam::Edit;
 use crate::simulate::iam::aws_policy;
@@ -17,6 +20,7 @@ use crate::simulate::iam::census;
 use crate::simulate::iam::documents;
 use crate::simulate::iam::own_policy;
 use crate::simulate::iam::state::State;
+use crate::simulate::organisation::Given;
 use crate::simulate::organisation::MANAGEMENT;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::PERMISSION_SETS;
@@ -24,20 +28,31 @@ use crate::simulate::organisation::VENDOR;
 use crate::simulate::organisation::workloads::Kind;
 use crate::simulate::organisation::workloads::Workload;
 
-/// Service-linked roles: name, service, policy.
-const LINKED: [(&str, &str, &str); 5] = [
+/// Roles of services that nobody sees at work: name, service, policy.
+const LINKED: [(&str, &str, &str); 4] = [
     ("AWSServiceRoleForSupport", "support", "AWSSupportServiceRolePolicy"),
-    ("AWSServiceRoleForTrustedAdvisor", "trustedadvisor", "AWSTrustedAdvisorServiceRolePolicy"),
     ("AWSServiceRoleForSSO", "sso", "AWSSSOServiceRolePolicy"),
     ("AWSServiceRoleForOrganizations", "organizations", "AWSOrganizationsServiceTrustPolicy"),
     ("AWSServiceRoleForAmazonGuardDuty", "guardduty", "AWSGuardDutyServiceRolePolicy"),
 ];
 
-/// Those that only accounts with workloads have.
-const LINKED_TO_WORKLOADS: [(&str, &str, &str); 3] = [
-    ("AWSServiceRoleForAutoScaling", "autoscaling", "AutoScalingServiceRolePolicy"),
-    ("AWSServiceRoleForECS", "ecs", "AmazonECSServiceRolePolicy"),
-    ("AWSServiceRoleForRDS", "rds", "AmazonRDSServiceRolePolicy"),
+/// The policies of the roles that services of [`HELPERS`] take.
+const HELPED: [(&str, &str); 9] = [
+    ("AWSServiceRoleForConfig", "aws-service-role/AWSConfigServiceRolePolicy"),
+    ("AWSServiceRoleForSecurityHub", "aws-service-role/AWSSecurityHubServiceRolePolicy"),
+    ("AWSServiceRoleForAccessAnalyzer", "aws-service-role/AccessAnalyzerServiceRolePolicy"),
+    ("AWSServiceRoleForTrustedAdvisor", "aws-service-role/AWSTrustedAdvisorServiceRolePolicy"),
+    ("AWSServiceRoleForAutoScaling", "aws-service-role/AutoScalingServiceRolePolicy"),
+    (
+        "AWSServiceRoleForElasticLoadBalancing",
+        "aws-service-role/AWSElasticLoadBalancingServiceRolePolicy",
+    ),
+    (
+        "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable",
+        "aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy",
+    ),
+    ("AWSServiceRoleForECS", "aws-service-role/AmazonECSServiceRolePolicy"),
+    ("AWSBackupDefaultServiceRole", "service-role/AWSBackupServiceRolePolicyForBackup"),
 ];
 
 impl<'a> State<'a> {
@@ -78,8 +93,10 @@ impl<'a> State<'a> {
     fn everywhere(&mut self) {
         let org = self.org;
         self.linked(&LINKED);
-        let provider = org.saml_provider(self.account);
-        for set in &PERMISSION_SETS {
+        self.helped();
+        let provider = portal::provider(org, self.account);
+        // The others' roles come with an assignment and go with it.
+        for set in PERMISSION_SETS.iter().filter(|it| it.given != Given::Fleeting) {
             let role = org.reserved_role(self.account, set);
             let attached =
                 set.managed.iter().map(|name| attach(&role, &aws_policy(name))).collect();
@@ -129,6 +146,17 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Makes the roles that services are seen at work with; AWS's own pipelines have all rights.
+    fn helped(&mut self) {
+        let (org, account) = (self.org, self.account);
+        for helper in HELPERS.iter().filter(|it| services::is_at(org, it, account)) {
+            let known = HELPED.iter().find(|(role, _)| *role == helper.role);
+            let arn = aws_policy(known.map_or("AdministratorAccess", |(_, policy)| policy));
+            let trust = documents::trusts_service(helper.service);
+            self.role(helper.role, helper.path, trust, vec![attach(helper.role, &arn)]);
+        }
+    }
+
     fn management(&mut self) {
         let role = broker::ROLE.to_owned();
         let (policy, document) = ("assignments".to_owned(), documents::brokers());
@@ -159,7 +187,7 @@ impl<'a> State<'a> {
 
     fn workloads(&mut self) {
         let (org, id) = (self.org, self.id());
-        self.linked(&LINKED_TO_WORKLOADS);
+        self.linked(&[("AWSServiceRoleForRDS", "rds", "AmazonRDSServiceRolePolicy")]);
         let task = documents::trusts_service("ecs-tasks.amazonaws.com");
         let arn = aws_policy("service-role/AmazonECSTaskExecutionRolePolicy");
         self.role(census::TASK_EXECUTION, "/", task, vec![attach(census::TASK_EXECUTION, &arn)]);
@@ -249,7 +277,7 @@ impl<'a> State<'a> {
         let then = vec![Edit::PutRolePolicy { role, policy, document }];
         self.role(census::VENDOR_ROLE, "/", documents::trusts(&vendor, &condition), then);
         let account = self.org.account(self.account);
-        self.managed(census::OLD_USER_POLICY, |number| documents::uploads(account, number));
+        self.managed(census::OLD_USER_POLICY, |number| documents::fetches(account, number));
         let user = census::OLD_USER.to_owned();
         let edits = [
             Edit::CreateUser { user: user.clone() },

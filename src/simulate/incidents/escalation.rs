@@ -23,6 +23,7 @@ use crate::simulate::incidents::insider::Taken;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::REGIONS;
 use crate::simulate::organisation::people::Calling;
+use crate::simulate::organisation::workloads::Kind;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] =
@@ -48,21 +49,25 @@ static ATTACH_ROLE_POLICY: Incident = Incident {
 
 static PASS_ROLE_LAMBDA: Incident = Incident {
     name: "escalation_pass_role_lambda",
-    what: "An operator makes a function that runs with a stronger role than their own; the function makes that role administrator.",
-    expect: "A person ran code with a stronger role, which then became administrator; the operator or the role is named.",
-    techniques: &["T1098.003", "T1648", "T1548.005"],
+    what: "An operator makes a function that runs with the role of another, and reads with it what they may not read themselves.",
+    expect: "A person passed a role to a function of their own, which reads secrets and data; the operator or the role is named.",
+    techniques: &["T1648", "T1548.005", "T1555.006"],
     days: 1,
     play: pass_role_lambda,
 };
 
 static TRUST_POLICY: Incident = Incident {
     name: "escalation_trust_policy",
-    what: "An operator changes the trust policy of a role so that they may take it, and takes it.",
+    what: "An operator changes the trust policy of a workload's role so that they may take it, and takes it.",
     expect: "A person changed who may take a role and took it; the operator is named.",
     techniques: &["T1098.003", "T1548.005"],
     days: 1,
     play: trust_policy,
 };
+
+/// A function, as it calls itself.
+const FUNCTION: &str =
+    "Boto3/1.38.0 md/Botocore#1.38.0 lang/python#3.13 exec-env/AWS_Lambda_python3.13";
 
 fn operator<'a>(scene: &mut Scene<'a>, at: Seconds, reason: &str) -> Insider<'a> {
     let account = scene.org.production();
@@ -81,20 +86,25 @@ fn everything() -> Value {
     ]})
 }
 
-/// Lets an insider take `ops-automation` and look around with it.
-fn use_automation(scene: &mut Scene<'_>, told: &mut Told, insider: &Insider<'_>, at: Seconds) {
-    let taken =
-        Taken { account: insider.account, role: OPS_AUTOMATION, name: &insider.session.name };
+/// Lets an insider take a role and look around with it.
+fn use_role(
+    scene: &mut Scene<'_>,
+    told: &mut Told,
+    (insider, role): (&Insider<'_>, &str),
+    at: Seconds,
+) {
+    let taken = Taken { account: insider.account, role, name: &insider.session.name };
     let session = insider::take(scene, told, (&insider.by, &taken), at);
     let by = session.caller(&insider.desk, CLI);
+    let about = scene.org.account(insider.account);
     let calls = vec![
         deeds::ask("sts", "GetCallerIdentity"),
-        deeds::ask_for("iam", "ListUsers", json!({"maxItems": 100})),
-        deeds::ask("secretsmanager", "ListSecrets"),
-        deeds::secret(&scene.org.account(insider.account).secrets[1]),
+        deeds::ask_for("secretsmanager", "ListSecrets", json!({"maxResults": 100})),
+        deeds::secret(&about.secrets[1]),
+        deeds::objects(about, &about.buckets[3]),
     ];
     deeds::all_of(scene, told, (&by, insider.account), (Seconds(at.0 + 25), 60), calls);
-    told.aliases.push(workload(scene, insider.account, OPS_AUTOMATION));
+    told.aliases.push(workload(scene, insider.account, role));
 }
 
 fn policy_version(scene: &mut Scene<'_>, at: Seconds) -> Told {
@@ -112,7 +122,7 @@ fn policy_version(scene: &mut Scene<'_>, at: Seconds) -> Told {
         Edit::CreatePolicyVersion { policy: OPS_AUTOMATION.to_owned(), document: everything() };
     let change = Change::of(insider.account, edit);
     told.events.push((next, scene.change(next, &insider.by, change)));
-    use_automation(scene, &mut told, &insider, Seconds(next.0 + 75));
+    use_role(scene, &mut told, (&insider, OPS_AUTOMATION), Seconds(next.0 + 75));
     told
 }
 
@@ -143,14 +153,27 @@ fn attach_role_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
     told
 }
 
+/// Returns the role of a workload of an account: of `service`, or of another of its kind.
+fn role_of<'a>(scene: &Scene<'a>, account: AccountIx, kind: Kind, service: &str) -> &'a str {
+    let workloads = || scene.org.account(account).workloads.iter().filter(|it| it.calls());
+    let alike = workloads().find(|it| it.service == service);
+    let found = alike.or_else(|| workloads().find(|it| it.kind == kind));
+    found.map_or(OPS_AUTOMATION, |it| it.role.as_str())
+}
+
 fn pass_role_lambda(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let insider = operator(scene, at, "Look into the alarms of the last night");
     let account = insider.account;
-    let (id, name) = (&scene.org.account(account).id, "nightly-report-fix");
+    let (about, name) = (scene.org.account(account), "nightly-report-fix");
+    let (id, region) = (&about.id, REGIONS[usize::from(HOME.0)]);
+    let strong = role_of(scene, account, Kind::Function, "invoices");
     let mut told = insider.told();
-    told.aliases.push(workload(scene, account, OPS_AUTOMATION));
-    let region = REGIONS[usize::from(HOME.0)];
-    let role = format!("arn:aws:iam::{id}:role/{OPS_AUTOMATION}");
+    told.aliases.push(workload(scene, account, strong));
+    let role = format!("arn:aws:iam::{id}:role/{strong}");
+    let asked = json!({
+        "functionName": name, "runtime": "python3.13", "role": role, "handler": "index.handler",
+        "code": {}, "timeout": 30, "publish": false,
+    });
     let made = json!({
         "functionName": name, "functionArn": format!("arn:aws:lambda:{region}:{id}:function:{name}"),
         "runtime": "python3.13", "role": role, "handler": "index.handler", "codeSize": 412,
@@ -159,43 +182,39 @@ fn pass_role_lambda(scene: &mut Scene<'_>, at: Seconds) -> Told {
     });
     let calls = vec![
         deeds::ask_for("iam", "ListRoles", json!({"maxItems": 200})),
-        Written::write("lambda", "CreateFunction20150331")
-            .asking(json!({
-                "functionName": name, "runtime": "python3.13", "role": role, "handler": "index.handler",
-                "code": {}, "timeout": 30, "publish": false,
-            }))
-            .answering(made),
+        Written::write("lambda", "CreateFunction20150331").asking(asked).answering(made),
     ];
     let next = deeds::all_of(scene, &mut told, (&insider.by, account), (at, 90), calls);
     // The call that runs it is a data event, which the trail does not select.
     let lambda = Caller::service("lambda.amazonaws.com");
-    let taken = Taken { account, role: OPS_AUTOMATION, name };
+    let taken = Taken { account, role: strong, name };
     let session = insider::take(scene, &mut told, (&lambda, &taken), next);
-    let by = session.caller("198.19.47.9", BOTO);
-    let edit = Edit::AttachRolePolicy {
-        role: OPS_AUTOMATION.to_owned(),
-        arn: aws_policy("AdministratorAccess"),
-    };
-    let next = Seconds(next.0 + 2);
-    told.events.push((next, scene.change(next, &by, Change::of(account, edit))));
-    use_automation(scene, &mut told, &insider, Seconds(next.0 + 140));
-    told.aliases.dedup();
+    let by = session.caller("198.19.47.9", FUNCTION);
+    let mut reads = vec![deeds::secret(&about.secrets[0]), deeds::secret(&about.secrets[1])];
+    reads.push(deeds::objects(about, &about.buckets[3]));
+    for _ in 0..6 {
+        let key = format!("{}/{}", scene.chance.hex(2), scene.chance.hex(16));
+        let bytes = scene.chance.between(20_000, 900_000);
+        reads.push(deeds::object(about, &about.buckets[3], &key, bytes));
+    }
+    deeds::all_of(scene, &mut told, (&by, account), (Seconds(next.0 + 2), 2), reads);
     told
 }
 
 fn trust_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let insider = operator(scene, at, "Restart the search cluster");
+    let role = role_of(scene, insider.account, Kind::Task, "payments");
     let mut told = insider.told();
-    let looks = vec![deeds::ask_for("iam", "GetRole", json!({"roleName": OPS_AUTOMATION}))];
+    let looks = vec![deeds::ask_for("iam", "GetRole", json!({"roleName": role}))];
     let place = (&insider.by, insider.account);
     let next = deeds::all_of(scene, &mut told, place, (at, 50), looks);
     let trust = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"},
         {"Effect": "Allow", "Principal": {"AWS": insider.session.role_arn}, "Action": "sts:AssumeRole"},
     ]});
-    let edit = Edit::UpdateAssumeRolePolicy { role: OPS_AUTOMATION.to_owned(), trust };
+    let edit = Edit::UpdateAssumeRolePolicy { role: role.to_owned(), trust };
     let change = Change::of(insider.account, edit);
     told.events.push((next, scene.change(next, &insider.by, change)));
-    use_automation(scene, &mut told, &insider, Seconds(next.0 + 30));
+    use_role(scene, &mut told, (&insider, role), Seconds(next.0 + 30));
     told
 }

@@ -33,7 +33,7 @@ static SECURITY_GROUP_OPENED: Incident = Incident {
 
 static NEW_EGRESS_VOLUME: Incident = Incident {
     name: "new_egress_volume",
-    what: "A machine that talks to nobody outside sends some 40 GB to an address on the internet within two hours.",
+    what: "A machine that talks to AWS alone sends some 40 GB to an address on the internet within two hours.",
     expect: "A new way out with a large volume; machine and address are named.",
     techniques: &["T1048", "T1030"],
     days: 1,
@@ -77,30 +77,42 @@ enum Begun {
     Outside,
 }
 
-/// Enters both directions of a conversation.
+/// Enters a conversation as the workload's interface tells it, and the NAT gateway's if it goes through that.
 fn talk(scene: &mut Scene<'_>, workload: &Workload, talk: &Talk) {
+    tell(scene, workload, (workload.private, talk.near), talk);
+    if talk.begun == Begun::Outside || workload.is_public() {
+        return;
+    }
+    let about = scene.org.account(workload.account);
+    let Some(gateway) = about.workloads.iter().find(|it| it.kind == Kind::Gateway) else { return };
+    // It takes the conversation on one side and begins it anew on the other.
+    let inner = Talk {
+        begun: Begun::Outside,
+        far: (workload.private, talk.near),
+        in_: talk.out,
+        out: talk.in_,
+        ..*talk
+    };
+    tell(scene, gateway, (gateway.private, talk.far.1), &inner);
+    let port = scene.chance.between(1_024, 65_536) as u16;
+    tell(scene, gateway, (gateway.private, port), talk);
+}
+
+/// Enters both directions of a conversation as the interface of `unit` tells them.
+fn tell(scene: &mut Scene<'_>, unit: &Workload, near: (Ipv4Addr, u16), talk: &Talk) {
     // SYN and FIN of the side that began, SYN-ACK and FIN of the other.
     let (into, out) = match talk.begun {
         Begun::Outside => (3, 19),
         Begun::Inside => (19, 3),
     };
-    let near = (workload.private, talk.near);
     let both = [
         (Direction::Ingress, talk.far, near, talk.in_, into),
         (Direction::Egress, near, talk.far, talk.out, out),
     ];
     for (direction, from, to, (packets, bytes), flags) in both {
-        let flow = Flow {
-            start: talk.at,
-            end: Seconds(talk.at.0 + talk.seconds),
-            direction,
-            from,
-            to,
-            packets,
-            bytes,
-            flags,
-            ..one(workload)
-        };
+        let end = Seconds(talk.at.0 + talk.seconds);
+        let start = talk.at;
+        let flow = Flow { start, end, direction, from, to, packets, bytes, flags, ..one(unit) };
         scene.diary.flow(flow);
     }
 }

@@ -6,12 +6,11 @@ use serde_json::json;
 use crate::model::Seconds;
 use crate::simulate::call::Sort;
 use crate::simulate::call::Written;
-use crate::simulate::caller::UserKey;
 use crate::simulate::diary::Scene;
-use crate::simulate::iam::census;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::deeds;
+use crate::simulate::incidents::insider;
 use crate::simulate::incidents::insider::BOTO;
 use crate::simulate::organisation::Account;
 use crate::simulate::organisation::HOME;
@@ -23,9 +22,9 @@ pub const INCIDENTS: &[&Incident] = &[&BUCKET_RANSOM];
 
 static BUCKET_RANSOM: Incident = Incident {
     name: "bucket_ransom",
-    what: "The key of an old IAM user rewrites the objects of one bucket under a key that only it knows, those of another under a stranger's key, deletes copies and leaves a note.",
-    expect: "Objects were rewritten under foreign keys; the user is named.",
-    techniques: &["T1486", "T1485", "T1490", "T1078.004"],
+    what: "Somebody on a machine rewrites the objects of one bucket under a key that only it knows, those of another under a stranger's key, deletes those of a third and leaves a note.",
+    expect: "Objects were rewritten under foreign keys; the machine's role is named.",
+    techniques: &["T1486", "T1485", "T1490", "T1552.005"],
     days: 1,
     play: bucket_ransom,
 };
@@ -34,21 +33,16 @@ static BUCKET_RANSOM: Incident = Incident {
 const OBJECTS: i64 = 40;
 
 fn bucket_ransom(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let account = scene.org.production();
+    let (machine, session) = insider::instance(scene, "exporter", at);
+    let account = machine.account;
     let about = scene.org.account(account);
-    let owner = UserKey {
-        account: about.id.clone(),
-        name: census::OLD_USER.to_owned(),
-        id: census::user_id(scene.org, account, census::OLD_USER),
-        key: census::old_key(scene.org),
-    };
-    let by = owner.caller("203.0.113.118", BOTO);
+    let by = session.caller(&machine.public.to_string(), BOTO);
     let mut told = Told {
-        identity: format!("user:{}/{}", about.id, census::OLD_USER),
+        identity: format!("workload:{}/role/{}", about.id, machine.role),
         accounts: vec![account],
         ..Told::default()
     };
-    let (orders, invoices, backups) = (&about.buckets[1], &about.buckets[3], &about.buckets[4]);
+    let (orders, exports, invoices) = (&about.buckets[1], &about.buckets[2], &about.buckets[3]);
     let mut calls = vec![deeds::buckets(), versioning_suspended(about, orders)];
     calls.push(deeds::objects(about, orders));
     let stranger = format!(
@@ -71,7 +65,7 @@ fn bucket_ransom(scene: &mut Scene<'_>, at: Seconds) -> Told {
     }
     for nth in 0..OBJECTS / 2 {
         let key = format!("{:02x}/{:016x}", nth * 7, scene.chance.bits() as u64);
-        calls.push(deeds::in_place(about, "DeleteObject", Sort::DataWrite, (backups, &key)));
+        calls.push(deeds::in_place(about, "DeleteObject", Sort::DataWrite, (exports, &key)));
     }
     let note = (orders.as_str(), "HOW_TO_GET_YOUR_DATA_BACK.txt");
     calls.push(deeds::in_place(about, "PutObject", Sort::DataWrite, note));

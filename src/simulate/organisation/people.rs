@@ -122,11 +122,11 @@ fn person(plan: &Plan, accounts: &[Account], ix: usize, count: usize) -> Person 
     let mut theirs = if work.is_empty() { vec![AccountIx(0)] } else { work };
     fastrand_rotate(&mut theirs, chance.below(8));
     theirs.truncate(3);
-    let is_new = ix > 4 && ix % 17 == 0;
+    let is_new = ix > 4 && ix.is_multiple_of(17);
     let joined = if is_new { chance.between(1, plan.days.max(2)) } else { 0 };
     let away_from = chance.between(0, 40);
     let travel_from = chance.between(0, 45);
-    let is_leaving = ix > 4 && ix % 23 == 0 && !is_new;
+    let is_leaving = ix > 4 && ix.is_multiple_of(23) && !is_new;
     let left = if is_leaving { chance.between(2, plan.days.max(3)) } else { i64::MAX };
     Person {
         ix,

@@ -94,7 +94,7 @@ fn caller(scene: &mut Scene<'_>, account: AccountIx, at: Seconds) -> Arc<Caller>
     let taken = Written::read("sts", "AssumeRole")
         .asking(json!({"roleArn": session.role_arn, "roleSessionName": session.name}))
         .answering(json!({
-            "credentials": {"accessKeyId": session.key, "expiration": session.ends.to_string()},
+            "credentials": {"accessKeyId": session.key, "expiration": session.expiration()},
             "assumedRoleUser": {"assumedRoleId": format!("{}:{}", session.role_id, session.name), "arn": session.arn()},
         }));
     scene.call(at, Place { account, region: HOME }, &Caller::service(SERVICE), taken);

@@ -405,3 +405,53 @@ fn the_glass_is_broken_about_once_in_ten_days_and_a_reason_is_given() {
         assert_eq!(message["approvers"], serde_json::json!([]));
     }
 }
+
+#[test]
+fn now_and_then_something_is_denied_or_mistyped_and_the_record_says_so() {
+    let (mut denied, mut mistyped, mut all) = (0, 0, 0);
+    for act in acts(&WORLD) {
+        all += 1;
+        let What::Routine(routine, Some(error)) = &act.call.what else { continue };
+        let mut text = String::new();
+        crate::simulate::record::write(&WORLD.org, act.call, &mut text);
+        let record: Value = serde_json::from_str(&text).unwrap();
+        let message = record["errorMessage"].as_str().unwrap();
+        assert!(!message.contains('$'), "{message}");
+        assert_eq!(record["responseElements"], Value::Null);
+        if !error.message.contains("$arn") {
+            mistyped += 1;
+            continue;
+        }
+        denied += 1;
+        assert!(message.contains(&act.call.by.arn), "{message}");
+        assert!(!message.contains("20150331") && !message.contains("monitoring:"), "{message}");
+        if routine.service == "iam" {
+            assert_eq!(record["requestParameters"], Value::Null, "IAM keeps it to itself");
+        }
+    }
+    for (name, count) in [("denied", denied), ("mistyped", mistyped)] {
+        let share = f64::from(count) / f64::from(all);
+        assert!((0.002..0.012).contains(&share), "{name}: {share}");
+    }
+}
+
+#[test]
+fn some_sign_ins_fail_first_and_no_password_is_tried_often() {
+    let mut outcomes: BTreeMap<(String, String), [i32; 2]> = BTreeMap::new();
+    for call in &WORLD.calls {
+        let What::Written(written) = &call.what else { continue };
+        if written.name != "CredentialVerification" {
+            continue;
+        }
+        let member = |name| written.more.iter().find(|(it, _)| *it == name).map(|(_, it)| it);
+        let outcome = &member("serviceEventDetails").unwrap()["CredentialVerification"];
+        let who = member("additionalEventData").unwrap()["UserName"].to_string();
+        let place = usize::from(outcome == "Failure");
+        outcomes.entry((who, call.at.to_string()[..10].to_owned())).or_default()[place] += 1;
+    }
+    let [right, wrong] =
+        outcomes.values().fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]]);
+    let share = f64::from(wrong) / f64::from(right);
+    assert!((0.01..0.05).contains(&share), "{share}");
+    assert!(outcomes.values().all(|[_, wrong]| *wrong < 4));
+}
