@@ -49,14 +49,14 @@ pub static BUCKETS: Topic = Topic {
 /// Stacks.
 pub static STACKS: Topic = Topic {
     reads: &[
-        read("cloudformation", "DescribeStacks", r#"{"stackName":"shop-checkout"}"#),
-        read("cloudformation", "DescribeStackEvents", r#"{"stackName":"shop-checkout"}"#),
+        read("cloudformation", "DescribeStacks", r#"{"stackName":"services"}"#),
+        read("cloudformation", "DescribeStackEvents", r#"{"stackName":"services"}"#),
         read("cloudformation", "ListStacks", ""),
-        read("cloudformation", "DescribeStackResources", r#"{"stackName":"shop-checkout"}"#),
+        read("cloudformation", "DescribeStackResources", r#"{"stackName":"services"}"#),
         read(
             "cloudformation",
             "DescribeChangeSet",
-            r#"{"stackName":"shop-checkout","changeSetName":"change-$hex"}"#,
+            r#"{"stackName":"services","changeSetName":"change-$hex"}"#,
         ),
     ],
     writes: &[
@@ -64,14 +64,14 @@ pub static STACKS: Topic = Topic {
             "cloudformation",
             "CreateChangeSet",
             (
-                r#"{"stackName":"shop-checkout","changeSetName":"change-$hex","changeSetType":"UPDATE","capabilities":["CAPABILITY_NAMED_IAM"]}"#,
-                r#"{"id":"arn:aws:cloudformation:$region:$account:changeSet/change-$hex/$uuid","stackId":"arn:aws:cloudformation:$region:$account:stack/shop-checkout/$uuid"}"#,
+                r#"{"stackName":"services","changeSetName":"change-$hex","changeSetType":"UPDATE","capabilities":["CAPABILITY_NAMED_IAM"]}"#,
+                r#"{"id":"arn:aws:cloudformation:$region:$account:changeSet/change-$hex/$uuid","stackId":"arn:aws:cloudformation:$region:$account:stack/services/$uuid"}"#,
             ),
         ),
         write(
             "cloudformation",
             "ExecuteChangeSet",
-            (r#"{"stackName":"shop-checkout","changeSetName":"change-$hex"}"#, ""),
+            (r#"{"stackName":"services","changeSetName":"change-$hex"}"#, ""),
         ),
     ],
     typo: &INVALID,

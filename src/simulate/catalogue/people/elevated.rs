@@ -20,8 +20,8 @@ pub static OPERATION: Topic = Topic {
             "ecs",
             "UpdateService",
             (
-                r#"{"cluster":"shop","service":"checkout","forceNewDeployment":true}"#,
-                r#"{"service":{"serviceArn":"arn:aws:ecs:$region:$account:service/shop/checkout","serviceName":"checkout","status":"ACTIVE"}}"#,
+                r#"{"cluster":"shop","service":"orders-api","forceNewDeployment":true}"#,
+                r#"{"service":{"serviceArn":"arn:aws:ecs:$region:$account:service/shop/orders-api","serviceName":"orders-api","status":"ACTIVE"}}"#,
             ),
         ),
         write("ec2", "RebootInstances", (ONE_INSTANCE, r#"{"_return":true}"#)),
@@ -111,24 +111,24 @@ pub static REPAIR: Topic = Topic {
             "rds",
             "CreateDBSnapshot",
             (
-                r#"{"dBInstanceIdentifier":"orders","dBSnapshotIdentifier":"before-$hex"}"#,
-                r#"{"dBSnapshotIdentifier":"before-$hex","dBInstanceIdentifier":"orders","status":"creating"}"#,
+                r#"{"dBInstanceIdentifier":"orders-db","dBSnapshotIdentifier":"before-$hex"}"#,
+                r#"{"dBSnapshotIdentifier":"before-$hex","dBInstanceIdentifier":"orders-db","status":"creating"}"#,
             ),
         ),
         write(
             "rds",
             "ModifyDBInstance",
             (
-                r#"{"dBInstanceIdentifier":"orders","allocatedStorage":400,"applyImmediately":true,"allowMajorVersionUpgrade":false}"#,
-                r#"{"dBInstanceIdentifier":"orders","dBInstanceStatus":"available","pendingModifiedValues":{"allocatedStorage":400}}"#,
+                r#"{"dBInstanceIdentifier":"orders-db","allocatedStorage":400,"applyImmediately":true,"allowMajorVersionUpgrade":false}"#,
+                r#"{"dBInstanceIdentifier":"orders-db","dBInstanceStatus":"available","pendingModifiedValues":{"allocatedStorage":400}}"#,
             ),
         ),
         write(
             "rds",
             "RebootDBInstance",
             (
-                r#"{"dBInstanceIdentifier":"orders","forceFailover":false}"#,
-                r#"{"dBInstanceIdentifier":"orders","dBInstanceStatus":"rebooting"}"#,
+                r#"{"dBInstanceIdentifier":"orders-db","forceFailover":false}"#,
+                r#"{"dBInstanceIdentifier":"orders-db","dBInstanceStatus":"rebooting"}"#,
             ),
         ),
         write(

@@ -40,15 +40,15 @@ pub static FINDINGS: Topic = Topic {
 /// Roles and policies.
 pub static RIGHTS: Topic = Topic {
     reads: &[
-        read("iam", "GetRole", r#"{"roleName":"orders-api"}"#),
-        read("iam", "GetRolePolicy", r#"{"roleName":"orders-api","policyName":"inline"}"#),
+        read("iam", "GetRole", r#"{"roleName":"orders-api-task"}"#),
+        read("iam", "GetRolePolicy", r#"{"roleName":"orders-api-task","policyName":"inline"}"#),
         read("iam", "ListRoles", r#"{"maxItems":1000}"#),
         read(
             "iam",
             "GetPolicyVersion",
             r#"{"policyArn":"arn:aws:iam::$account:policy/shop-deploy","versionId":"v1"}"#,
         ),
-        read("iam", "ListAttachedRolePolicies", r#"{"roleName":"orders-api"}"#),
+        read("iam", "ListAttachedRolePolicies", r#"{"roleName":"orders-api-task"}"#),
         read("iam", "GetServiceLastAccessedDetails", r#"{"jobId":"$uuid"}"#),
     ],
     writes: &[],

@@ -80,31 +80,27 @@ pub static MACHINES: Topic = Topic {
 /// Functions.
 pub static FUNCTIONS: Topic = Topic {
     reads: &[
-        read("lambda", "GetFunction20150331v2", r#"{"functionName":"orders-api"}"#),
+        read("lambda", "GetFunction20150331v2", r#"{"functionName":"order-events"}"#),
         read("lambda", "ListFunctions20150331", r#"{"maxItems":50}"#),
-        read(
-            "lambda",
-            "GetFunctionConfiguration20150331v2",
-            r#"{"functionName":"invoice-mailer"}"#,
-        ),
-        read("lambda", "ListEventSourceMappings20150331", r#"{"functionName":"orders-api"}"#),
-        read("lambda", "ListVersionsByFunction20150331", r#"{"functionName":"image-resizer"}"#),
+        read("lambda", "GetFunctionConfiguration20150331v2", r#"{"functionName":"invoices"}"#),
+        read("lambda", "ListEventSourceMappings20150331", r#"{"functionName":"order-events"}"#),
+        read("lambda", "ListVersionsByFunction20150331", r#"{"functionName":"thumbnails"}"#),
     ],
     writes: &[
         write(
             "lambda",
             "UpdateFunctionConfiguration20150331v2",
             (
-                r#"{"functionName":"orders-api","memorySize":512,"timeout":30}"#,
-                r#"{"functionName":"orders-api","functionArn":"arn:aws:lambda:$region:$account:function:orders-api","memorySize":512,"timeout":30,"revisionId":"$uuid"}"#,
+                r#"{"functionName":"order-events","memorySize":512,"timeout":30}"#,
+                r#"{"functionName":"order-events","functionArn":"arn:aws:lambda:$region:$account:function:order-events","memorySize":512,"timeout":30,"revisionId":"$uuid"}"#,
             ),
         ),
         write(
             "lambda",
             "PublishVersion20150331",
             (
-                r#"{"functionName":"image-resizer"}"#,
-                r#"{"functionName":"image-resizer","functionArn":"arn:aws:lambda:$region:$account:function:image-resizer:7","version":"7"}"#,
+                r#"{"functionName":"thumbnails"}"#,
+                r#"{"functionName":"thumbnails","functionArn":"arn:aws:lambda:$region:$account:function:thumbnails:7","version":"7"}"#,
             ),
         ),
     ],
@@ -117,22 +113,22 @@ pub static LOGS: Topic = Topic {
         read(
             "logs",
             "StartQuery",
-            r#"{"logGroupName":"/aws/lambda/orders-api","startTime":1772409600,"endTime":1772413200,"queryString":"fields @timestamp, @message | sort @timestamp desc | limit 200"}"#,
+            r#"{"logGroupName":"/aws/lambda/order-events","startTime":1772409600,"endTime":1772413200,"queryString":"fields @timestamp, @message | sort @timestamp desc | limit 200"}"#,
         ),
         read("logs", "GetQueryResults", r#"{"queryId":"$uuid"}"#),
         read("logs", "DescribeLogGroups", r#"{"limit":50,"logGroupNamePrefix":"/aws/lambda/"}"#),
         read(
             "logs",
             "DescribeLogStreams",
-            r#"{"logGroupName":"/ecs/checkout","orderBy":"LastEventTime","descending":true}"#,
+            r#"{"logGroupName":"/app/orders-api","orderBy":"LastEventTime","descending":true}"#,
         ),
-        read("logs", "DescribeMetricFilters", r#"{"logGroupName":"/ecs/checkout"}"#),
+        read("logs", "DescribeMetricFilters", r#"{"logGroupName":"/app/orders-api"}"#),
     ],
     writes: &[write(
         "logs",
         "PutMetricFilter",
         (
-            r#"{"logGroupName":"/aws/lambda/orders-api","filterName":"errors","filterPattern":"ERROR","metricTransformations":[{"metricName":"errors","metricNamespace":"orders","metricValue":"1"}]}"#,
+            r#"{"logGroupName":"/aws/lambda/order-events","filterName":"errors","filterPattern":"ERROR","metricTransformations":[{"metricName":"errors","metricNamespace":"orders","metricValue":"1"}]}"#,
             "",
         ),
     )],
@@ -166,28 +162,28 @@ pub static ALARMS: Topic = Topic {
 /// Containers.
 pub static CONTAINERS: Topic = Topic {
     reads: &[
-        read("ecs", "DescribeServices", r#"{"cluster":"shop","services":["checkout"]}"#),
-        read("ecs", "ListTasks", r#"{"cluster":"shop","serviceName":"checkout"}"#),
+        read("ecs", "DescribeServices", r#"{"cluster":"shop","services":["orders-api"]}"#),
+        read("ecs", "ListTasks", r#"{"cluster":"shop","serviceName":"orders-api"}"#),
         read("ecs", "DescribeTasks", r#"{"cluster":"shop","tasks":["$hex$hex$hex$hex"]}"#),
         read("ecs", "DescribeClusters", r#"{"clusters":["shop"]}"#),
-        read("ecs", "DescribeTaskDefinition", r#"{"taskDefinition":"checkout"}"#),
-        read("ecr", "DescribeImages", r#"{"repositoryName":"checkout","maxResults":100}"#),
+        read("ecs", "DescribeTaskDefinition", r#"{"taskDefinition":"orders-api"}"#),
+        read("ecr", "DescribeImages", r#"{"repositoryName":"orders-api","maxResults":100}"#),
     ],
     writes: &[
         write(
             "ecs",
             "UpdateService",
             (
-                r#"{"cluster":"shop","service":"checkout","desiredCount":2}"#,
-                r#"{"service":{"serviceArn":"arn:aws:ecs:$region:$account:service/shop/checkout","serviceName":"checkout","status":"ACTIVE","desiredCount":2}}"#,
+                r#"{"cluster":"shop","service":"orders-api","desiredCount":2}"#,
+                r#"{"service":{"serviceArn":"arn:aws:ecs:$region:$account:service/shop/orders-api","serviceName":"orders-api","status":"ACTIVE","desiredCount":2}}"#,
             ),
         ),
         write(
             "ecs",
             "RegisterTaskDefinition",
             (
-                r#"{"family":"checkout","cpu":"512","memory":"1024","networkMode":"awsvpc"}"#,
-                r#"{"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:$region:$account:task-definition/checkout:41","family":"checkout","revision":41,"status":"ACTIVE"}}"#,
+                r#"{"family":"orders-api","cpu":"512","memory":"1024","networkMode":"awsvpc"}"#,
+                r#"{"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:$region:$account:task-definition/orders-api:41","family":"orders-api","revision":41,"status":"ACTIVE"}}"#,
             ),
         ),
     ],
@@ -197,16 +193,16 @@ pub static CONTAINERS: Topic = Topic {
 /// Databases.
 pub static DATABASES: Topic = Topic {
     reads: &[
-        read("rds", "DescribeDBInstances", r#"{"dBInstanceIdentifier":"orders"}"#),
+        read("rds", "DescribeDBInstances", r#"{"dBInstanceIdentifier":"orders-db"}"#),
         read("rds", "DescribeDBClusters", r#"{"maxRecords":100}"#),
         read("dynamodb", "DescribeTable", r#"{"tableName":"$table"}"#),
         read(
             "rds",
             "DescribeEvents",
-            r#"{"sourceIdentifier":"orders","sourceType":"db-instance"}"#,
+            r#"{"sourceIdentifier":"orders-db","sourceType":"db-instance"}"#,
         ),
         read("dynamodb", "ListTables", r#"{"limit":100}"#),
-        read("rds", "DescribeDBLogFiles", r#"{"dBInstanceIdentifier":"orders"}"#),
+        read("rds", "DescribeDBLogFiles", r#"{"dBInstanceIdentifier":"orders-db"}"#),
     ],
     writes: &[write(
         "dynamodb",
