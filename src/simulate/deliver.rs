@@ -480,6 +480,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_late_of_yesterday_is_put_over_nothing() {
+        let plan = Plan { days: 2, disorder: Disorder::NONE, ..plan() };
+        let org = Organisation::draw(&plan);
+        let (row, asked) = (Row::default(), Asked::default());
+        let mut deliverer = Deliverer::new(&plan, &org, &row, &asked, 1);
+        let mut diary = Diary::new(plan.start);
+        let by = crate::simulate::caller::Caller::service("ec2.amazonaws.com");
+        let place = Place { account: AccountIx(2), region: HOME };
+        for day in 0..2 {
+            let mut scene = Scene::of(&org, &mut diary, "test");
+            let evening = Seconds(org.midnight(1).0 - 1_700);
+            scene.routine(evening, place, &by, &crate::simulate::catalogue::DESCRIBE_INSTANCES);
+            deliverer.deliver(day, diary.take(day)).unwrap();
+        }
+        let written = deliverer.end(diary).unwrap();
+        assert_eq!((written.records, written.files), (2, 2));
+        let row = row.0.into_inner().unwrap();
+        let trail = row.iter().map(|(key, _)| key).filter(|key| key.contains("/CloudTrail/"));
+        let keys: std::collections::BTreeSet<&String> = trail.collect();
+        assert_eq!(keys.len(), 2, "{keys:?}");
+    }
+
+    #[test]
     fn flows_are_left_out_where_the_plan_says_so() {
         let plan = Plan { flows: Flows::LeftOut, ..plan() };
         let org = Organisation::draw(&plan);

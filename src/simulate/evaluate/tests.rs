@@ -205,3 +205,25 @@ fn false_alerts_are_counted_by_the_day_that_was_simulated() {
     assert!((0.4..0.6).contains(&unknown.days), "from midnight to the last: {}", unknown.days);
     assert_eq!(scored(Vec::new(), Vec::new()).totals.false_alerts_per_day.len(), 0);
 }
+
+#[test]
+fn a_signal_about_a_log_file_that_was_taken_away_belongs_to_the_incident() {
+    let key = "AWSLogs/o-example/111122223333/CloudTrail/eu-west-1/2026/03/02/x.json.gz";
+    let objects = vec![key.to_owned()];
+    let taken = || Truth {
+        identity: String::new(),
+        events: Vec::new(),
+        objects: objects.clone(),
+        ..truth("taken")
+    };
+    let about = |object: &str| {
+        let event = json!({"eventSource": "grantwatch", "object": object});
+        alert("a", "log_file_gone", "13:50:00", json!({"event": event, "event_ids": ["signal/1"]}))
+    };
+    for object in [key.to_owned(), format!("s3://trail-bucket/drill/{key}")] {
+        let scores = scored(vec![taken()], vec![about(&object)]);
+        assert_eq!(scores.incidents[0].finding, Finding::Detected, "{object}");
+    }
+    let scores = scored(vec![taken()], vec![about("AWSLogs/other.json.gz")]);
+    assert_eq!(scores.incidents[0].finding, Finding::Missed);
+}
