@@ -51,6 +51,10 @@ impl Simulation {
 
 /// One line of `truth.ndjson`, whichever it is.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and nearly all are incidents"
+)]
 pub enum Line {
     /// What was simulated.
     Simulation(Simulation),
