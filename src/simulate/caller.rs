@@ -56,8 +56,8 @@ impl Caller {
     /// Returns the role session name, or nothing if it is no role's session.
     pub fn session_name(&self) -> &str {
         let principal = self.identity.split_once(r#""principalId":""#).map_or("", |(_, it)| it);
-        let end = principal.find('"').unwrap_or_default();
-        principal[..end].split_once(':').map_or("", |(_, name)| name)
+        let principal = principal.split_once('"').map_or("", |(it, _)| it);
+        principal.split_once(':').map_or("", |(_, name)| name)
     }
 
     /// Returns an AWS service that acts by itself: `lambda.amazonaws.com`.
@@ -223,6 +223,15 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_knows_its_name_and_nobody_else_has_one() {
+        let session = json!({"type": "AssumedRole", "principalId": "AROAEXAMPLE:i-0abc"});
+        assert_eq!(Caller::new(&session, "192.0.2.7", "aws-cli/2").session_name(), "i-0abc");
+        let user = json!({"type": "IAMUser", "principalId": "AIDAEXAMPLE", "userName": "a:b"});
+        assert_eq!(Caller::new(&user, "192.0.2.7", "aws-cli/2").session_name(), "");
+        assert_eq!(Caller::service("lambda.amazonaws.com").session_name(), "");
+    }
 
     #[test]
     fn every_caller_is_labelled() {

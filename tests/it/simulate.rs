@@ -300,7 +300,16 @@ fn a_bucket_gets_the_bytes_of_the_folder() {
         let name = key.strip_prefix("drill/one/").unwrap_or_else(|| panic!("{key}")).to_owned();
         found.insert(name, bucket.get(&key));
     }
-    assert_same(&found, &files(&house.path("drill")));
+    let mut here = files(&house.path("drill"));
+    // Digests name the bucket, and so does what is signed.
+    let is_digest =
+        |name: &str| name.contains("/CloudTrail-Digest/") || name == "digest-signatures.ndjson";
+    for files in [&mut found, &mut here] {
+        let all = files.len();
+        files.retain(|name, _| !is_digest(name));
+        assert!(files.len() < all, "no digests");
+    }
+    assert_same(&found, &here);
     // What is there already is not mixed with something else.
     let said = String::from_utf8(run(&house, &asked, 1).stderr).unwrap();
     assert!(said.contains("is not empty; --force"), "{said}");

@@ -4,6 +4,7 @@
 //! everything that follows from what it does, also what services and the broker do because of it.
 
 pub mod broker;
+pub mod crossing;
 pub mod grants;
 pub mod legacy;
 pub mod network;

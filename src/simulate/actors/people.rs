@@ -7,7 +7,7 @@
 mod comings;
 mod desk;
 mod emergency;
-mod habits;
+pub mod habits;
 mod hours;
 #[cfg(test)]
 mod tests;
@@ -74,6 +74,25 @@ impl People {
             calls: (mean * person.weight).min(MOST_CALLS),
         });
         Self { disorder: plan.disorder, lives: lives.collect(), ledger: Ledger::default() }
+    }
+}
+
+impl Life {
+    /// Returns the life of one person, for whoever plays them outside of a usual day.
+    pub fn of(org: &Organisation, person: &Arc<Person>) -> Self {
+        Self { person: Arc::clone(person), habits: Habits::of(org, person), calls: 0.0 }
+    }
+
+    /// Returns the address they have on `day`: at work if they work then, else where they sleep.
+    pub fn address(&self, org: &Organisation, day: i64) -> String {
+        hours::shift(org, self, day).map_or_else(|| hours::bed(self, day), |shift| shift.address)
+    }
+
+    /// Does some `calls` of everyday work from where they sleep on `day`, from `at` on: as they always do it.
+    pub fn work_at_home(&self, scene: &mut Scene<'_>, (day, at): (i64, Seconds), calls: usize) {
+        let bed = hours::bed(self, day);
+        let favourite = &self.habits.seats[0];
+        Desk::at(self, &bed).work(scene, at, &Work::Usual(favourite), calls);
     }
 }
 

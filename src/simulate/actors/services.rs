@@ -48,9 +48,10 @@ impl Services {
 impl Actor for Services {
     fn live(&mut self, org: &Organisation, diary: &mut Diary, day: i64) {
         let accounts = (0..org.accounts.len() as u16).map(AccountIx);
+        let with_work = org.workload_accounts();
         for account in accounts {
             for (nth, helper) in HELPERS.iter().enumerate() {
-                if is_at(org, helper, account) {
+                if is_at(helper, account, &with_work) {
                     let purpose = format!("service/{}/{nth}/{day}", account.0);
                     self.help(&mut Scene::of(org, diary, &purpose), helper, account, day);
                 }
@@ -62,11 +63,11 @@ impl Actor for Services {
     }
 }
 
-/// Returns whether `helper` works in `account`.
-pub fn is_at(org: &Organisation, helper: &Helper, account: AccountIx) -> bool {
+/// Returns whether `helper` works in `account`, where the accounts `with_work` have workloads.
+pub fn is_at(helper: &Helper, account: AccountIx, with_work: &[AccountIx]) -> bool {
     match helper.place {
         Where::Everywhere => true,
-        Where::Workloads => org.workload_accounts().contains(&account),
+        Where::Workloads => with_work.contains(&account),
         Where::Members => account != MANAGEMENT,
     }
 }

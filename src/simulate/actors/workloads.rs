@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::model::Seconds;
 use crate::simulate::Plan;
 use crate::simulate::actors::Actor;
+use crate::simulate::actors::crossing;
 use crate::simulate::actors::renewal;
 use crate::simulate::actors::renewal::Taking;
 use crate::simulate::call::Place;
@@ -147,6 +148,12 @@ impl Machine {
         }
         if workload.service == "metrics-rollup" {
             self.stumble(scene, workload, midnight);
+        }
+        if let (crossing::SERVICE, Rhythm::Nightly(hour)) = (&*workload.service, workload.rhythm)
+            && workload.account == scene.org.production()
+        {
+            let at = Seconds(midnight.0 + hour * 3_600 + scene.chance.between(600, 900));
+            crossing::cross(scene, (workload, &self.seat(at).plain), at);
         }
         let share = share_of(workload.rhythm, midnight);
         let good_day = 0.85 + 0.3 * scene.chance.share();

@@ -159,9 +159,6 @@ pub static DESCRIBE_ALARMS: Routine =
 /// Asks what to trace.
 pub static GET_SAMPLING_RULES: Routine = read("xray", "GetSamplingRules", r#"{"nextToken":""}"#);
 
-/// Signs in to the registry of images.
-pub static GET_AUTHORIZATION_TOKEN: Routine = read("ecr", "GetAuthorizationToken", "");
-
 /// Starts a query.
 pub static START_QUERY: Routine = write(
     "athena",

@@ -149,7 +149,8 @@ impl<'a> State<'a> {
     /// Makes the roles that services are seen at work with; AWS's own pipelines have all rights.
     fn helped(&mut self) {
         let (org, account) = (self.org, self.account);
-        for helper in HELPERS.iter().filter(|it| services::is_at(org, it, account)) {
+        let with_work = org.workload_accounts();
+        for helper in HELPERS.iter().filter(|it| services::is_at(it, account, &with_work)) {
             let known = HELPED.iter().find(|(role, _)| *role == helper.role);
             let arn = policy_of_aws(known.map_or("AdministratorAccess", |(_, policy)| policy));
             let trust = documents::trusts_service(helper.service);

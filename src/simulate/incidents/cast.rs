@@ -6,6 +6,7 @@
 use crate::model::Seconds;
 use crate::simulate::actors::broker;
 use crate::simulate::actors::broker::Grant;
+use crate::simulate::actors::people::Life;
 use crate::simulate::actors::portal;
 use crate::simulate::call::AccountIx;
 use crate::simulate::call::EventId;
@@ -19,21 +20,39 @@ use crate::simulate::organisation::people::Person;
 /// The busiest people: incidents take one of them, so that there is honest work around them.
 const BUSIEST: usize = 24;
 
-/// Returns somebody of one of `callings` who is there at `at` and at work at that hour; whoever comes nearest to it if
-/// there is nobody.
+/// Returns somebody of one of `callings`, who is there at `at` and at work at that hour as far as anybody is.
+///
+/// What they are employed for counts most. People ask the broker for some permission sets and never for others
+/// (developers for `Operator`, never for `Admin`), so that an incident can be sure that no honest grant covers it.
 pub(super) fn somebody<'a>(scene: &mut Scene<'a>, at: Seconds, callings: &[Calling]) -> &'a Person {
     let org = scene.org;
     let day = day_of(org, at);
     let fits = |person: &Person| {
         let hour = local_hour(person, at);
         let does = u8::from(callings.contains(&person.calling));
-        4 * u8::from(person.is_there(day)) + 2 * does + u8::from((9..17).contains(&hour))
+        4 * does + 2 * u8::from(person.is_there(day)) + u8::from((9..17).contains(&hour))
     };
     let busiest = org.people.len().min(BUSIEST);
     let best = org.people[..busiest].iter().map(|person| fits(person)).max().unwrap_or_default();
     let candidates: Vec<&'a Person> =
         org.people[..busiest].iter().map(AsRef::as_ref).filter(|it| fits(it) == best).collect();
     candidates[scene.chance.below(candidates.len())]
+}
+
+/// Returns what `person` usually does.
+pub(super) fn life(org: &Organisation, person: &Person) -> Life {
+    Life::of(org, &org.people[person.ix])
+}
+
+/// Returns the account and the permission set that `person` works with most.
+pub(super) fn seat(org: &Organisation, person: &Person) -> (AccountIx, &'static PermissionSet) {
+    let seat = &life(org, person).habits.seats[0];
+    (seat.account, seat.set)
+}
+
+/// Returns the command line of `person`, as it calls itself.
+pub(super) fn program(org: &Organisation, person: &Person) -> &'static str {
+    life(org, person).habits.program
 }
 
 /// Returns how the portal's own records name `person` until a sign-in has told who it is: by the user id alone.
@@ -51,14 +70,9 @@ pub(super) fn local_hour(person: &Person, at: Seconds) -> i64 {
     (at.0 + person.office.offset * 3_600).rem_euclid(86_400) / 3_600
 }
 
-/// Returns the address of `person` at work: the office's network, or wherever they travel.
+/// Returns the address that `person` has on the day of `at`: at work, or where they sleep if they do not work then.
 pub(super) fn desk(org: &Organisation, person: &Person, at: Seconds) -> String {
-    let (from, until, network) = &person.travel;
-    let network = match (*from..*until).contains(&day_of(org, at)) {
-        true => network.as_str(),
-        false => person.office.network,
-    };
-    format!("{network}.{}", 20 + person.ix % 200)
+    life(org, person).address(org, day_of(org, at))
 }
 
 /// Signs `person` in at work and takes the role of `set`; the session begins at `at`, the sign-in a minute earlier.

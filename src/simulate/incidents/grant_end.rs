@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::model::Seconds;
 use crate::simulate::actors::broker;
 use crate::simulate::actors::portal;
-use crate::simulate::actors::portal::CLI;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
@@ -17,7 +16,6 @@ use crate::simulate::incidents::deeds;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::MANAGEMENT;
 use crate::simulate::organisation::people::Calling;
-use crate::simulate::organisation::people::Person;
 use crate::simulate::organisation::permission_set;
 
 /// The incidents of this file.
@@ -55,14 +53,14 @@ static GRANT_CUT_SHORT: Incident = Incident {
 
 fn grant_residue(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Operator]);
-    let (account, set) = (person.accounts[0], permission_set("Operator"));
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let (account, set) = (person.accounts[0], permission_set("Admin"));
     let window = (Seconds(at.0 - 2_700), Seconds(at.0 + 4_500));
     let grant =
         cast::grant(scene, person, (account, set), window, "Replace a certificate of the proxy");
     cast::give(scene, &grant);
     let session = cast::at_work(scene, person, (account, set), Seconds(window.0.0 + 300));
-    let by = session.caller(&cast::desk(org, person, window.0), CLI);
+    let by = session.caller(&cast::desk(org, person, window.0), cast::program(org, person));
     let covered = vec![
         deeds::ask("acm", "ListCertificates"),
         deeds::ask("elasticloadbalancing", "DescribeLoadBalancers"),
@@ -100,7 +98,7 @@ fn broker_identity(scene: &Scene<'_>) -> String {
 fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Operator]);
-    let colleague: &Person = &org.people[person.approver];
+    let colleague = cast::somebody(scene, at, &[Calling::Developer]);
     let (target, admin) = (org.production(), permission_set("Admin"));
     // They are an administrator for good reason: a grant for Identity Center itself.
     let window = (Seconds(at.0 - 1_800), Seconds(at.0 + 5_400));
@@ -114,7 +112,7 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
     cast::give(scene, &grant);
     let session = cast::at_work(scene, person, (MANAGEMENT, admin), Seconds(window.0.0 + 200));
     cast::end(scene, &grant);
-    let by = session.caller(&cast::desk(org, person, at), CLI);
+    let by = session.caller(&cast::desk(org, person, at), cast::program(org, person));
     let mut told = Told {
         identity: person.identity(),
         aliases: vec![colleague.identity(), cast::by_user_id(colleague)],
@@ -135,15 +133,15 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
         deeds::secret(&about.secrets[1]),
         deeds::database_password(&deeds::database(about, 1)),
     ];
-    let by = session.caller(&desk, CLI);
+    let by = session.caller(&desk, cast::program(org, colleague));
     deeds::all_of(scene, &mut told, (&by, target), (Seconds(goes_in.0 + 45), 80), calls);
     told
 }
 
 fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Operator]);
-    let (account, set) = (person.accounts[0], permission_set("Operator"));
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let (account, set) = (person.accounts[0], permission_set("Admin"));
     let first = (Seconds(at.0 - 3_600), at);
     let second = (Seconds(at.0 - 1_200), Seconds(at.0 + 7_200));
     let first = cast::grant(scene, person, (account, set), first, "Look into slow orders");
@@ -151,7 +149,7 @@ fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
     cast::give(scene, &first);
     let session = cast::at_work(scene, person, (account, set), Seconds(first.from.0 + 180));
     let desk = cast::desk(org, person, at);
-    let by = session.caller(&desk, CLI);
+    let by = session.caller(&desk, cast::program(org, person));
     let covered = vec![
         deeds::ask("cloudwatch", "DescribeAlarms"),
         deeds::ask("rds", "DescribeDBInstances"),

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::model::Seconds;
 use crate::simulate::actors::portal;
-use crate::simulate::actors::portal::CLI;
 use crate::simulate::call::AccountIx;
 use crate::simulate::call::Written;
 use crate::simulate::diary::Scene;
@@ -71,7 +70,7 @@ fn maintenance(scene: &mut Scene<'_>, account: AccountIx) -> Vec<Written> {
 }
 
 fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody(scene, at, &[Calling::Operator, Calling::Developer]);
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
     let account = person.accounts[0];
     let desk = cast::desk(scene.org, person, at);
     // That they take this role at all is the first that can be seen.
@@ -85,7 +84,7 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
         events: taken,
         ..Told::default()
     };
-    let by = session.caller(&desk, CLI);
+    let by = session.caller(&desk, cast::program(scene.org, person));
     let calls = maintenance(scene, account);
     let next = deeds::all_of(scene, &mut told, (&by, account), (Seconds(at.0 + 70), 150), calls);
     let bucket = &scene.org.account(account).buckets[1];
@@ -99,7 +98,7 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
 }
 
 fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody(scene, at, &[Calling::Operator]);
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
     let account = person.accounts[0];
     let what = (account, permission_set("Admin"));
     let over = Seconds(at.0 - 720);
@@ -107,7 +106,8 @@ fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let grant = cast::grant(scene, person, what, window, "Rotate the passwords of the databases");
     cast::give(scene, &grant);
     let session = cast::at_work(scene, person, what, Seconds(window.0.0 + 240));
-    let by = session.caller(&cast::desk(scene.org, person, window.0), CLI);
+    let by =
+        session.caller(&cast::desk(scene.org, person, window.0), cast::program(scene.org, person));
     // What is done in time is covered: honest work.
     let about = scene.org.account(account);
     let mut covered = Told::default();
@@ -131,12 +131,11 @@ fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
 fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Operator]);
-    let (account, operator) = (person.accounts[0], permission_set("Operator"));
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let (account, admin) = (person.accounts[0], permission_set("Admin"));
     let about = org.account(account);
     let window = (Seconds(at.0 - 1_500), Seconds(at.0 + 5_700));
-    let grant =
-        cast::grant(scene, person, (account, operator), window, "Restart the orders database");
+    let grant = cast::grant(scene, person, (account, admin), window, "Restart the orders database");
     cast::give(scene, &grant);
     let (granted, other) = (deeds::database(about, 0), deeds::database(about, 1));
     let region = REGIONS[usize::from(HOME.0)];
@@ -148,11 +147,11 @@ fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let desk = cast::desk(org, person, at);
     let portal = portal::sign_in(scene, person, Seconds(at.0 - 1_300), &desk);
     let take = |scene: &mut Scene<'_>, account, at| {
-        let taking = (person, account, operator);
+        let taking = (person, account, admin);
         scene.noting(|scene| portal::take_role(scene, &portal, taking, at))
     };
     let (session, _) = take(scene, account, Seconds(at.0 - 1_280));
-    let by = session.caller(&desk, CLI);
+    let by = session.caller(&desk, cast::program(scene.org, person));
     let asked_for = vec![deeds::database_restart(&granted)];
     let mut covered = Told::default();
     deeds::all_of(scene, &mut covered, (&by, account), (Seconds(at.0 - 600), 60), asked_for);
@@ -174,7 +173,7 @@ fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
         let (session, taken) = take(scene, next_door, next);
         told.events.extend(taken);
         told.accounts.push(next_door);
-        let by = session.caller(&desk, CLI);
+        let by = session.caller(&desk, cast::program(scene.org, person));
         let there = vec![deeds::database_restart(&deeds::database(org.account(next_door), 0))];
         deeds::all_of(scene, &mut told, (&by, next_door), (Seconds(next.0 + 90), 60), there);
     }

@@ -1,12 +1,8 @@
 //! Work that is allowed and still unlike whoever does it: at other hours, on other things, little by little.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use crate::model::Seconds;
-use crate::simulate::actors::portal;
-use crate::simulate::actors::portal::CLI;
 use crate::simulate::call::AccountIx;
 use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
@@ -25,11 +21,12 @@ use crate::simulate::organisation::Account;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::VENDOR;
 use crate::simulate::organisation::people::Calling;
-use crate::simulate::organisation::people::Person;
-use crate::simulate::organisation::permission_set;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&INSIDER_ODD_HOURS, &VENDOR_BEYOND_SCOPE, &SLOW_DRIP];
+
+/// The calls of the insider's night: a quarter of an hour to an hour of work.
+const NIGHT_CALLS: usize = 40;
 
 static INSIDER_ODD_HOURS: Incident = Incident {
     name: "insider_odd_hours",
@@ -61,7 +58,7 @@ static SLOW_DRIP: Incident = Incident {
 fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let account = person.accounts[0];
+    let (account, _) = cast::seat(org, person);
     // At night already, or half past one of the next: late enough for whoever works late.
     let since_midnight = (at.0 + person.office.offset * 3_600).rem_euclid(86_400);
     let wait = match since_midnight {
@@ -69,52 +66,16 @@ fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
         _ => (5_400 - since_midnight).rem_euclid(86_400) + scene.chance.between(0, 2_400),
     };
     let begins = Seconds(at.0 + wait);
-    let home = format!("{}.{}", person.home, 10 + person.ix % 240);
-    let mut told = Told {
+    let day = cast::day_of(org, begins);
+    let life = cast::life(org, person);
+    let ((), events) = scene.noting(|scene| life.work_at_home(scene, (day, begins), NIGHT_CALLS));
+    Told {
         identity: person.identity(),
         aliases: vec![cast::by_user_id(person)],
         accounts: vec![account],
+        events,
         ..Told::default()
-    };
-    let what = (account, permission_set("Developer"));
-    let (session, came_in) =
-        scene.noting(|scene| cast::signed_in(scene, (person, &home), what, Seconds(begins.0 + 61)));
-    told.events.extend(came_in);
-    let by = session.caller(&home, CLI);
-    let calls = usual_work(scene, org.account(account));
-    deeds::all_of(scene, &mut told, (&by, account), (Seconds(begins.0 + 95), 110), calls);
-    told
-}
-
-/// Returns an hour of what developers do all day.
-fn usual_work(scene: &mut Scene<'_>, account: &Account) -> Vec<Written> {
-    let (secrets, buckets) = (&account.secrets, &account.buckets);
-    let function = account.workloads.iter().find(|it| it.role.ends_with("-function"));
-    let function = function.map_or_else(|| "orders-api".to_owned(), |it| it.id.clone());
-    let group = format!("/aws/lambda/{function}");
-    let mut calls = Vec::new();
-    for _ in 0..4 {
-        let key = format!("exports/{}.csv", scene.chance.hex(8));
-        calls.push(deeds::ask_for(
-            "ec2",
-            "DescribeInstances",
-            json!({"instancesSet": {}, "filterSet": {}}),
-        ));
-        calls.push(deeds::ask_for(
-            "logs",
-            "DescribeLogGroups",
-            json!({"logGroupNamePrefix": group}),
-        ));
-        calls.push(deeds::ask_for("logs", "FilterLogEvents", json!({"logGroupName": group})));
-        calls.push(deeds::ask_for(
-            "lambda",
-            "GetFunction20150331v2",
-            json!({"functionName": function}),
-        ));
-        calls.push(deeds::secret(scene.chance.pick::<String>(&secrets[..2])));
-        calls.push(deeds::object(account, &buckets[0], &key, 48_211));
     }
-    calls
 }
 
 fn vendor_beyond_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
@@ -208,8 +169,9 @@ fn vendor_session(
 
 fn slow_drip(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Analyst, Calling::Developer]);
-    let mut told = Told { identity: person.identity(), ..Told::default() };
+    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let (account, set) = cast::seat(org, person);
+    let mut told = Told { identity: person.identity(), accounts: vec![account], ..Told::default() };
     let mut nth = 0;
     for day in 0..SLOW_DRIP.days {
         let comes = Seconds(at.0 + day * 86_400 + scene.chance.between(0, 2 * 3_600));
@@ -218,30 +180,15 @@ fn slow_drip(scene: &mut Scene<'_>, at: Seconds) -> Told {
         if day > 0 && (is_weekend || is_away) {
             continue;
         }
-        let account = person.accounts[nth % person.accounts.len()];
-        if !told.accounts.contains(&account) {
-            told.accounts.push(account);
-        }
-        let by = ordinary_session(scene, person, (account, comes));
+        // They come to work as every day.
+        let session = cast::at_work(scene, person, (account, set), comes);
+        let by = session.caller(&cast::desk(org, person, comes), cast::program(org, person));
         let calls = drops(scene, org.account(account), nth);
         let begins = Seconds(comes.0 + scene.chance.between(600, 1_800));
         deeds::all_of(scene, &mut told, (&by, account), (begins, 2_400), calls);
         nth += 1;
     }
     told
-}
-
-/// Lets `person` come to work as every day.
-fn ordinary_session(
-    scene: &mut Scene<'_>,
-    person: &Person,
-    (account, at): (AccountIx, Seconds),
-) -> Arc<Caller> {
-    let desk = cast::desk(scene.org, person, at);
-    let portal = portal::sign_in(scene, person, Seconds(at.0 - 60), &desk);
-    let taking = (person, account, permission_set("Developer"));
-    let session = portal::take_role(scene, &portal, taking, at);
-    session.caller(&desk, CLI)
 }
 
 /// Returns what is read on the `nth` day: two or three things, none of them twice.

@@ -303,3 +303,73 @@ fn beaconing(scene: &mut Scene<'_>, at: Seconds) -> Told {
         ..Told::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::simulate::diary::Diary;
+    use crate::simulate::organisation::Organisation;
+    use crate::simulate::organisation::workloads;
+
+    fn flows_of(incident: &Incident) -> (Organisation, Vec<Flow>, Vec<String>) {
+        let plan = workloads::tests::plan();
+        let org = Organisation::draw(&plan);
+        let mut diary = Diary::new(plan.start);
+        incident.happen(&org, &mut diary, Seconds(plan.start.0 + 2 * 86_400 + 36_000));
+        let truth = diary.truths.pop().unwrap();
+        (org, diary.take(i64::MAX - 1).flows, truth.addresses)
+    }
+
+    #[test]
+    fn every_address_of_the_truth_is_a_strangers_and_in_the_flows() {
+        for incident in INCIDENTS {
+            let (org, flows, addresses) = flows_of(incident);
+            let seen: BTreeSet<String> =
+                flows.iter().flat_map(|it| [it.from.0, it.to.0]).map(|it| it.to_string()).collect();
+            let ours: BTreeSet<String> = org
+                .accounts
+                .iter()
+                .flat_map(|account| &account.workloads)
+                .flat_map(|it| [it.private, it.public])
+                .map(|it| it.to_string())
+                .collect();
+            assert!(!addresses.is_empty(), "{}", incident.name);
+            for address in addresses {
+                assert!(seen.contains(&address), "{}: {address}", incident.name);
+                assert!(!ours.contains(&address), "{}: {address} is ours", incident.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_leaves_through_the_gateway_is_told_by_both_interfaces() {
+        for (incident, least) in [(&NEW_EGRESS_VOLUME, 30_000_000_000), (&BEACONING, 300_000)] {
+            let (_, flows, addresses) = flows_of(incident);
+            let mut sent: std::collections::BTreeMap<&str, u64> = Default::default();
+            for flow in &flows {
+                if addresses.contains(&flow.to.0.to_string()) {
+                    *sent.entry(&flow.interface).or_default() += flow.bytes;
+                }
+            }
+            let inside = flows.iter().filter(|it| it.to.0.is_private() && it.from.0.is_private());
+            assert!(inside.count() > 0, "{}: between machine and gateway", incident.name);
+            let bytes: Vec<u64> = sent.values().copied().collect();
+            let &[one, other] = bytes.as_slice() else { panic!("{sent:?}") };
+            assert_eq!(one, other, "{}", incident.name);
+            assert!(one > least, "{}: {one}", incident.name);
+        }
+    }
+
+    #[test]
+    fn a_scan_finds_each_of_ours_and_is_let_in_nowhere() {
+        let (_, flows, _) = flows_of(&INTERNAL_SCAN);
+        let into: Vec<&Flow> =
+            flows.iter().filter(|it| it.direction == Direction::Ingress).collect();
+        assert!(into.len() >= PORTS.len() * 5, "{}", into.len());
+        assert!(into.iter().all(|it| it.action == Action::Reject));
+        let targets: BTreeSet<Ipv4Addr> = flows.iter().map(|it| it.to.0).collect();
+        assert!(targets.len() > 400, "{}", targets.len());
+    }
+}

@@ -22,7 +22,6 @@ use crate::simulate::incidents::cast;
 use crate::simulate::incidents::deeds;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::people::Calling;
-use crate::simulate::organisation::permission_set;
 use crate::simulate::organisation::workloads::Kind;
 use crate::simulate::organisation::workloads::Workload;
 
@@ -50,16 +49,12 @@ static INSTANCE_CREDENTIALS_OUTSIDE: Incident = Incident {
 fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let account = person.accounts[0];
+    let (account, set) = cast::seat(org, person);
     let desk = cast::desk(org, person, at);
     let signed_in = Seconds(at.0 - 1_800);
     let portal = portal::sign_in(scene, person, signed_in, &desk);
-    let session = portal::take_role(
-        scene,
-        &portal,
-        (person, account, permission_set("Developer")),
-        Seconds(signed_in.0 + 20),
-    );
+    let session =
+        portal::take_role(scene, &portal, (person, account, set), Seconds(signed_in.0 + 20));
     let thief = session.caller(
         "203.0.113.66",
         "Boto3/1.38.0 md/Botocore#1.38.0 os/linux#6.12.13-kali lang/python#3.13.2",
@@ -73,7 +68,7 @@ fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
         told.events.push((moment, scene.routine(moment, place, &thief, routine)));
     }
     // Before, meanwhile and afterwards, the person works on.
-    let by = session.caller(&desk, portal::CLI);
+    let by = session.caller(&desk, cast::program(org, person));
     for nth in 0..14 {
         let moment = Seconds(at.0 - 1_500 + nth * 180 + scene.chance.between(0, 120));
         let routine = &catalogue::DESCRIBE_INSTANCES;
