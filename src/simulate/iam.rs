@@ -10,10 +10,10 @@ pub mod census;
 pub mod documents;
 pub mod edits;
 mod managed;
-#[cfg(test)]
-mod replay;
 mod start;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod told;
 
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub struct Change {
 ///
 /// Names are without path and name what is there: see `census.rs` for what every account begins with. Documents are policy
 /// documents as JSON. `policy` beside a document is the name of an inline policy; in the edits of managed policies it is
-/// the name of one of the account's own; `arn` is the ARN of a managed policy, of AWS's ([`aws_policy`]) or the
+/// the name of one of the account's own; `arn` is the ARN of a managed policy, of AWS's ([`policy_of_aws`]) or the
 /// account's ([`own_policy`]). Versions are `v1`, `v2` and so on: IAM counts them by itself and never again uses
 /// one, so [`Edit::CreatePolicyVersion`] does not name its own; it becomes the default. Whoever creates a sixth version
 /// must delete one before, as IAM allows five. Only pipelines write versions of the services'
@@ -214,7 +214,7 @@ impl Change {
 }
 
 /// Returns the ARN of a policy that AWS manages: `ReadOnlyAccess`, `job-function/Billing`.
-pub fn aws_policy(name: &str) -> String {
+pub fn policy_of_aws(name: &str) -> String {
     format!("arn:aws:iam::aws:policy/{name}")
 }
 

@@ -15,10 +15,10 @@ use crate::simulate::call::AccountIx;
 use crate::simulate::catalogue::services::HELPERS;
 use crate::simulate::chance::Chance;
 use crate::simulate::iam::Edit;
-use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census;
 use crate::simulate::iam::documents;
 use crate::simulate::iam::own_policy;
+use crate::simulate::iam::policy_of_aws;
 use crate::simulate::iam::state::State;
 use crate::simulate::organisation::Given;
 use crate::simulate::organisation::MANAGEMENT;
@@ -99,12 +99,12 @@ impl<'a> State<'a> {
         for set in PERMISSION_SETS.iter().filter(|it| it.given != Given::Fleeting) {
             let role = org.reserved_role(self.account, set);
             let attached =
-                set.managed.iter().map(|name| attach(&role, &aws_policy(name))).collect();
+                set.managed.iter().map(|name| attach(&role, &policy_of_aws(name))).collect();
             let trust = documents::trusts_identity_center(&provider);
             self.role(&role, &org.reserved_path(), trust, attached);
         }
         let group = census::ADMINISTRATORS.to_owned();
-        let arn = aws_policy("AdministratorAccess");
+        let arn = policy_of_aws("AdministratorAccess");
         let administrators =
             [Edit::CreateGroup { group: group.clone() }, Edit::AttachGroupPolicy { group, arn }];
         self.before(census::ADMINISTRATORS, administrators);
@@ -112,12 +112,12 @@ impl<'a> State<'a> {
         let of_us = json!({"StringEquals": {"aws:PrincipalOrgID": org.id}});
         if self.account != org.security() {
             let trust = documents::trusts(&root(org.security()), &of_us);
-            let then = vec![attach("security-audit", &aws_policy("SecurityAudit"))];
+            let then = vec![attach("security-audit", &policy_of_aws("SecurityAudit"))];
             self.role("security-audit", "/", trust, then);
         }
         if self.account != MANAGEMENT {
             let name = "OrganizationAccountAccessRole";
-            let then = vec![attach(name, &aws_policy("AdministratorAccess"))];
+            let then = vec![attach(name, &policy_of_aws("AdministratorAccess"))];
             self.role(name, "/", documents::trusts(&root(MANAGEMENT), &Value::Null), then);
         }
         let trust = documents::trusts_service("cloudformation.amazonaws.com");
@@ -135,7 +135,7 @@ impl<'a> State<'a> {
     fn linked(&mut self, linked: &[(&str, &str, &str)]) {
         for (role, service, policy) in linked {
             let principal = format!("{service}.amazonaws.com");
-            let arn = aws_policy(&format!("aws-service-role/{policy}"));
+            let arn = policy_of_aws(&format!("aws-service-role/{policy}"));
             let trust = documents::trusts_service(&principal);
             self.role(
                 role,
@@ -152,7 +152,7 @@ impl<'a> State<'a> {
         let with_work = org.workload_accounts();
         for helper in HELPERS.iter().filter(|it| services::is_at(it, account, &with_work)) {
             let known = HELPED.iter().find(|(role, _)| *role == helper.role);
-            let arn = aws_policy(known.map_or("AdministratorAccess", |(_, policy)| policy));
+            let arn = policy_of_aws(known.map_or("AdministratorAccess", |(_, policy)| policy));
             let trust = documents::trusts_service(helper.service);
             self.role(helper.role, helper.path, trust, vec![attach(helper.role, &arn)]);
         }
@@ -161,7 +161,7 @@ impl<'a> State<'a> {
     fn management(&mut self) {
         let role = broker::ROLE.to_owned();
         let (policy, document) = ("assignments".to_owned(), documents::brokers());
-        let basic = attach(&role, &aws_policy("service-role/AWSLambdaBasicExecutionRole"));
+        let basic = attach(&role, &policy_of_aws("service-role/AWSLambdaBasicExecutionRole"));
         let then = vec![basic, Edit::PutRolePolicy { role, policy, document }];
         self.role(broker::ROLE, "/", documents::trusts_service("lambda.amazonaws.com"), then);
         let trail = [("AWSServiceRoleForCloudTrail", "cloudtrail", "CloudTrailServiceRolePolicy")];
@@ -190,7 +190,7 @@ impl<'a> State<'a> {
         let (org, id) = (self.org, self.id());
         self.linked(&[("AWSServiceRoleForRDS", "rds", "AmazonRDSServiceRolePolicy")]);
         let task = documents::trusts_service("ecs-tasks.amazonaws.com");
-        let arn = aws_policy("service-role/AmazonECSTaskExecutionRolePolicy");
+        let arn = policy_of_aws("service-role/AmazonECSTaskExecutionRolePolicy");
         self.role(census::TASK_EXECUTION, "/", task, vec![attach(census::TASK_EXECUTION, &arn)]);
         self.managed(census::OPS_AUTOMATION, documents::operates);
         let people = documents::trusts(&format!("arn:aws:iam::{id}:root"), &Value::Null);
@@ -198,14 +198,14 @@ impl<'a> State<'a> {
         self.role(census::OPS_AUTOMATION, "/", people, vec![attach(census::OPS_AUTOMATION, &arn)]);
         let repository = census::REPOSITORY;
         let plans = documents::trusts_pipeline(id, &format!("repo:{repository}:*"));
-        let reads = vec![attach(census::PLAN_ROLE, &aws_policy("ReadOnlyAccess"))];
+        let reads = vec![attach(census::PLAN_ROLE, &policy_of_aws("ReadOnlyAccess"))];
         self.role(census::PLAN_ROLE, "/", plans, reads);
         let environment = census::environment(org, self.account);
         let subject = format!("repo:{repository}:environment:{environment}");
         let (role, policy) = (census::DEPLOY_ROLE.to_owned(), "deploy".to_owned());
         let document = documents::deploys(org.account(self.account));
         let then = vec![
-            attach(&role, &aws_policy("ReadOnlyAccess")),
+            attach(&role, &policy_of_aws("ReadOnlyAccess")),
             Edit::PutRolePolicy { role, policy, document },
         ];
         self.role(census::DEPLOY_ROLE, "/", documents::trusts_pipeline(id, &subject), then);
@@ -224,12 +224,12 @@ impl<'a> State<'a> {
         match workload.kind {
             Kind::Instance => {
                 let (profile, role) = (name.clone(), name.clone());
-                then.push(attach(&name, &aws_policy("AmazonSSMManagedInstanceCore")));
+                then.push(attach(&name, &policy_of_aws("AmazonSSMManagedInstanceCore")));
                 then.push(Edit::CreateInstanceProfile { profile: name });
                 then.push(Edit::AddRoleToInstanceProfile { profile, role });
             }
             Kind::Function => {
-                let arn = aws_policy("service-role/AWSLambdaBasicExecutionRole");
+                let arn = policy_of_aws("service-role/AWSLambdaBasicExecutionRole");
                 then.push(attach(&name, &arn));
             }
             _ => {}

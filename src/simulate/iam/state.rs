@@ -16,9 +16,9 @@ use crate::simulate::call::AccountIx;
 use crate::simulate::chance::Chance;
 use crate::simulate::iam::Change;
 use crate::simulate::iam::Edit;
-use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census;
 use crate::simulate::iam::managed;
+use crate::simulate::iam::policy_of_aws;
 use crate::simulate::organisation::Organisation;
 
 /// One account's IAM. Every entry is as the snapshot shows it, but for what depends on others.
@@ -173,7 +173,7 @@ fn of_aws(name: &str, version: u32, actions: &[&str]) -> Value {
     let made = Seconds(chance.between(1_430_000_000, 1_600_000_000));
     let changed = Seconds(chance.between(1_600_000_000, 1_760_000_000));
     json!({
-        "PolicyName": short, "PolicyId": chance.unique_id("ANPA"), "Arn": aws_policy(name), "Path": path,
+        "PolicyName": short, "PolicyId": chance.unique_id("ANPA"), "Arn": policy_of_aws(name), "Path": path,
         "DefaultVersionId": format!("v{version}"), "IsAttachable": true,
         "CreateDate": date(made), "UpdateDate": date(changed),
         "PolicyVersionList": [{

@@ -11,8 +11,8 @@ use crate::simulate::caller::Caller;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::Change;
 use crate::simulate::iam::Edit;
-use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census::OPS_AUTOMATION;
+use crate::simulate::iam::policy_of_aws;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::deeds;
@@ -142,7 +142,7 @@ fn attach_role_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
         deeds::ask_for("iam", "ListRolePolicies", json!({"roleName": role})),
     ];
     let next = deeds::all_of(scene, &mut told, (&by, account), (at, 20), looks);
-    let edit = Edit::AttachRolePolicy { role, arn: aws_policy("AdministratorAccess") };
+    let edit = Edit::AttachRolePolicy { role, arn: policy_of_aws("AdministratorAccess") };
     told.events.push((next, scene.change(next, &by, Change::of(account, edit))));
     let uses = vec![
         deeds::ask("iam", "ListUsers"),

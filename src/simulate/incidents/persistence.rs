@@ -9,9 +9,9 @@ use crate::simulate::caller::UserKey;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::Change;
 use crate::simulate::iam::Edit;
-use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census;
 use crate::simulate::iam::census::OPS_AUTOMATION;
+use crate::simulate::iam::policy_of_aws;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::deeds;
@@ -53,7 +53,13 @@ fn backdoor_user(scene: &mut Scene<'_>, at: Seconds) -> Told {
     told.aliases.push(format!("user:{id}/{user}"));
     let steps = [
         (0, Edit::CreateUser { user: user.clone() }),
-        (21, Edit::AttachUserPolicy { user: user.clone(), arn: aws_policy("AdministratorAccess") }),
+        (
+            21,
+            Edit::AttachUserPolicy {
+                user: user.clone(),
+                arn: policy_of_aws("AdministratorAccess"),
+            },
+        ),
         (38, Edit::CreateAccessKey { user: user.clone(), key: key.clone() }),
     ];
     for (after, edit) in steps {

@@ -20,11 +20,11 @@ use crate::simulate::chance::Ranks;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::Change;
 use crate::simulate::iam::Edit;
-use crate::simulate::iam::aws_policy;
 use crate::simulate::iam::census;
 use crate::simulate::iam::documents;
 use crate::simulate::iam::edits::MAX_VERSIONS;
 use crate::simulate::iam::own_policy;
+use crate::simulate::iam::policy_of_aws;
 use crate::simulate::organisation::HOME;
 
 /// What new services are called.
@@ -205,7 +205,7 @@ impl Owned {
     fn extra(&mut self, scene: &mut Scene<'_>, act: Act<'_>, at: &mut i64) {
         let (_, role) = self.service(scene);
         let name = *scene.chance.pick(&EXTRAS);
-        let arn = aws_policy(name);
+        let arn = policy_of_aws(name);
         if self.extras.remove(&(role.clone(), name)) {
             act.change(scene, at, Edit::DetachRolePolicy { role, arn });
         } else {
@@ -271,7 +271,7 @@ impl Owned {
         let id = &org.account(act.account).id;
         let trust = documents::trusts_service("lambda.amazonaws.com");
         let document = documents::access(org.account(act.account), &name, 1);
-        let basic = aws_policy("service-role/AWSLambdaBasicExecutionRole");
+        let basic = policy_of_aws("service-role/AWSLambdaBasicExecutionRole");
         let (own, boundary) = (own_policy(id, &policy), own_policy(id, census::BOUNDARY));
         for edit in [
             Edit::CreatePolicy { policy: policy.clone(), document },
@@ -300,7 +300,7 @@ impl Owned {
         act.call(scene, at, Written::write("lambda", "DeleteFunction20150331").asking(gone));
         for extra in EXTRAS {
             if self.extras.remove(&(role.clone(), extra)) {
-                let arn = aws_policy(extra);
+                let arn = policy_of_aws(extra);
                 act.change(scene, at, Edit::DetachRolePolicy { role: role.clone(), arn });
             }
         }
@@ -308,7 +308,7 @@ impl Owned {
             let policy = "settings".to_owned();
             act.change(scene, at, Edit::DeleteRolePolicy { role: role.clone(), policy });
         }
-        let basic = aws_policy("service-role/AWSLambdaBasicExecutionRole");
+        let basic = policy_of_aws("service-role/AWSLambdaBasicExecutionRole");
         for arn in [own_policy(&id, &policy), basic] {
             act.change(scene, at, Edit::DetachRolePolicy { role: role.clone(), arn });
         }
