@@ -266,3 +266,78 @@ impl Taking<'_> {
         session
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::call::What;
+    use crate::simulate::call::Written as Told;
+    use crate::simulate::organisation::workloads::tests::plan;
+
+    /// A call with its caller.
+    type Made = (Arc<Caller>, Told);
+
+    /// Lives a week, from Monday on; returns the calls with their own parameters, by day, and counts the changes of IAM.
+    fn a_week() -> (Vec<Vec<Made>>, usize) {
+        let org = Organisation::draw(&plan());
+        let mut diary = Diary::new(org.start);
+        let mut pipeline = Pipeline::new(org.production());
+        let mut days = Vec::new();
+        for day in 0..7 {
+            pipeline.live(&org, &mut diary, day);
+            let calls = diary.take(day).calls.into_iter();
+            let told = calls.filter_map(|call| match call.what {
+                What::Written(told) => Some((call.by, *told)),
+                What::Routine(..) => None,
+            });
+            days.push(told.collect());
+        }
+        (days, diary.changes.len())
+    }
+
+    #[test]
+    fn it_deploys_on_working_days_and_only_plans_on_others() {
+        let (days, changes) = a_week();
+        for (nth, day) in days.iter().enumerate() {
+            let taken = |role| {
+                let of_role = |told: &Told| told.request["roleArn"].to_string().contains(role);
+                day.iter().filter(|(_, told)| of_role(told) && told.error.is_none()).count()
+            };
+            let is_weekend = nth > 4;
+            assert!(taken(census::PLAN_ROLE) >= 1, "day {nth}");
+            assert!(!is_weekend || taken(census::DEPLOY_ROLE) == 0, "day {nth}");
+        }
+        assert!(changes > 10, "{changes}");
+    }
+
+    #[test]
+    fn every_session_was_issued_to_a_token_of_the_repository() {
+        let (days, _) = a_week();
+        let calls: Vec<_> = days.into_iter().flatten().collect();
+        let issued = |key: &Value| {
+            calls.iter().any(|(_, told)| told.response["credentials"]["accessKeyId"] == *key)
+        };
+        for (by, told) in &calls {
+            let identity: Value = serde_json::from_str(&by.identity).unwrap();
+            if told.name == "AssumeRoleWithWebIdentity" {
+                assert_eq!(identity["type"], "WebIdentityUser");
+                let subject = identity["userName"].as_str().unwrap();
+                assert!(subject.starts_with("repo:example-org/infrastructure:"), "{subject}");
+            } else {
+                assert!(issued(&identity["accessKeyId"]), "{} by {identity}", told.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_it_opens_is_open_to_the_account_alone() {
+        let (days, _) = a_week();
+        for (_, told) in days.iter().flatten() {
+            let asked = told.request.to_string();
+            assert!(!asked.contains("0.0.0.0/0") && !asked.contains("::/0"), "{asked}");
+            let is_allowed_to_all = |it: &Value| it["Effect"] == "Allow" && it["Principal"] == "*";
+            let statements = told.request["bucketPolicy"]["Statement"].as_array();
+            assert!(!statements.into_iter().flatten().any(is_allowed_to_all), "{asked}");
+        }
+    }
+}

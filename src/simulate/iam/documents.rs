@@ -197,6 +197,13 @@ pub fn brokers() -> Value {
     ])
 }
 
+/// Returns what a service of another account may do here: read what is in the buckets.
+pub fn reads_reports(account: &Account) -> Value {
+    let buckets: Vec<String> =
+        account.buckets.iter().map(|bucket| format!("arn:aws:s3:::{bucket}*")).collect();
+    policy(&[allow(&["s3:GetObject", "s3:ListBucket"], &json!(buckets))])
+}
+
 /// Returns what the vendor may do: look at instances and metrics.
 pub fn monitors() -> Value {
     policy(&[allow(

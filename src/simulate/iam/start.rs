@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::model::Seconds;
 use crate::simulate::actors::broker;
+use crate::simulate::actors::crossing;
 use crate::simulate::actors::portal;
 use crate::simulate::actors::services;
 use crate::simulate::call::AccountIx;
@@ -69,6 +70,9 @@ impl<'a> State<'a> {
         state.services();
         if account == org.production() {
             state.production();
+        }
+        if crossing::account(org) == Some(account) {
+            state.crossed();
         }
         state
     }
@@ -209,6 +213,20 @@ impl<'a> State<'a> {
             Edit::PutRolePolicy { role, policy, document },
         ];
         self.role(census::DEPLOY_ROLE, "/", documents::trusts_pipeline(id, &subject), then);
+    }
+
+    /// Makes the role that a service of production takes here.
+    fn crossed(&mut self) {
+        let org = self.org;
+        let production = org.account(org.production());
+        let takers = census::services(production).into_iter();
+        for taker in takers.filter(|it| it.service == crossing::SERVICE) {
+            let arn = format!("arn:aws:iam::{}:role/{}", production.id, taker.role);
+            let (role, policy) = (crossing::ROLE.to_owned(), "reports".to_owned());
+            let document = documents::reads_reports(org.account(self.account));
+            let then = vec![Edit::PutRolePolicy { role, policy, document }];
+            self.role(crossing::ROLE, "/", documents::trusts(&arn, &Value::Null), then);
+        }
     }
 
     /// Makes the role of a service whose policy is there.

@@ -18,7 +18,11 @@ use crate::simulate::Pace;
 use crate::simulate::Plan;
 use crate::simulate::Shelf;
 use crate::simulate::Turn;
+use crate::simulate::iam::Edit;
+use crate::simulate::iam::census;
+use crate::simulate::iam::state::State;
 use crate::simulate::incidents;
+use crate::simulate::organisation::Organisation;
 use crate::simulate::schedule;
 
 /// Monday, 2 March 2026.
@@ -419,4 +423,41 @@ fn every_document_is_a_policy() {
             assert!(!statement["Resource"].is_null() || !statement["Principal"].is_null());
         }
     }
+}
+
+#[test]
+fn an_edit_that_iam_would_refuse_changes_nothing() {
+    let plan = crate::simulate::organisation::workloads::tests::plan();
+    let org = Organisation::draw(&plan);
+    let mut state = State::at_the_start(&org, org.production());
+    let before = state.shown();
+    let role = || census::VENDOR_ROLE.to_owned();
+    let policy = || census::OLD_USER_POLICY.to_owned();
+    for (edit, code) in [
+        (Edit::CreateUser { user: census::OLD_USER.to_owned() }, "EntityAlreadyExists"),
+        (Edit::DeleteRole { role: role() }, "DeleteConflict"),
+        (Edit::DeletePolicy { policy: policy() }, "DeleteConflict"),
+        (
+            Edit::DeletePolicyVersion { policy: policy(), version: "v3".to_owned() },
+            "DeleteConflict",
+        ),
+        (
+            Edit::SetDefaultPolicyVersion { policy: policy(), version: "v9".to_owned() },
+            "NoSuchEntity",
+        ),
+        (Edit::DeleteRolePermissionsBoundary { role: role() }, "NoSuchEntity"),
+        (Edit::CreateLoginProfile { user: "nobody".to_owned() }, "NoSuchEntity"),
+    ] {
+        let refused = state.make(START, &edit).unwrap_err();
+        assert_eq!(refused.code, code, "{edit:?}");
+        assert_eq!(state.shown(), before, "{edit:?}");
+    }
+    let version = Edit::CreatePolicyVersion { policy: policy(), document: json!({}) };
+    for _ in 0..2 {
+        state.make(START, &version).unwrap();
+    }
+    assert_eq!(state.make(START, &version).unwrap_err().code, "LimitExceeded");
+    let rolled = Edit::SetDefaultPolicyVersion { policy: policy(), version: "v1".to_owned() };
+    state.make(START, &rolled).unwrap();
+    assert_eq!(state.versions(census::OLD_USER_POLICY), [1, 2, 3, 4, 5]);
 }

@@ -50,6 +50,11 @@ pub(super) fn seat(org: &Organisation, person: &Person) -> (AccountIx, &'static 
     (seat.account, seat.set)
 }
 
+/// Returns an account of production that `person` looks at every day and changes only with a grant.
+pub(super) fn production(scene: &mut Scene<'_>, person: &Person) -> AccountIx {
+    life(scene.org, person).habits.production(scene.org, &mut scene.chance)
+}
+
 /// Returns the command line of `person`, as it calls itself.
 pub(super) fn program(org: &Organisation, person: &Person) -> &'static str {
     life(org, person).habits.program

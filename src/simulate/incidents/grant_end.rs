@@ -54,7 +54,7 @@ static GRANT_CUT_SHORT: Incident = Incident {
 fn grant_residue(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let (account, set) = (person.accounts[0], permission_set("Admin"));
+    let (account, set) = (cast::production(scene, person), permission_set("Admin"));
     let window = (Seconds(at.0 - 2_700), Seconds(at.0 + 4_500));
     let grant =
         cast::grant(scene, person, (account, set), window, "Replace a certificate of the proxy");
@@ -141,7 +141,7 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
 fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let (account, set) = (person.accounts[0], permission_set("Admin"));
+    let (account, set) = (cast::production(scene, person), permission_set("Admin"));
     let first = (Seconds(at.0 - 3_600), at);
     let second = (Seconds(at.0 - 1_200), Seconds(at.0 + 7_200));
     let first = cast::grant(scene, person, (account, set), first, "Look into slow orders");

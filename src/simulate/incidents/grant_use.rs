@@ -71,7 +71,7 @@ fn maintenance(scene: &mut Scene<'_>, account: AccountIx) -> Vec<Written> {
 
 fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let account = person.accounts[0];
+    let account = cast::production(scene, person);
     let desk = cast::desk(scene.org, person, at);
     // That they take this role at all is the first that can be seen.
     let portal = portal::sign_in(scene, person, Seconds(at.0 - 300), &desk);
@@ -99,7 +99,7 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
 fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let account = person.accounts[0];
+    let account = cast::production(scene, person);
     let what = (account, permission_set("Admin"));
     let over = Seconds(at.0 - 720);
     let window = (Seconds(over.0 - 3_600), over);
@@ -132,7 +132,7 @@ fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
 fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
     let person = cast::somebody(scene, at, &[Calling::Developer]);
-    let (account, admin) = (person.accounts[0], permission_set("Admin"));
+    let (account, admin) = (cast::production(scene, person), permission_set("Admin"));
     let about = org.account(account);
     let window = (Seconds(at.0 - 1_500), Seconds(at.0 + 5_700));
     let grant = cast::grant(scene, person, (account, admin), window, "Restart the orders database");
