@@ -13,6 +13,7 @@ pub mod model;
 pub mod outbox;
 pub mod pipeline;
 pub mod rules;
+pub mod simulate;
 pub mod sink;
 pub mod source;
 pub mod store;

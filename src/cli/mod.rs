@@ -9,9 +9,11 @@ mod completions;
 mod config;
 mod demo;
 mod detectors;
+mod evaluate;
 pub mod output;
 mod run;
 mod scan;
+mod simulate;
 
 use std::fmt;
 use std::io;
@@ -41,7 +43,7 @@ Exit codes:
   0  done
   1  failed
   2  the command line or the configuration is wrong
-  3  `scan --fail-on` found an alert of that severity or above
+  3  `scan --fail-on` found an alert of that severity or above, or `evaluate --fail-under` a smaller share
 
 To see it work at once: grantwatch demo";
 
@@ -50,6 +52,8 @@ enum Command {
     Run(run::RunArgs),
     Scan(Box<scan::ScanArgs>),
     Demo(demo::DemoArgs),
+    Simulate(Box<simulate::SimulateArgs>),
+    Evaluate(evaluate::EvaluateArgs),
     Detectors(detectors::DetectorsArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
@@ -78,7 +82,7 @@ pub enum Exit {
     Failed,
     /// The command line or the configuration is wrong.
     Usage,
-    /// Done, and an alert reached the severity that the caller asked to be told of.
+    /// Done, and there is what the caller asked to be told of: an alert of some severity, a recall that is too small.
     Found,
 }
 
@@ -112,6 +116,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -38,15 +38,25 @@ const MAX_WAITING_BYTES: usize = 32 << 20;
 
 /// The rules that one correlation counts.
 pub(super) struct Bases {
-    pub names: Vec<String>,
+    names: Vec<String>,
     generate: bool,
 }
 
 impl Bases {
-    /// Returns whether this correlation keeps the rule called `id` or `name` from raising alerts itself.
-    pub(super) fn silences(&self, id: &str, name: &str) -> bool {
-        !self.generate || !self.names.iter().any(|known| known == id || known == name)
+    fn counts(&self, (id, name): (&str, &str)) -> bool {
+        self.names.iter().any(|known| known == id || known == name)
     }
+}
+
+/// Returns whether any correlation counts the rule or correlation called `id` or `name`.
+pub(super) fn feeds(bases: &[Bases], (id, name): (&str, &str)) -> bool {
+    bases.iter().any(|base| base.counts((id, name)))
+}
+
+/// Returns whether a rule or correlation is only counted: no correlation that counts it lets it raise alerts itself.
+pub(super) fn is_silent(bases: &[Bases], (id, name): (&str, &str)) -> bool {
+    let lets_alert = |base: &Bases| base.generate && base.counts((id, name));
+    feeds(bases, (id, name)) && !bases.iter().any(lets_alert)
 }
 
 type Loaded = (Place, CorrelationRule, Block);
@@ -211,8 +221,15 @@ impl Correlator {
         }
     }
 
-    /// Lets time come to `watermark` and returns what fired, in the order of event time.
+    /// Lets time come to `watermark` and returns what fired and is an alert, in the order of event time.
     pub fn advance(&mut self, watermark: Seconds) -> Vec<Fired> {
+        let mut fired = self.advance_all(watermark);
+        fired.retain(|fired| fired.alerts);
+        fired
+    }
+
+    /// The same with correlations that others only count.
+    pub(super) fn advance_all(&mut self, watermark: Seconds) -> Vec<Fired> {
         self.watermark = self.watermark.max(watermark);
         let mut fired = Vec::new();
         while let Some(first) = self.waiting.first_entry() {

@@ -112,9 +112,8 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
         check_facts(&condition.fields(), fields, place, &mut draft.problems);
         let id = detector.id.0.as_str();
         let name = rule.name.as_deref().unwrap_or_default();
-        let feeds =
-            bases.iter().any(|base| base.names.iter().any(|known| known == id || known == name));
-        let silent = feeds && bases.iter().all(|base| base.silences(id, name));
+        let feeds = correlate::feeds(&bases, (id, name));
+        let silent = correlate::is_silent(&bases, (id, name));
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
@@ -136,7 +135,9 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
-        rules.correlations.push(Counting { place, detector: Arc::new(detector), rule });
+        let name = rule.name.as_deref().unwrap_or_default();
+        let alerts = !correlate::is_silent(&bases, (detector.id.0.as_str(), name));
+        rules.correlations.push(Counting { place, detector: Arc::new(detector), rule, alerts });
     }
     rules.route();
     (rules, draft.problems)

@@ -166,6 +166,7 @@ pub(crate) struct Counting {
     place: Place,
     detector: Arc<Detector>,
     rule: CorrelationRule,
+    alerts: bool,
 }
 
 impl Rule {
@@ -196,7 +197,8 @@ impl Rules {
     /// Returns all detectors that can raise alerts: rules first, then correlations, each in the order of files.
     pub fn detectors(&self) -> impl Iterator<Item = &Arc<Detector>> {
         let rules = self.rules.iter().filter(|rule| rule.alerts).map(|rule| &rule.detector);
-        rules.chain(self.correlations.iter().map(|counting| &counting.detector))
+        let correlations = self.correlations.iter().filter(|counting| counting.alerts);
+        rules.chain(correlations.map(|counting| &counting.detector))
     }
 
     /// Returns all detectors with their places: the file and the line of the document.

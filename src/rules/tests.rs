@@ -460,3 +460,24 @@ fn a_temporal_correlation_without_a_condition_wants_all_its_rules() {
     feed(&mut correlator, &rules, &[event(2, "B")]);
     assert_eq!(fired(&mut correlator).len(), 1);
 }
+
+#[test]
+fn a_correlation_that_another_counts_raises_no_alert_itself() {
+    let success = "title: A login\nname: login\nlogsource: {product: aws, service: cloudtrail}\n\
+        detection: {s: {eventName: ConsoleLogin, responseElements.ConsoleLogin: Success}, condition: s}\n";
+    let after = "title: A login after failures\nid: after\ncorrelation: {type: temporal_ordered, rules: [often, login], group-by: [userIdentity.userName], timespan: 30m}\n";
+    let often = FAILURES.replacen("title: Many", "name: often\ntitle: Many", 1);
+    let (rules, problems) = load(&[&often, success, after].join("---\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    let known: Vec<&str> = rules.detectors().map(|detector| detector.id.0.as_str()).collect();
+    assert_eq!(known, ["after"]);
+    let mut login = failure(5, Some("ana"));
+    login.1 = login.1.replace("Failure", "Success");
+    let mut events: Vec<(i64, String)> = (1..4).map(|at| failure(at, Some("ana"))).collect();
+    events.push(login);
+    let mut correlator = Correlator::new(Arc::clone(&rules));
+    feed(&mut correlator, &rules, &events);
+    let fired = correlator.advance(Seconds(i64::MAX));
+    let fired: Vec<&str> = fired.iter().map(|fired| fired.detector.id.0.as_str()).collect();
+    assert_eq!(fired, ["after"], "the burst is a part of it, and no alert");
+}

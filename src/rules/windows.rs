@@ -49,6 +49,8 @@ pub struct Fired {
     pub object: String,
     /// The events counted, oldest first, bounded.
     pub event_ids: Vec<String>,
+    /// Whether it is more than a base of other correlations.
+    pub(super) alerts: bool,
     record: String,
     slots: Slots,
     facts: Facts,
@@ -168,6 +170,7 @@ fn fire(counting: &Counting, body: &CorrelationBody, input: &Input) -> Fired {
     Fired {
         detector: Arc::clone(&counting.detector),
         object: input.object.clone(),
+        alerts: counting.alerts,
         event_ids: refs.filter_map(|found| found.id.clone()).collect(),
         record: input.record.clone(),
         slots: input.slots.clone(),

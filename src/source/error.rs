@@ -54,6 +54,16 @@ pub enum SourceError {
         /// Which, and why.
         source: Cause,
     },
+    /// An object could not be put into its bucket.
+    #[error("could not put `{location}`")]
+    Unput {
+        /// `s3://bucket/key`.
+        location: String,
+        /// Whether the service was at fault.
+        fault: Fault,
+        /// What S3 said.
+        source: Cause,
+    },
     /// The event history could not be read.
     #[error("could not look up events in {region}")]
     Lookup {
@@ -95,6 +105,7 @@ impl SourceError {
         match self {
             Self::Unlisted { fault, .. }
             | Self::Unfetched { fault, .. }
+            | Self::Unput { fault, .. }
             | Self::Lookup { fault, .. } => *fault == Fault::Passing,
             Self::NoRegion { .. }
             | Self::NoQueue { .. }

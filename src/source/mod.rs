@@ -5,7 +5,7 @@
 //! of our business; what it is, by its key, is.
 //!
 //! Reading order: `envelope` (what a message says), `key` (what an object is), `fetch` with
-//! `budget` (reading within bounds), `sqs`, `folder`, `target`.
+//! `budget` (reading within bounds), `sqs`, `folder`, `target`; `upload` writes, for simulations.
 //!
 //! Invariant: the only room that knows the AWS SDK. Every queue here has a bound, and every wait ends
 //! with the stop.
@@ -27,6 +27,7 @@ mod stop;
 #[cfg(test)]
 pub(crate) mod stub;
 mod target;
+mod upload;
 mod window;
 
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub use crate::source::error::SourceError;
 pub use crate::source::target::Listing;
 pub use crate::source::target::Target;
 pub use crate::source::target::list;
+pub use crate::source::upload::Upload;
+pub use crate::source::upload::Uploads;
 pub use crate::source::window::Window;
 
 /// Tells whether an object was committed before, so that it is not read again.

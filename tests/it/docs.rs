@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use grantwatch::config;
 use grantwatch::pipeline;
+use grantwatch::simulate::incidents;
 
 use crate::files;
 
@@ -22,6 +23,29 @@ fn generated(inside: &str, head: &str, body: &str) {
         found == expected,
         "{inside} is stale: UPDATE=1 cargo test --test it docs writes it anew"
     );
+}
+
+/// Checks that the document at `inside` has `body` between the marks called `name`; `UPDATE=1` puts it there.
+#[track_caller]
+fn generated_between(inside: &str, name: &str, body: &str) {
+    let marks = [format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->\n")];
+    let text = files::text(inside);
+    let (head, rest) = text.split_once(&marks[0]).expect("the document has the first mark");
+    let (found, tail) = rest.split_once(&marks[1]).expect("the document has the second mark");
+    let expected = format!("{}\n", body.trim_end());
+    if std::env::var_os("UPDATE").is_some() {
+        let whole = [head, &marks[0], &expected, &marks[1], tail].concat();
+        return fs::write(files::path(inside), whole).unwrap();
+    }
+    assert!(
+        found == expected,
+        "{inside} is stale: UPDATE=1 cargo test --test it docs writes it anew"
+    );
+}
+
+#[test]
+fn the_incidents_are_listed_as_they_are() {
+    generated_between("docs/simulate.md", "incidents", &incidents::table());
 }
 
 #[test]

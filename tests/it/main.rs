@@ -21,4 +21,5 @@ mod faults;
 mod least_privilege;
 mod scan;
 mod shutdown;
+mod simulate;
 mod sinks;

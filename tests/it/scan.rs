@@ -52,7 +52,7 @@ fn day() -> String {
 }
 
 /// Returns the numbers in the line of `text` that ends the books.
-fn books(text: &str) -> [i64; 4] {
+pub fn books(text: &str) -> [i64; 4] {
     let line = text.lines().find(|line| line.contains("records read")).unwrap();
     let numbers: Vec<i64> = line
         .split(|letter: char| !letter.is_ascii_digit())

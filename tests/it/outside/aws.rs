@@ -241,6 +241,26 @@ impl Bucket {
         self.ask("PUT", &format!("/{}", encoded(key)), bytes.to_vec());
     }
 
+    /// Returns the bytes of an object.
+    pub fn get(&self, key: &str) -> Vec<u8> {
+        self.ask("GET", &format!("/{}", encoded(key)), Vec::new()).body
+    }
+
+    /// Returns the keys of all objects.
+    pub fn keys(&self) -> Vec<String> {
+        let (mut keys, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = format!("?list-type=2&start-after={}", encoded(&after));
+            let page = self.ask("GET", &page, Vec::new()).string();
+            let found = page.split("<Key>").skip(1);
+            keys.extend(found.map(|rest| rest.split('<').next().unwrap().to_owned()));
+            match keys.last() {
+                Some(last) if page.contains("<IsTruncated>true") => after = last.clone(),
+                _ => return keys,
+            }
+        }
+    }
+
     fn ask(&self, method: &str, below: &str, body: Vec<u8>) -> Response {
         let headers = vec![header("Content-Type", "application/octet-stream")];
         self.aws.ask("s3", method, &format!("/{}{below}", self.name), headers, body)
