@@ -76,7 +76,7 @@ fn may_hold_more(bytes: &[u8]) -> bool {
     reason = "this is the bounded inflater that the ban points to"
 )]
 fn streamed(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecodeError> {
-    let limit = max_bytes as u64 + 1;
+    let limit = (max_bytes as u64).saturating_add(1);
     let mut counted = MultiGzDecoder::new(bytes).take(limit);
     let size = std::io::copy(&mut counted, &mut std::io::sink()).map_err(DecodeError::Gzip)?;
     if size == limit {
