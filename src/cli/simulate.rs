@@ -1,5 +1,6 @@
 //! `grantwatch simulate`: a simulated organisation writes its deliveries, with the truth beside them.
 
+mod disorder;
 mod out;
 mod pace;
 mod wanted;
@@ -20,6 +21,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::cli::Exit;
+use crate::cli::simulate::disorder::disorder;
 use crate::cli::simulate::out::Out;
 use crate::cli::simulate::pace::Gait;
 use crate::cli::simulate::pace::Live;
@@ -103,9 +105,11 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     threads: u16,
 
-    /// `usual`: some files come late, some records twice, some messages out of order, as they do. `none`: none.
-    #[arg(long, value_enum, default_value_t = Order::Usual)]
-    disorder: Order,
+    /// How carelessly it is delivered. `usual`: some files come late, some records twice, some messages of the broker
+    /// late, twice and out of order. `none`: nothing does. Rates may follow, each a share of all:
+    /// late_files, duplicates, addenda, late_messages, repeated_messages, as in `usual,late_messages=0.5`.
+    #[arg(long, value_name = "usual|none[,RATE=SHARE]...", default_value = "usual", value_parser = disorder)]
+    disorder: Disorder,
 
     /// Write though the folder or prefix is not empty; what is there stays.
     #[arg(long)]
@@ -131,15 +135,6 @@ enum Rate {
     Live,
     /// As fast as it goes.
     Max,
-}
-
-/// How orderly deliveries are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Order {
-    /// All once and in time.
-    None,
-    /// As they are.
-    Usual,
 }
 
 /// Reads a day.
@@ -189,10 +184,7 @@ fn plan(args: &SimulateArgs, live: Option<Live>) -> anyhow::Result<Plan> {
         volume: args.volume,
         incidents: Vec::new(),
         flows: if args.flows { Flows::Written } else { Flows::LeftOut },
-        disorder: match args.disorder {
-            Order::None => Disorder::NONE,
-            Order::Usual => Disorder::default(),
-        },
+        disorder: args.disorder,
     };
     let times = match live {
         None => Times::Spread { start: plan.start, days: plan.days },
