@@ -8,6 +8,7 @@
 //! Read on in `grant.rs`.
 
 mod grant;
+pub mod message;
 mod verdict;
 
 pub use grant::Delegates;
