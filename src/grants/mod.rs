@@ -7,9 +7,19 @@
 //! state of a grant is taken as of the act's time. No clock: time is the act's. What is unknown is never "covered".
 //! Read on in `grant.rs`.
 
+pub mod actions;
+mod config;
 mod grant;
+mod surface;
 mod verdict;
 
+pub use actions::Level;
+pub use config::Automation;
+pub use config::By;
+pub use config::Config;
+pub use config::Exempt;
+pub use config::Need;
+pub use config::Protect;
 pub use grant::Delegates;
 pub use grant::Evidence;
 pub use grant::Grant;
@@ -20,6 +30,8 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use surface::Surface;
+pub use surface::Wanted;
 pub use verdict::Act;
 pub use verdict::Dimension;
 pub use verdict::Judgement;
