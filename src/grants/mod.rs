@@ -7,10 +7,21 @@
 //! state of a grant is taken as of the act's time. No clock: time is the act's. What is unknown is never "covered".
 //! Read on in `grant.rs`.
 
+pub mod actions;
+mod config;
 mod grant;
 pub mod message;
+mod resource;
+mod surface;
 mod verdict;
 
+pub use actions::Level;
+pub use config::Automation;
+pub use config::By;
+pub use config::Config;
+pub use config::Exempt;
+pub use config::Need;
+pub use config::Protect;
 pub use grant::Delegates;
 pub use grant::Evidence;
 pub use grant::Grant;
@@ -21,6 +32,9 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use resource::resources;
+pub use surface::Surface;
+pub use surface::Wanted;
 pub use verdict::Act;
 pub use verdict::Dimension;
 pub use verdict::Judgement;
