@@ -9,6 +9,8 @@
 
 pub mod actions;
 mod config;
+mod facts;
+mod given;
 mod grant;
 pub mod message;
 mod resource;
@@ -22,6 +24,9 @@ pub use config::Config;
 pub use config::Exempt;
 pub use config::Need;
 pub use config::Protect;
+pub use facts::FIELDS;
+pub use facts::facts;
+pub use given::Given;
 pub use grant::Delegates;
 pub use grant::Evidence;
 pub use grant::Grant;

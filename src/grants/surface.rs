@@ -26,6 +26,7 @@ use crate::grants::config::By;
 use crate::grants::config::Config;
 use crate::grants::config::Need;
 use crate::grants::config::Protect;
+use crate::grants::config::people;
 use crate::grants::surface::who::Exemption;
 use crate::grants::surface::who::Where;
 use crate::grants::verdict::Act;
@@ -37,12 +38,16 @@ const QUIET: usize = 4_096;
 /// How many names of unknown actions are kept for the operator.
 const UNKNOWN_MAX: usize = 1_000;
 
+/// What acts are on that no entry means, but are done with something that grants give.
+const GIVEN: &str = "given";
+
 /// What wants a grant.
 #[derive(Debug)]
 pub struct Surface {
     entries: Vec<Entry>,
     exemptions: Vec<Exemption>,
     automation: Vec<Automation>,
+    given: bool,
     /// The actions of the table that an entry means.
     protected: HashMap<Box<str>, Meant>,
     /// Hashes of actions that no entry means, by their low bits; the lowest bit says whether the action is unknown.
@@ -127,6 +132,7 @@ impl Surface {
                 .map(|exempt| Exemption::of(exempt, &entries))
                 .collect(),
             automation: config.exempt_automation.clone(),
+            given: config.given,
             entries,
             protected,
             quiet: (0..QUIET).map(|_| AtomicU64::new(0)).collect(),
@@ -156,6 +162,26 @@ impl Surface {
             return None;
         }
         self.first(&meant, act)
+    }
+
+    /// Returns whether an act of `action` may want something, whoever does it.
+    pub fn means(&self, action: &str) -> bool {
+        let known = self.protected.contains_key(action);
+        known || !meant(&self.entries, action, actions::level(action)).entries.is_empty()
+    }
+
+    /// Returns what `act`, which no entry means, wants because it is done with something that grants give.
+    pub fn of_given(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
+        let known = actions::level(act.action);
+        let is_meant = self.given && known.level >= Level::Write;
+        (is_meant && people().contains(&By::of(act.identity))).then(|| Wanted {
+            entry: GIVEN,
+            level: known.level,
+            is_guessed: known.is_guessed,
+            exempt: self.exempt(usize::MAX, act),
+            wants_grant: true,
+            lacks: None,
+        })
     }
 
     /// Returns what the first of the entries that fits wants of `act`.

@@ -111,6 +111,11 @@ impl Running {
         &self.counters
     }
 
+    /// Returns whether any source has not ended yet, as far as somebody waited for it.
+    pub fn is_running(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
     /// Waits until all sources have ended, or the first has failed; call it again to wait for the
     /// others. Nothing is lost if the wait is broken off.
     pub async fn ended(&mut self) -> Result<(), SourceError> {
