@@ -7,8 +7,18 @@
 //! state of a grant is taken as of the act's time. No clock: time is the act's. What is unknown is never "covered".
 //! Read on in `grant.rs`.
 
+mod glob;
 mod grant;
+mod index;
+mod judge;
+mod ledger;
+mod reason;
+mod role;
+mod scope;
+mod table;
+mod timeline;
 mod verdict;
+mod who;
 
 pub use grant::Delegates;
 pub use grant::Evidence;
@@ -20,7 +30,13 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use judge::Scheduled;
+pub use judge::Settings;
+pub use ledger::Applied;
+pub use ledger::Ledger;
+pub use table::SCHEMA;
 pub use verdict::Act;
+pub use verdict::Confidence;
 pub use verdict::Dimension;
 pub use verdict::Judgement;
 pub use verdict::Verdict;
