@@ -70,6 +70,11 @@ pub struct Known {
     pub is_guessed: bool,
 }
 
+/// Returns whether `action` is one at all: sign-ins are recorded, and no policy speaks of them.
+pub fn is_action(action: &str) -> bool {
+    !action.is_empty() && !action.starts_with("signin:")
+}
+
 /// Returns the access level of `action`, written `iam:CreateUser` in any case.
 pub fn level(action: &str) -> Known {
     let (service, name) = action.split_once(':').unwrap_or(("", action));

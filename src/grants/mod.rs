@@ -8,6 +8,7 @@
 //! Read on in `grant.rs`.
 
 pub mod actions;
+mod check;
 mod config;
 mod facts;
 mod given;

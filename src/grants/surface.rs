@@ -6,7 +6,7 @@
 //! Invariant: an answer depends on the configuration and the act alone; what is remembered changes how fast it comes,
 //! never what it is. Only hashes of actions are remembered, whose names are AWS's; what a caller may choose is compared.
 
-mod builtin;
+pub(super) mod builtin;
 mod who;
 
 use std::collections::BTreeSet;
@@ -152,6 +152,10 @@ impl Surface {
         if let Some(meant) = self.protected.get(act.action) {
             return self.first(meant, act);
         }
+        if !actions::is_action(act.action) {
+            slot.store(hash, Ordering::Relaxed);
+            return None;
+        }
         let known = actions::level(act.action);
         if known.is_guessed {
             self.unknown.note(act.action);
@@ -198,7 +202,7 @@ impl Surface {
             is_guessed: meant.known.is_guessed,
             exempt: self.exempt(place, act),
             wants_grant: entry.requires.contains(&Need::Grant),
-            lacks: entry.lacks(act),
+            lacks: entry.lacks(by, act),
         })
     }
 
@@ -224,9 +228,9 @@ impl Surface {
     }
 
     /// Returns the names of the actions whose level had to be guessed, the first thousand.
-    pub fn unknown_actions(&self) -> Vec<Box<str>> {
+    pub fn unknown_actions(&self) -> Vec<String> {
         let names = self.unknown.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().cloned().collect()
+        names.iter().map(|name| name.to_string()).collect()
     }
 }
 
@@ -278,11 +282,12 @@ impl Entry {
             && !self.except.hold(action)
     }
 
-    fn lacks(&self, act: &Act<'_>) -> Option<Need> {
+    fn lacks(&self, by: By, act: &Act<'_>) -> Option<Need> {
         self.requires.iter().copied().find(|need| match need {
             Need::Grant => false,
             Need::Mfa => act.mfa != Some(true),
-            Need::Pipeline => !who::is_role(&self.pipelines, act.role_arn),
+            // A person in the pipeline's role is no pipeline.
+            Need::Pipeline => by != By::Workload || !who::is_role(&self.pipelines, act.role_arn),
         })
     }
 }
@@ -300,5 +305,189 @@ impl Actions {
 
     fn hold(&self, action: &str) -> bool {
         self.literal.contains(action) || self.globs.iter().any(|glob| glob.matches(action))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Seconds;
+
+    fn surface(text: &str) -> Surface {
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.check(), []);
+        Surface::new(&config)
+    }
+
+    fn act<'a>(identity: &'a str, action: &'a str) -> Act<'a> {
+        Act {
+            time: Seconds::parse("2026-03-02T12:00:00Z").unwrap(),
+            identity,
+            action,
+            account: "111122223333",
+            role_arn: "arn:aws:iam::111122223333:role/ops/Deploy",
+            ..Act::default()
+        }
+    }
+
+    const ALICE: &str = "person:alice@example.com";
+
+    #[test]
+    fn the_defaults_ask_people_about_what_gives_access_and_what_damages() {
+        let surface = surface("");
+        for (action, expected) in [
+            ("iam:AttachRolePolicy", Some("permissions")),
+            ("iam:CreateUser", Some("permissions")),
+            ("sso:CreateAccountAssignment", Some("escalation")),
+            ("cloudtrail:StopLogging", Some("blinding")),
+            ("kms:ScheduleKeyDeletion", Some("damage")),
+            ("newthing:PutDoorPolicy", Some("permissions")),
+            ("newthing:OpenDoor", None),
+            ("s3:PutObject", None),
+            ("ec2:DescribeInstances", None),
+            ("sqs:CreateQueue", None),
+            ("signin:SwitchRole", None),
+            ("", None),
+        ] {
+            for _ in 0..2 {
+                let wanted = surface.entry(&act(ALICE, action));
+                assert_eq!(wanted.map(|it| it.entry), expected, "{action}");
+            }
+        }
+        let workload = surface.entry(&act("workload:111122223333/role/App", "iam:CreateUser"));
+        assert_eq!(workload, None);
+        assert_eq!(surface.unknown_actions(), ["newthing:OpenDoor", "newthing:PutDoorPolicy"]);
+        assert_eq!(surface.unknown_acts(), 4);
+    }
+
+    #[test]
+    fn every_name_of_the_defaults_is_an_action_of_aws() {
+        for entry in builtin::entries() {
+            for glob in entry.actions.iter().chain(&entry.except_actions) {
+                let is_known = actions::all().any(|(service, name, _)| {
+                    glob.matches_in_any_case(&format!("{service}:{name}"))
+                });
+                assert!(is_known, "{}: {glob}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn automation_is_exempt_and_says_so() {
+        let by = "[[protect]]\nname='all'\nlevels=['permissions_management']\nby=['person', 'workload', 'service']";
+        let strict = format!("exempt_automation=[]\n{by}");
+        let made: [(&str, fn(&mut Act<'_>)); 3] = [
+            ("services", |act| act.by_service = true),
+            ("provisioners", |act| act.provisioner = true),
+            ("brokers", |act| act.broker = true),
+        ];
+        for (name, change) in made {
+            let mut act = act("workload:111122223333/role/App", "iam:CreateUser");
+            change(&mut act);
+            assert_eq!(surface(by).entry(&act).unwrap().exempt, Some(name));
+            assert_eq!(surface(&strict).entry(&act).unwrap().exempt, None);
+        }
+    }
+
+    #[test]
+    fn the_first_entry_that_fits_decides() {
+        let surface = surface(
+            r#"
+            [[protect]]
+            name = "keys"
+            actions = ["s3:Put*", "s3:getobject"]
+            resources = ["arn:aws:s3:::keys/*"]
+            [[protect]]
+            name = "deploy"
+            actions = ["s3:*"]
+            except_actions = ["s3:List*"]
+            roles = ["Deploy"]
+            accounts = ["111122223333"]
+            [[protect]]
+            name = "damage"
+            actions = ["s3:GetObject"]
+            permission_sets = ["Admin*"]
+            "#,
+        );
+        let entry = |act: &Act<'_>| surface.entry(act).map(|wanted| wanted.entry.to_owned());
+        let get = act(ALICE, "s3:GetObject");
+        assert_eq!(entry(&get).as_deref(), Some("deploy"));
+        let resources = ["arn:aws:s3:::other/a", "arn:aws:s3:::keys/a"];
+        assert_eq!(entry(&Act { resources: &resources, ..get.clone() }).as_deref(), Some("keys"));
+        let there = Act { account: "444455556666", ..get.clone() };
+        assert_eq!(entry(&there), None);
+        let set = Act { permission_set: "AdminAccess", ..there.clone() };
+        assert_eq!(entry(&set).as_deref(), Some("damage"));
+        assert_eq!(entry(&act(ALICE, "s3:ListBucket")), None);
+        // An own `damage` takes the place of the built-in one.
+        assert_eq!(entry(&act(ALICE, "kms:ScheduleKeyDeletion")), None);
+        assert_eq!(entry(&act(ALICE, "iam:CreateUser")).as_deref(), Some("permissions"));
+    }
+
+    #[test]
+    fn an_exemption_holds_until_its_last_day_is_over() {
+        let surface = surface(
+            r#"
+            [[exempt]]
+            name = "migration"
+            owner = "platform@example.com"
+            reason = "OPS-1234"
+            until = "2026-03-02"
+            entries = ["permissions"]
+            identities = ["person:alice@*"]
+            actions = ["iam:*"]
+            resources = ["arn:aws:iam::111122223333:role/migration/*"]
+            "#,
+        );
+        let ours = "arn:aws:iam::111122223333:role/migration/a";
+        let at = |time: &str, identity: &str, action: &str, resources: &[&str]| {
+            let time = Seconds::parse(time).unwrap();
+            let act = Act { time, resources, ..act(identity, action) };
+            surface.entry(&act).unwrap().exempt.is_some()
+        };
+        let last = "2026-03-02T23:59:59Z";
+        assert!(at(last, ALICE, "iam:CreateRole", &[ours]));
+        assert!(at(last, "person:Alice@example.com", "iam:CreateRole", &[ours]));
+        assert!(!at("2026-03-03T00:00:00Z", ALICE, "iam:CreateRole", &[ours]));
+        assert!(!at(last, "person:bob@example.com", "iam:CreateRole", &[ours]));
+        assert!(!at(last, ALICE, "s3:PutBucketPolicy", &[ours]));
+        assert!(!at(last, ALICE, "iam:CreateRole", &[]));
+        assert!(!at(
+            last,
+            ALICE,
+            "iam:CreateRole",
+            &[ours, "arn:aws:iam::111122223333:role/admin"]
+        ));
+        assert!(!at(last, ALICE, "sso:CreateAccountAssignment", &[ours]));
+    }
+
+    #[test]
+    fn what_is_wanted_beside_a_grant_is_told() {
+        let surface = surface(
+            r#"
+            [[protect]]
+            name = "stacks"
+            actions = ["cloudformation:*"]
+            by = ["person", "workload"]
+            requires = ["pipeline"]
+            pipelines = ["arn:aws:iam::*:role/ops/Deploy"]
+            [[protect]]
+            name = "sign"
+            actions = ["kms:Sign"]
+            requires = ["grant", "mfa"]
+            "#,
+        );
+        let lacks = |act: &Act<'_>| {
+            let wanted = surface.entry(act).unwrap();
+            (wanted.wants_grant, wanted.lacks)
+        };
+        let stack = act("workload:111122223333/role/Deploy", "cloudformation:UpdateStack");
+        assert_eq!(lacks(&stack), (false, None));
+        let role_arn = "arn:aws:iam::111122223333:role/Other";
+        assert_eq!(lacks(&Act { role_arn, ..stack.clone() }), (false, Some(Need::Pipeline)));
+        assert_eq!(lacks(&Act { identity: ALICE, ..stack }), (false, Some(Need::Pipeline)));
+        let sign = act(ALICE, "kms:Sign");
+        assert_eq!(lacks(&sign), (true, Some(Need::Mfa)));
+        assert_eq!(lacks(&Act { mfa: Some(true), ..sign }), (true, None));
     }
 }

@@ -165,7 +165,7 @@ const DAMAGE: &[&str] = &[
 ];
 
 /// Returns the entries in the order in which they are asked.
-pub(super) fn entries() -> Vec<Protect> {
+pub fn entries() -> Vec<Protect> {
     let entry = |name: &str, levels: &[Level], actions: &[&str], except: &[&str]| Protect {
         name: name.to_owned(),
         levels: levels.to_vec(),
