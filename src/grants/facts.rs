@@ -86,7 +86,7 @@ pub fn facts(
         facts.set("gw.lacks", Need::name(lacks));
     }
     if let Some(judged) = judged {
-        set_verdict(&mut facts, act, judged);
+        set_verdict(&mut facts, judged);
     }
     if let Some(version) = grant {
         set_grant(&mut facts, version);
@@ -94,7 +94,7 @@ pub fn facts(
     facts
 }
 
-fn set_verdict(facts: &mut Facts, act: &Act<'_>, judged: &Judgement) {
+fn set_verdict(facts: &mut Facts, judged: &Judgement) {
     facts.set("gw.grant.verdict", judged.verdict.name());
     facts.set("gw.grant.reason", judged.reason.as_str());
     if let Verdict::OutOfScope(dimension) = judged.verdict {
@@ -105,9 +105,7 @@ fn set_verdict(facts: &mut Facts, act: &Act<'_>, judged: &Judgement) {
     }
     facts.set("gw.grant.session_outlived", judged.session_outlived);
     facts.set("gw.grant.retroactive", judged.retroactive);
-    if !act.confidence.is_empty() {
-        facts.set("gw.grant.confidence", act.confidence);
-    }
+    facts.set("gw.grant.confidence", judged.confidence.name());
     if let Some(id) = &judged.grant {
         facts.set("gw.grant.id", &*id.0);
     }

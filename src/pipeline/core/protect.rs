@@ -21,11 +21,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
+use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
 use crate::grants::Judgement;
 use crate::grants::Ledger;
 use crate::grants::Level;
+use crate::grants::Scheduled;
 use crate::grants::Surface;
 use crate::grants::Verdict;
 use crate::grants::Version;
@@ -158,8 +160,10 @@ impl Protect {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
-                cover_scheduled: config.cover_scheduled,
-                ..grants::Settings::default()
+                cover_scheduled: match config.cover_scheduled {
+                    true => Scheduled::Covers,
+                    false => Scheduled::Waits,
+                },
             },
             grants: settings.grants_are,
             grace: config.grace.span(),
@@ -334,6 +338,7 @@ impl Protect {
                 outside: None,
                 session_outlived: false,
                 retroactive: false,
+                confidence: Confidence::named(act.confidence),
             });
         }
         wanted.wants_grant.then(|| self.ledger.judge(&self.judging, act))
@@ -369,7 +374,7 @@ impl Protect {
                 Some(Fact::Whole(seconds)) => Some(*seconds),
                 _ => None,
             },
-            confidence: text(event, "gw.identity.confidence"),
+            confidence: text(event, "gw.grant.confidence"),
         });
     }
 
@@ -430,6 +435,7 @@ struct Told<'r> {
     account: Cow<'r, str>,
     region: Cow<'r, str>,
     address: Cow<'r, str>,
+    delegate: Cow<'r, str>,
     started: Option<Seconds>,
     resources: SmallVec<[String; 2]>,
 }
@@ -440,6 +446,9 @@ impl<'r> Told<'r> {
             account: record.slot_or_empty(Slot::RecipientAccountId),
             region: record.slot_or_empty(Slot::AwsRegion),
             address: record.slot_or_empty(Slot::SourceIpAddress),
+            delegate: record
+                .text("userIdentity.invokedByDelegate.accountId")
+                .unwrap_or_default(),
             started: Seconds::parse(text(event, "gw.session.started")),
             resources: grants::resources(record, action),
         }
@@ -476,6 +485,8 @@ impl<'r> Told<'r> {
             by_service: flag("gw.by_service"),
             provisioner: flag("gw.provisioner"),
             broker: flag("gw.broker"),
+            groups: &[],
+            delegate: &self.delegate,
             mfa: match event.fact("gw.session.mfa") {
                 Some(Fact::Flag(mfa)) => Some(*mfa),
                 _ => None,
