@@ -152,6 +152,11 @@ impl<'a> Search<'_, 'a> {
             given = self.never_given(held);
         }
         let Some(finding) = given else { return };
+        // What nobody had spoken of then is no grant that had not begun: there was none.
+        let is_news = approved_after.is_none() && held.grant.first_word() > self.act.time;
+        if is_news && !finding.covers() {
+            return;
+        }
         self.best = nearer(self.best, Finding { approved_after, ..finding });
     }
 
