@@ -55,6 +55,7 @@ pub use ledger::Ledger;
 pub use resource::resources;
 pub use surface::Surface;
 pub use surface::Wanted;
+pub use surface::Whose;
 pub use table::SCHEMA;
 pub use verdict::Act;
 pub use verdict::Confidence;

@@ -19,6 +19,7 @@ mod crash;
 mod envelopes;
 mod faults;
 mod least_privilege;
+mod protect;
 mod scan;
 mod shutdown;
 mod simulate;

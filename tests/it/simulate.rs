@@ -91,7 +91,8 @@ fn delivered(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
     ids
 }
 
-fn truths(files: &BTreeMap<String, Vec<u8>>) -> Vec<Truth> {
+/// Returns what the truth beside `files` tells of.
+pub fn truths(files: &BTreeMap<String, Vec<u8>>) -> Vec<Truth> {
     let text = str::from_utf8(&files["truth.ndjson"]).unwrap();
     let mut found = Vec::new();
     for line in text.lines() {
@@ -156,6 +157,13 @@ impl Shelf for Memory {
         assert!(known.is_none(), "{key} came twice");
         Ok(())
     }
+}
+
+/// Returns the files of a simulation.
+pub fn written(plan: &Plan) -> BTreeMap<String, Vec<u8>> {
+    let shelf = Memory::default();
+    simulate::simulate(plan, &shelf, &BrokenOff(plan.end()), 2).unwrap();
+    shelf.0.into_inner().unwrap()
 }
 
 /// Breaks a simulation off.
