@@ -9,6 +9,7 @@
 
 mod grant;
 pub mod message;
+pub mod presets;
 mod verdict;
 
 pub use grant::Delegates;
