@@ -80,8 +80,9 @@ impl Expressions {
 }
 
 /// Returns `value` as expressions see it.
-pub(super) fn variable(value: Value) -> Result<Rcvar, String> {
-    Variable::try_from(value).map(Rcvar::new).map_err(|error| said(&error))
+pub(super) fn variable(value: &Value) -> Result<Rcvar, Mistake> {
+    let found = Variable::try_from(value).map(Rcvar::new);
+    found.map_err(|error| Mistake::new("", said(&error)))
 }
 
 /// Returns how deep brackets are nested, those in texts included.

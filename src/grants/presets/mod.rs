@@ -130,12 +130,13 @@ impl Preset {
         limits: &Limits,
     ) -> Result<Option<Version>, MessageError> {
         let whole = |mistake| MessageError { line: 0, id: String::new(), mistakes: vec![mistake] };
-        let root = self.root(value).map_err(whole)?;
-        if self.mapping.when.is_some() && !self.expressions.holds("when", &root).map_err(whole)? {
+        let mut root = self.root(value).map_err(whole)?;
+        let seen = expression::variable(&root).map_err(whole)?;
+        if self.mapping.when.is_some() && !self.expressions.holds("when", &seen).map_err(whole)? {
             return Ok(None);
         }
         let mut mistakes = self.missing();
-        let status = match self.status(&root) {
+        let status = match self.status(&seen) {
             Ok(None) => return Ok(None),
             Ok(Some(status)) => status,
             Err(mistake) => {
@@ -143,10 +144,12 @@ impl Preset {
                 Value::Null
             }
         };
+        root["gw"]["status"] = status.clone();
+        let seen = expression::variable(&root).map_err(whole)?;
         let mut message = json!({"schema": SCHEMA, "source": self.name()});
         let mut duration = None;
         for name in self.mapping.fields.keys() {
-            let value = match self.field(name, &root) {
+            let value = match self.field(name, &seen) {
                 Ok(Value::Null) => continue,
                 Ok(value) => value,
                 Err(mistake) => {
@@ -174,7 +177,8 @@ impl Preset {
         if self.mapping.each.is_none() {
             return vec![self.map_within(value, limits)];
         }
-        match self.root(value).and_then(|root| self.expressions.find("each", &root)) {
+        let root = self.root(value).and_then(|root| expression::variable(&root));
+        match root.and_then(|root| self.expressions.find("each", &root)) {
             Ok(Value::Array(values)) => {
                 values.iter().map(|value| self.map_within(value, limits)).collect()
             }
@@ -185,7 +189,7 @@ impl Preset {
     }
 
     /// Returns the message with what expressions can name beside it: `gw`, the parameters and when it was sent.
-    fn root(&self, value: &Value) -> Result<jmespath::Rcvar, Mistake> {
+    fn root(&self, value: &Value) -> Result<Value, Mistake> {
         let (mut root, sent_at) = unwrapped(value)?;
         let Value::Object(fields) = &mut root else {
             return Err(Mistake::new("", "a message of a broker is an object"));
@@ -195,7 +199,7 @@ impl Preset {
             given.map(|(name, value)| (name.clone(), json!(value))).collect();
         gw.extend(sent_at.map(|sent_at| ("sent_at".to_owned(), sent_at)));
         fields.insert("gw".to_owned(), Value::Object(gw));
-        expression::variable(root).map_err(|what| Mistake::new("", what))
+        Ok(root)
     }
 
     fn missing(&self) -> Vec<Mistake> {
