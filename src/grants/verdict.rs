@@ -50,6 +50,14 @@ pub struct Act<'a> {
     pub groups: &'a [&'a str],
     /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
     pub delegate: &'a str,
+    /// Whether an AWS service made the call (`gw.by_service`).
+    pub by_service: bool,
+    /// Whether automation that builds accounts made it (`gw.provisioner`).
+    pub provisioner: bool,
+    /// Whether a configured grant broker made it (`gw.broker`).
+    pub broker: bool,
+    /// Whether the session has a second factor (`gw.session.mfa`).
+    pub mfa: Option<bool>,
 }
 
 /// What became of an act on the protect surface.
