@@ -23,7 +23,7 @@ use crate::cli::output::Format;
 use crate::cli::output::Screen;
 use crate::cli::severity;
 use crate::config::Config;
-use crate::identity::Glob;
+use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Span;

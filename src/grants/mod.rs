@@ -7,11 +7,32 @@
 //! state of a grant is taken as of the act's time. No clock: time is the act's. What is unknown is never "covered".
 //! Read on in `grant.rs`.
 
+pub mod actions;
+mod config;
+mod glob;
 mod grant;
+mod index;
+mod judge;
+mod ledger;
 pub mod message;
 pub mod presets;
+mod reason;
+mod resource;
+mod role;
+mod scope;
+mod surface;
+mod table;
+mod timeline;
 mod verdict;
+mod who;
 
+pub use actions::Level;
+pub use config::Automation;
+pub use config::By;
+pub use config::Config;
+pub use config::Exempt;
+pub use config::Need;
+pub use config::Protect;
 pub use grant::Delegates;
 pub use grant::Evidence;
 pub use grant::Grant;
@@ -22,7 +43,16 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use judge::Scheduled;
+pub use judge::Settings;
+pub use ledger::Applied;
+pub use ledger::Ledger;
+pub use resource::resources;
+pub use surface::Surface;
+pub use surface::Wanted;
+pub use table::SCHEMA;
 pub use verdict::Act;
+pub use verdict::Confidence;
 pub use verdict::Dimension;
 pub use verdict::Judgement;
 pub use verdict::Verdict;

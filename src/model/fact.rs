@@ -142,4 +142,7 @@ pub enum Scope {
     Session,
     /// The single event.
     Event,
+    /// What the grants say of the single event: only events on the protect surface have such facts, so a rule that
+    /// needs one is asked about no other.
+    Grant,
 }
