@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod detectors;
 mod evaluate;
+mod grants;
 pub mod output;
 mod run;
 mod scan;
@@ -54,6 +55,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Grants(grants::GrantsArgs),
     Detectors(detectors::DetectorsArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
@@ -118,6 +120,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Grants(args) => grants::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -46,6 +46,7 @@ pub use flow::FlowColumns;
 pub use flow::FlowRecord;
 pub use glob::Glob;
 pub use glob::fits;
+pub use glob::fits_in_any_case;
 pub use plain::AsIs;
 pub use plain::Plain;
 pub use text::bounded;

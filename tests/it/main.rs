@@ -7,6 +7,7 @@
 mod docs;
 mod equivalence;
 mod files;
+mod grants;
 mod house;
 mod originals;
 mod replay;

@@ -147,7 +147,8 @@ fn the_defaults_are_useful_and_quiet() {
             Some(name) => drop(found.insert(name.to_owned())),
             None => {
                 // Honest people change things as administrators, in the roles that a grant gives them.
-                let is_given = ["Admin", "BreakGlass", "DatabaseAdmin"].contains(&act.permission_set);
+                let is_given =
+                    ["Admin", "BreakGlass", "DatabaseAdmin"].contains(&act.permission_set);
                 assert!(wanted.entry == "elevated" && is_given, "{}: {act:?}", wanted.entry);
                 *asked.entry(act.action.to_owned()).or_insert(0_usize) += 1;
             }

@@ -397,7 +397,8 @@ fn run(setting: &Setting, day: &[Original], threads: usize, commit_bytes: u64) -
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let once = pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, None, feed);
+    let once =
+        pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, None, feed);
     let (books, ()) = runtime.block_on(once).unwrap();
     assert!(books.total().balance());
     let alerts = alerts(&Reader::open(&at.path).unwrap());

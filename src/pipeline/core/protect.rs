@@ -297,8 +297,7 @@ impl Protect {
             let (text, slots) = record.detached();
             let (session, own) = (event.session.clone(), event.facts.clone());
             let object = object.to_owned();
-            let held =
-                Held { time: event.time, record: text, slots, session, facts: own, object };
+            let held = Held { time: event.time, record: text, slots, session, facts: own, object };
             let key = (event.time, event.id());
             self.unsaved.insert(key.clone());
             self.wait(key, held);
@@ -459,9 +458,7 @@ impl<'r> Told<'r> {
             account: record.slot_or_empty(Slot::RecipientAccountId),
             region: record.slot_or_empty(Slot::AwsRegion),
             address: record.slot_or_empty(Slot::SourceIpAddress),
-            delegate: record
-                .text("userIdentity.invokedByDelegate.accountId")
-                .unwrap_or_default(),
+            delegate: record.text("userIdentity.invokedByDelegate.accountId").unwrap_or_default(),
             started: Seconds::parse(text(event, "gw.session.started")),
             resources: grants::resources(record, action),
         }
