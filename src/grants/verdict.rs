@@ -46,10 +46,6 @@ pub struct Act<'a> {
     pub session_started: Option<Seconds>,
     /// How sure the identity is: `exact`, `probable`, `ambiguous`; anything else is as good as ambiguous.
     pub confidence: &'a str,
-    /// The groups of Identity Center that the user was in then, by id, as far as they are known.
-    pub groups: &'a [&'a str],
-    /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
-    pub delegate: &'a str,
     /// Whether an AWS service made the call (`gw.by_service`).
     pub by_service: bool,
     /// Whether automation that builds accounts made it (`gw.provisioner`).
@@ -58,6 +54,10 @@ pub struct Act<'a> {
     pub broker: bool,
     /// Whether the session has a second factor (`gw.session.mfa`).
     pub mfa: Option<bool>,
+    /// The groups of Identity Center that the user was in then, by id, as far as they are known.
+    pub groups: &'a [&'a str],
+    /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
+    pub delegate: &'a str,
 }
 
 /// What became of an act on the protect surface.

@@ -257,10 +257,11 @@ fn user_of(arn: &str) -> Option<(&str, &str)> {
     Some((account, resource.strip_prefix("user/")?.rsplit('/').next()?))
 }
 
-/// Returns whether a glob over roles says more than "any role".
+/// Returns whether a glob over roles names one, or some; "any role" leaves nothing but the session's name.
 fn names_a_role(glob: &str) -> bool {
-    let name = glob.rsplit('/').next().unwrap_or_default();
-    split_arn(glob).is_some() && name.bytes().any(|byte| !matches!(byte, b'*' | b'?'))
+    let named = glob.rsplit_once("role/").map(|(_, named)| named);
+    let name = named.and_then(|named| named.rsplit('/').next()).unwrap_or_default();
+    name.bytes().any(|byte| !matches!(byte, b'*' | b'?'))
 }
 
 /// Returns `HOST/SUBJECT` of `workload:ACCOUNT/oidc/HOST/SUBJECT`.
