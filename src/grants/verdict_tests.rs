@@ -488,3 +488,30 @@ fn texts_of_others_are_cut_and_stay_on_one_line() {
     let elsewhere = Act { address: Some(six), ..misfitting("10:30", None) };
     assert_eq!(judge(&grants, &elsewhere).reason, "grant g-1 may not be used from 2001:db8::1");
 }
+
+#[test]
+fn an_end_need_not_say_again_whose_it_is() {
+    let requested = Version { status: Status::Requested, approved_at: None, ..version("g-1") };
+    let bare = |version: Version| Version {
+        principals: Vec::new(),
+        scope: Default::default(),
+        window: Window { from: version.emitted_at, until: version.emitted_at },
+        ..version
+    };
+    let rejected = bare(then(&requested, Status::Rejected, "09:58"));
+    let says = "none g-1: grant g-1 was refused 32m before";
+    check(&ledger([rejected, requested]), &[("10:30", says)]);
+    let revoked = bare(then(&version("g-1"), Status::Revoked, "11:00"));
+    let says = "revoked g-1: grant g-1 was revoked 30m before; session outlived it";
+    check(&ledger([revoked, version("g-1")]), &[("11:30", says)]);
+}
+
+#[test]
+fn a_role_called_root_is_not_root() {
+    let chain = ["person:alice@example.com".to_owned(), "111122223333/role/root".to_owned()];
+    let role_arn = "arn:aws:iam::111122223333:role/root";
+    let act = Act { chain: &chain, role_arn, permission_set: "", ..act("10:30") };
+    let mut grant = version("g-1");
+    grant.scope.permission_sets = None;
+    assert_eq!(judge(&ledger([grant]), &act).verdict, Verdict::Covered);
+}

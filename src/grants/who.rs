@@ -58,7 +58,9 @@ impl<'a> Actor<'a> {
                 }
             }
         }
-        let is_as_root = act.chain.last().is_some_and(|last| last.ends_with("/root"));
+        // `ACCOUNT/root`, the end of a chain that led to root; a role may be called so as well.
+        let is_root_of = |link: &String| link.split_once('/').is_some_and(|(_, it)| it == "root");
+        let is_as_root = act.chain.last().is_some_and(is_root_of);
         let is_root = act.identity.starts_with("root:") || is_as_root;
         Self { act, roles, sure: Confidence::named(act.confidence), is_root }
     }
