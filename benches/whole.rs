@@ -190,7 +190,7 @@ fn scan(files: &[PathBuf], threads: usize) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (books, ()) =
-        runtime.block_on(pipeline::once(&at, settings, Arc::new(rules), gait, feed)).unwrap();
+        runtime.block_on(pipeline::once(&at, settings, Arc::new(rules), gait, None, feed)).unwrap();
     assert!(books.total().balance());
     assert_eq!(books.total().read as usize, files.len() * corpus::EVENTS_PER_FILE);
 }

@@ -3,6 +3,8 @@
 //! Invariant: a configuration that passes [`Config::check`] cannot make [`crate::grants::Surface`] fail, and silences
 //! nothing by accident: what would exempt everything is a mistake.
 
+use std::path::PathBuf;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +18,10 @@ use crate::model::Glob;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Files and folders of messages about grants: `.json`, `.ndjson`, `.yaml` and `.csv`, folders with all folders
+    /// below. They are read before anything is judged and watched from then on. Without any, and as long as no grant
+    /// was ever told of, nothing is judged by grants.
+    pub paths: Vec<PathBuf>,
     /// How far the clock of the tool that gives grants may be off: a grant covers this much before its start and after
     /// its end. At most 5m.
     pub skew: Duration,
@@ -28,6 +34,9 @@ pub struct Config {
     /// Whether the entries that come with grantwatch are asked, behind your own. docs/protect.md lists them. An own
     /// entry of the same name takes the place of a built-in one.
     pub builtin: bool,
+    /// Whether acts that write, done with a permission set or role that some grant gives in that account, want a grant
+    /// by themselves: what has to be asked for is nothing to have by itself. Their entry is called `given`.
+    pub given: bool,
     /// Automation that needs no grant in any entry: `services` are calls that an AWS service makes for somebody,
     /// `provisioners` and `brokers` are those of `[identity]`, service-linked roles, Identity Center's provisioning,
     /// Control Tower, its account factory and StackSets among them.
@@ -41,11 +50,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
             max_duration: Duration::from_secs(7 * 86_400),
             cover_scheduled: false,
             builtin: true,
+            given: true,
             exempt_automation: vec![
                 Automation::Services,
                 Automation::Provisioners,

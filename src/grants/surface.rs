@@ -26,17 +26,26 @@ use crate::grants::config::By;
 use crate::grants::config::Config;
 use crate::grants::config::Need;
 use crate::grants::config::Protect;
+use crate::grants::config::people;
 use crate::grants::surface::who::Exemption;
 use crate::grants::surface::who::Where;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
 use crate::model::Plain;
+use crate::model::bounded;
 
 /// How many actions are remembered as wanting nothing. A power of two; AWS has some twenty thousand actions, and an
 /// organisation uses some hundreds.
-const QUIET: usize = 4_096;
+const QUIET: u64 = 4_096;
 /// How many names of unknown actions are kept for the operator.
 const UNKNOWN_MAX: usize = 1_000;
+/// How long such a name may be, in bytes.
+const UNKNOWN_NAME_MAX: usize = 256;
+
+/// What acts are on that no entry means, but are done with something that grants give.
+pub(super) const GIVEN: &str = "given";
+/// Its place among the entries: behind all of them.
+const GIVEN_PLACE: usize = usize::MAX;
 
 /// What wants a grant.
 #[derive(Debug)]
@@ -44,18 +53,15 @@ pub struct Surface {
     entries: Vec<Entry>,
     exemptions: Vec<Exemption>,
     automation: Vec<Automation>,
+    given: bool,
+    /// What is written in passing, and wants nothing for that it is done with something given.
+    passing: Actions,
     /// The actions of the table that an entry means, by their hash.
     protected: HashMap<u64, Meant, Plain>,
-    /// Hashes of actions that no entry means, by their low bits; the lowest bit says whether the action is unknown.
+    /// Hashes of actions that no entry means, by their low bits.
     quiet: Box<[AtomicU64]>,
-    unknown: Unknown,
-}
-
-/// The actions that the table of actions does not have.
-#[derive(Debug, Default)]
-struct Unknown {
-    names: Mutex<BTreeSet<Box<str>>>,
-    acts: AtomicU64,
+    /// The actions that were asked about and that the table does not have.
+    unknown: Mutex<BTreeSet<String>>,
 }
 
 /// An action that entries mean.
@@ -131,10 +137,12 @@ impl Surface {
                 .map(|exempt| Exemption::of(exempt, &entries))
                 .collect(),
             automation: config.exempt_automation.clone(),
+            given: config.given,
+            passing: Actions::of(&builtin::passing()),
             entries,
             protected,
             quiet: (0..QUIET).map(|_| AtomicU64::new(0)).collect(),
-            unknown: Unknown::default(),
+            unknown: Mutex::default(),
         }
     }
 
@@ -152,29 +160,68 @@ impl Surface {
     pub fn entry(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
         let hash = hash_of(act.action);
         let slot = self.quiet.get(slot(hash))?;
-        let kept = slot.load(Ordering::Relaxed);
-        if kept != 0 && kept & !1 == hash {
-            self.unknown.acts.fetch_add(kept & 1, Ordering::Relaxed);
+        if slot.load(Ordering::Relaxed) == hash {
             return None;
         }
         match self.protected.get(&hash) {
             Some(meant) if *meant.action == *act.action => return self.first(meant, act),
             _ => {}
         }
-        if !actions::is_action(act.action) {
+        let meant = self.meant(act.action);
+        if meant.entries.is_empty() {
             slot.store(hash, Ordering::Relaxed);
             return None;
         }
-        let known = actions::level(act.action);
-        if known.is_guessed {
-            self.unknown.note(act.action);
-        }
-        let meant = meant(&self.entries, act.action, known);
-        if meant.entries.is_empty() {
-            slot.store(hash | u64::from(known.is_guessed), Ordering::Relaxed);
-            return None;
-        }
         self.first(&meant, act)
+    }
+
+    /// Returns which entries mean an action that is not among the protected ones, and notes it if it is unknown.
+    fn meant(&self, action: &str) -> Meant {
+        let known = actions::level(action);
+        if !actions::is_action(action) {
+            return Meant { action: action.into(), known, by: 0, entries: Vec::new() };
+        }
+        if known.is_guessed {
+            let mut names = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+            if names.len() < UNKNOWN_MAX && !names.contains(action) {
+                names.insert(bounded(action, UNKNOWN_NAME_MAX).into());
+            }
+        }
+        meant(&self.entries, action, known)
+    }
+
+    /// Returns whether an act of `action` may want something, whoever does it.
+    pub fn means(&self, action: &str) -> bool {
+        self.asks(action) != 0
+    }
+
+    /// Returns whose acts of `action` may want something.
+    pub fn whose(&self, action: &str) -> Vec<By> {
+        let by = self.asks(action);
+        By::ALL.into_iter().filter(|it| by & bit(*it) != 0).collect()
+    }
+
+    fn asks(&self, action: &str) -> u8 {
+        match self.protected.get(&hash_of(action)) {
+            Some(meant) if *meant.action == *action => meant.by,
+            _ => self.meant(action).by,
+        }
+    }
+
+    /// Returns what `act`, which no entry means, wants because it is done with something that grants give.
+    pub fn of_given(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
+        let known = actions::level(act.action);
+        let is_meant = self.given
+            && known.level >= Level::Write
+            && !self.passing.hold(&act.action.to_ascii_lowercase());
+        (is_meant && people().contains(&By::of(act.identity))).then(|| Wanted {
+            entry: GIVEN,
+            level: known.level,
+            is_guessed: known.is_guessed,
+            exempt: self.exempt(GIVEN_PLACE, act),
+            wants_grant: true,
+            lacks: None,
+        })
     }
 
     /// Returns what the first of the entries that fits wants of `act`.
@@ -214,21 +261,16 @@ impl Surface {
         Some(&exemption.name)
     }
 
-    /// Returns how many acts there were whose action's level had to be guessed.
-    pub fn unknown_acts(&self) -> u64 {
-        self.unknown.acts.load(Ordering::Relaxed)
-    }
-
     /// Returns the names of the actions whose level had to be guessed, the first thousand.
     pub fn unknown_actions(&self) -> Vec<String> {
-        let names = self.unknown.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().map(|name| name.to_string()).collect()
+        let names = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().cloned().collect()
     }
 }
 
-/// Returns the hash of an action. Its lowest bit is left for something else.
+/// Returns the hash of an action, which is never 0: that stands for nothing in `quiet`.
 fn hash_of(action: &str) -> u64 {
-    xxh3_64(action.as_bytes()) & !1
+    xxh3_64(action.as_bytes()).max(1)
 }
 
 fn bit(by: By) -> u8 {
@@ -236,17 +278,7 @@ fn bit(by: By) -> u8 {
 }
 
 fn slot(hash: u64) -> usize {
-    usize::try_from(hash >> 1).unwrap_or_default() & (QUIET - 1)
-}
-
-impl Unknown {
-    fn note(&self, action: &str) {
-        self.acts.fetch_add(1, Ordering::Relaxed);
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() < UNKNOWN_MAX && !names.contains(action) {
-            names.insert(action.into());
-        }
-    }
+    usize::try_from(hash % QUIET).unwrap_or_default()
 }
 
 /// Returns which of `entries` mean `action`, by name and level.
@@ -365,7 +397,6 @@ mod tests {
         let workload = surface.entry(&act("workload:111122223333/role/App", "iam:CreateUser"));
         assert_eq!(workload, None);
         assert_eq!(surface.unknown_actions(), ["newthing:OpenDoor", "newthing:PutDoorPolicy"]);
-        assert_eq!(surface.unknown_acts(), 4);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct Act<'a> {
     pub address: Option<IpAddr>,
     /// When the session began.
     pub session_started: Option<Seconds>,
-    /// How sure the identity is: `exact`, `probable`, `ambiguous`.
+    /// How sure the identity is: `exact`, `probable`, `ambiguous`; anything else is as good as ambiguous.
     pub confidence: &'a str,
     /// Whether an AWS service made the call (`gw.by_service`).
     pub by_service: bool,
@@ -54,6 +54,10 @@ pub struct Act<'a> {
     pub broker: bool,
     /// Whether the session has a second factor (`gw.session.mfa`).
     pub mfa: Option<bool>,
+    /// The groups of Identity Center that the user was in then, by id, as far as they are known.
+    pub groups: &'a [&'a str],
+    /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
+    pub delegate: &'a str,
 }
 
 /// What became of an act on the protect surface.
@@ -136,4 +140,37 @@ pub struct Judgement {
     pub session_outlived: bool,
     /// Whether the grant was approved only after the act.
     pub retroactive: bool,
+    /// How sure it is that the grant speaks of who acted; without a grant, how sure it is who acted.
+    pub confidence: Confidence,
+}
+
+/// How sure it is who acted, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// The record says so itself, or names the session that does.
+    Exact,
+    /// One session fits.
+    Probable,
+    /// Several would fit, or nothing is known.
+    Ambiguous,
+}
+
+impl Confidence {
+    /// Returns its name in `gw.grant.confidence`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Probable => "probable",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+
+    /// Returns the confidence called `name`; what is called otherwise is not sure.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "exact" => Self::Exact,
+            "probable" => Self::Probable,
+            _ => Self::Ambiguous,
+        }
+    }
 }

@@ -8,12 +8,15 @@
 //! idle stream, and when an outbox row was made.
 
 mod commit;
+mod protect;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::alert::Desk;
+use crate::grants::Applied;
+use crate::grants::Evidence;
 use crate::identity;
 use crate::identity::Registry;
 use crate::model::Detector;
@@ -28,9 +31,12 @@ use crate::model::TrailRecord;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
+use crate::pipeline::batch::Told;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Protect;
+use crate::pipeline::core::protect::Standing;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -50,6 +56,8 @@ use crate::store::StoreError;
 const MAX_AHEAD: Span = Span(15 * 60);
 
 pub use commit::Committed;
+pub use protect::Finding;
+pub use protect::Witness;
 
 /// The state of the house, and the group under way.
 pub struct Core {
@@ -59,6 +67,7 @@ pub struct Core {
     registry: Registry,
     correlator: Correlator,
     gates: Gates,
+    protect: Protect,
     desk: Desk,
     seen: Seen,
     newest: Seconds,
@@ -87,6 +96,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
+        let protect = Protect::load(&settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -97,6 +107,7 @@ impl Core {
             registry,
             correlator,
             gates,
+            protect,
             desk,
             seen,
             newest,
@@ -126,6 +137,10 @@ impl Core {
             Outcome::Read(read) => {
                 self.read(*read, &source, &object, &mut counts);
                 "read".to_owned()
+            }
+            Outcome::Grants(told) => {
+                self.learn(told, &source, &object, &mut counts);
+                "grants".to_owned()
             }
             Outcome::Routed(route) => {
                 counts.routed = 1;
@@ -202,20 +217,66 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
+        let action = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
+            _ => None,
+        };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
         }
+        let standing = match action {
+            Some(action) => self.protect.judge(&mut event, &action, object),
+            None => Standing::Beside,
+        };
+        let judged = of_verdicts(rules, &event, standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
-        let matched: SmallVec<[u32; 8]> = decided.map(|found| found.rule).chain(opened).collect();
+        let matched: SmallVec<[u32; 8]> =
+            decided.map(|found| found.rule).chain(opened).chain(judged).collect();
         self.matched(rules, &matched, &event, object);
+    }
+
+    /// Takes in messages about grants.
+    fn learn(
+        &mut self,
+        told: Vec<Told>,
+        source: &Arc<str>,
+        object: &ObjectId,
+        counts: &mut Counts,
+    ) {
+        counts.read = told.len() as u64;
+        for Told { line, said, text } in told {
+            let arrived = self.now_or_so();
+            let from = format!("{}:{line}", object.location).into_boxed_str();
+            let applied = said.map(|version| {
+                let id = version.id.0.clone();
+                (self.protect.learn(*version, Evidence { from, arrived }), id)
+            });
+            let reason = match applied {
+                Ok((Applied::New, _)) => {
+                    counts.kept += 1;
+                    continue;
+                }
+                Ok((Applied::Duplicate, _)) => {
+                    counts.duplicates += 1;
+                    continue;
+                }
+                // Both are kept in the ledger; that they differ is for somebody to look at.
+                Ok((Applied::Conflict, id)) => format!(
+                    "grant `{id}`: its source has said something else under the same revision and time"
+                ),
+                Err(reason) => reason,
+            };
+            counts.quarantined += 1;
+            self.quarantine(source, object, Some(line), reason, text.into_bytes());
+        }
     }
 
     fn matched(&mut self, rules: &Rules, matched: &[u32], event: &Event<'_>, object: &str) {
@@ -289,6 +350,18 @@ impl Core {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
+        let rules = Arc::clone(&self.rules);
+        while let Some(held) = self.protect.due(watermark) {
+            let mut event = held.event();
+            let standing = self.protect.judge_finally(&mut event);
+            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
+            self.matched(&rules, &matched, &event, &held.object);
+        }
+    }
+
+    /// Tells `witness` of every verdict from now on, once it is final.
+    pub fn tell_verdicts(&mut self, witness: Witness) {
+        self.protect.tell(witness);
     }
 
     /// Changes rules and destinations. The group must be committed: what correlations count is read from the store.
@@ -317,4 +390,17 @@ impl Core {
     pub fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// Returns the rules about verdicts that match an event whose verdict is final.
+fn of_verdicts<'r>(
+    rules: &'r Rules,
+    event: &'r Event<'_>,
+    standing: Standing,
+) -> impl Iterator<Item = u32> + 'r {
+    let asked = match standing {
+        Standing::Judged => rules.of_verdicts(),
+        Standing::Beside | Standing::Waits => &[],
+    };
+    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

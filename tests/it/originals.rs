@@ -188,7 +188,7 @@ impl<'a> House<'a> {
         let receipt = Receipt::new(move || {
             acknowledged.lock().unwrap().insert(number);
         });
-        let config = &self.setting.config.decode;
+        let config = &pipeline::Reading::of(&self.setting.config);
         let batch = pipeline::read(original.delivery(receipt), config, &mut self.sieve);
         self.core().take(batch).unwrap();
     }

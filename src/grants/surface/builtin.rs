@@ -1,5 +1,4 @@
-//! The entries that come with grantwatch: what changes who may do what, what damages, and what is changed with the
-//! roles of administrators.
+//! The entries that come with grantwatch: what changes who may do what, what blinds, and what damages.
 //!
 //! Invariant: each asks about people only, and leaves out what people do all day. An action is named here because
 //! it is a known way up or a known way to do harm, or AWS calls it permissions management.
@@ -7,7 +6,6 @@
 use std::fmt::Write as _;
 
 use crate::grants::actions::Level;
-use crate::grants::config::By;
 use crate::grants::config::Protect;
 use crate::grants::config::grant;
 use crate::grants::config::people;
@@ -168,17 +166,6 @@ const DAMAGE: &[&str] = &[
     "secretsmanager:DeleteSecret",
 ];
 
-/// Roles whose name says that they may do nearly everything, those of Identity Center's permission sets among them.
-const ELEVATED: &[&str] = &[
-    "*Admin*",
-    "*admin*",
-    "*PowerUser*",
-    "*BreakGlass*",
-    "*break-glass*",
-    "*breakglass*",
-    "OrganizationAccountAccessRole",
-];
-
 /// What AWS lists as writing and changes nothing that stays.
 const PASSING: &[&str] = &[
     "athena:StartQueryExecution",
@@ -190,10 +177,14 @@ const PASSING: &[&str] = &[
     "kms:ReEncrypt*",
     "kms:Sign",
     "kms:Verify",
-    "sso:*",
-    "sts:AssumeRole",
+    "sts:AssumeRole*",
     "sts:GetSessionToken",
 ];
+
+/// Returns what AWS lists as writing and changes nothing that stays.
+pub fn passing() -> Vec<Glob> {
+    globs(PASSING)
+}
 
 /// Returns the entries in the order in which they are asked.
 pub fn entries() -> Vec<Protect> {
@@ -210,14 +201,11 @@ pub fn entries() -> Vec<Protect> {
         requires: grant(),
         pipelines: Vec::new(),
     };
-    let changes = [Level::Write, Level::PermissionsManagement];
     vec![
         entry("permissions", &[Level::PermissionsManagement], &[], EVERYDAY),
         entry("escalation", &[], ESCALATION, &[]),
         entry("blinding", &[], BLINDING, &[]),
         entry("damage", &[], DAMAGE, &[]),
-        Protect { roles: globs(ELEVATED), ..entry("elevated", &changes, &[], PASSING) },
-        Protect { by: vec![By::Root], ..entry("root", &changes, &[], PASSING) },
     ]
 }
 
@@ -228,28 +216,23 @@ fn globs(texts: &[&str]) -> Vec<Glob> {
 /// Returns the entries as a table for people.
 pub fn table() -> String {
     let mut out = String::from(
-        "| Entry | Whose acts | With roles | Levels | Actions | But not |\n| --- | --- | --- | --- | --- | --- |\n",
+        "| Entry | Whose acts | Levels | Actions | But not |\n| --- | --- | --- | --- | --- |\n",
     );
     for entry in entries() {
         let by: Vec<&str> = entry.by.iter().map(|by| by.name()).collect();
         let levels: Vec<&str> = entry.levels.iter().map(|level| level.name()).collect();
         writeln!(
             out,
-            "| `{}` | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} |",
             entry.name,
             by.join(", "),
-            or_any(&entry.roles),
             if levels.is_empty() { "any".to_owned() } else { levels.join(", ") },
-            or_any(&entry.actions),
+            if entry.actions.is_empty() { "any".to_owned() } else { listed(&entry.actions) },
             listed(&entry.except_actions),
         )
         .expect("writing to a string cannot fail");
     }
     out
-}
-
-fn or_any(globs: &[Glob]) -> String {
-    if globs.is_empty() { "any".to_owned() } else { listed(globs) }
 }
 
 fn listed(globs: &[Glob]) -> String {

@@ -1,0 +1,3 @@
+//! What a verdict costs among a million grants: `cargo bench --bench grants`.
+
+fn main() {}

@@ -1,0 +1,277 @@
+//! Judges one act: looks for a grant that covers it, and for the nearest one if none does.
+//!
+//! Invariant: a verdict follows from the ledger's set, the settings and the act alone. What falls short in time and in
+//! scope at once is no grant for this act, and its verdict is `none`.
+
+use crate::grants::grant::Grant;
+use crate::grants::grant::Status;
+use crate::grants::grant::Version;
+use crate::grants::index::Bucket;
+use crate::grants::ledger::Held;
+use crate::grants::ledger::Ledger;
+use crate::grants::reason;
+use crate::grants::scope;
+use crate::grants::scope::Misfit;
+use crate::grants::timeline::Ending;
+use crate::grants::timeline::Kind;
+use crate::grants::timeline::Spell;
+use crate::grants::verdict::Act;
+use crate::grants::verdict::Confidence;
+use crate::grants::verdict::Judgement;
+use crate::grants::verdict::Verdict;
+use crate::grants::who::Actor;
+use crate::model::Seconds;
+use crate::model::Span;
+
+/// How many grants that are over, and how many to come, are looked at for the nearest under each key.
+const MAX_OVER: usize = 32;
+const MAX_AHEAD: usize = 8;
+
+/// A grant that missed by less is nearer than one that holds and is about something else.
+const NEAR: Span = Span(86_400);
+
+/// Whether a grant covers before it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheduled {
+    /// Only what was given covers.
+    #[default]
+    Waits,
+    /// What is approved covers in its window, for sources that do not tell when they give.
+    Covers,
+}
+
+/// How strictly to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How far the clocks of AWS and of a source may be apart; added at both ends of a window.
+    pub skew: Span,
+    /// Whether a grant covers before it is given.
+    pub cover_scheduled: Scheduled,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { skew: Span(60), cover_scheduled: Scheduled::default() }
+    }
+}
+
+/// Where an act lies in the time of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Inside,
+    /// In the window of what is approved and not given.
+    Promised,
+    Before(Span),
+    After(Span, Ending),
+    /// It was never given: the state it is in, and how long after that began.
+    Never(Status, Span),
+}
+
+/// What one grant is to an act.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finding<'a> {
+    pub held: &'a Held,
+    pub version: &'a Version,
+    pub sure: Confidence,
+    pub misfit: Option<Misfit<'a>>,
+    pub when: When,
+    /// How long after the act it was approved, if it covers it since.
+    pub approved_after: Option<Span>,
+}
+
+impl Ledger {
+    /// Returns whether a grant covered `act`, as of the act's own time.
+    ///
+    /// If none did, the judgement names the nearest grant and what kept it from covering, because that is the first
+    /// question of whoever reads the alert.
+    pub fn judge(&self, settings: &Settings, act: &Act<'_>) -> Judgement {
+        let actor = Actor::of(act);
+        let first = act.time.plus(Span(-settings.skew.0));
+        let last = act.time.plus(settings.skew);
+        let mut search = Search { ledger: self, settings, act, actor: &actor, best: None };
+        let keys = actor.keys(self.index());
+        let buckets = || keys.iter().filter_map(|key| self.index().get(*key));
+        for place in buckets().flat_map(|bucket| bucket.during(first, last)) {
+            search.look_at(place);
+            // Another one that covers as well says nothing more.
+            if search.best.as_ref().is_some_and(|best| best.rank() == Rank::COVERED) {
+                break;
+            }
+        }
+        let is_covered = search.best.as_ref().is_some_and(Finding::covers);
+        if !is_covered {
+            let around = |bucket: &'_ Bucket| {
+                let over: Vec<u32> = bucket.over(first, last, MAX_OVER).collect();
+                over.into_iter().chain(bucket.ahead(last, MAX_AHEAD).collect::<Vec<_>>())
+            };
+            buckets().flat_map(around).for_each(|place| search.look_at(place));
+        }
+        match search.best {
+            Some(finding) => finding.judgement(settings, act, &actor),
+            None => Judgement {
+                verdict: Verdict::None,
+                grant: None,
+                reason: reason::nobody(act, &actor),
+                outside: None,
+                session_outlived: false,
+                retroactive: false,
+                confidence: actor.sure,
+            },
+        }
+    }
+}
+
+/// The best finding so far.
+struct Search<'s, 'a> {
+    ledger: &'a Ledger,
+    settings: &'s Settings,
+    act: &'a Act<'a>,
+    actor: &'s Actor<'a>,
+    best: Option<Finding<'a>>,
+}
+
+impl<'a> Search<'_, 'a> {
+    /// Takes the grant at `place` if it is nearer than the best so far.
+    fn look_at(&mut self, place: u32) {
+        let Some(held) = self.ledger.held(place) else { return };
+        let mut given = None;
+        let mut approved_after = None;
+        for spell in &held.spells {
+            let Some((version, _)) = held.grant.versions.get(spell.version) else { continue };
+            let Some(finding) = self.find(held, version, self.when(spell)) else { continue };
+            let is_claim = spell.kind == Kind::Afterwards && finding.when == When::Inside;
+            if !is_claim {
+                given = nearer(given, finding);
+            } else if finding.misfit.is_none() && finding.sure != Confidence::Ambiguous {
+                approved_after = Some(spell.effect.since(self.act.time));
+                let before = When::Before(spell.effect.since(self.act.time));
+                given = nearer(given, Finding { when: before, ..finding });
+            }
+        }
+        if given.is_none() {
+            given = self.never_given(held);
+        }
+        let Some(finding) = given else { return };
+        self.best = nearer(self.best, Finding { approved_after, ..finding });
+    }
+
+    /// Finds what a grant that was never given is to the act, by its state as of then.
+    fn never_given(&self, held: &'a Held) -> Option<Finding<'a>> {
+        let version = held.grant.as_of(self.act.time).unwrap_or_else(|| held.grant.latest());
+        let when = When::Never(version.status, self.act.time.since(version.emitted_at));
+        self.find(held, version, when)
+    }
+
+    /// Finds what `version` is to the act by the best of its principals; `None` if it speaks of somebody else.
+    fn find(&self, held: &'a Held, version: &'a Version, when: When) -> Option<Finding<'a>> {
+        let mut best = None;
+        for principal in &version.principals {
+            let Some(hit) = self.actor.hit(version, principal) else { continue };
+            let misfit = scope::misfit(version, self.act, self.actor, hit);
+            let approved_after = None;
+            let found = Finding { held, version, sure: hit.sure, misfit, when, approved_after };
+            best = nearer(best, found);
+        }
+        best
+    }
+
+    fn when(&self, spell: &Spell) -> When {
+        let (time, skew) = (self.act.time, self.settings.skew);
+        if time.plus(skew) < spell.from {
+            return When::Before(spell.from.since(time));
+        }
+        let is_promise =
+            spell.kind == Kind::Promised && self.settings.cover_scheduled == Scheduled::Waits;
+        match time < spell.until.plus(skew) {
+            true if is_promise => When::Promised,
+            true => When::Inside,
+            false if is_promise => When::Never(Status::Approved, time.since(spell.effect)),
+            false => When::After(time.since(spell.until), spell.ending),
+        }
+    }
+}
+
+/// How near a finding is, nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(u8, i64);
+
+impl Rank {
+    const COVERED: Self = Self(0, 0);
+}
+
+fn nearer<'a>(best: Option<Finding<'a>>, other: Finding<'a>) -> Option<Finding<'a>> {
+    let Some(best) = best else { return Some(other) };
+    let order = other.rank().cmp(&best.rank());
+    let order = order.then_with(|| other.grant().id().cmp(best.grant().id()));
+    Some(if order.is_lt() { other } else { best })
+}
+
+impl<'a> Finding<'a> {
+    pub fn grant(&self) -> &'a Grant {
+        &self.held.grant
+    }
+
+    fn covers(&self) -> bool {
+        let is_sure = self.sure != Confidence::Ambiguous;
+        self.when == When::Inside && self.misfit.is_none() && is_sure
+    }
+
+    fn rank(&self) -> Rank {
+        let by = match self.when {
+            When::Inside | When::Promised => 0,
+            When::Before(by) | When::After(by, _) => by.0,
+            When::Never(..) => NEAR.0,
+        };
+        match (self.misfit, self.when) {
+            _ if self.covers() && !self.version.break_glass => Rank::COVERED,
+            _ if self.covers() => Rank(1, 0),
+            (None, When::Inside) => Rank(2, 0),
+            (None, _) if self.approved_after.is_some() => Rank(3, by),
+            (None, _) if by <= NEAR.0 => Rank(4, by),
+            (Some(misfit), When::Inside) => Rank(5, -(misfit.dimension() as i64)),
+            (None, _) => Rank(6, by),
+            (Some(_), _) => Rank(7, by),
+        }
+    }
+
+    fn judgement(&self, settings: &Settings, act: &Act<'_>, actor: &Actor<'_>) -> Judgement {
+        let is_after = self.misfit.is_none() && matches!(self.when, When::After(..));
+        Judgement {
+            verdict: self.verdict(),
+            grant: Some(self.grant().id().clone()),
+            reason: reason::of(self, act, actor),
+            outside: match self.when {
+                When::Before(by) | When::After(by, _) => Some(by),
+                When::Inside | When::Promised | When::Never(..) => None,
+            },
+            session_outlived: is_after && self.began_inside(settings, act.session_started),
+            retroactive: self.approved_after.is_some(),
+            confidence: self.sure,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match (self.misfit, self.when) {
+            (None, When::Inside) if self.sure == Confidence::Ambiguous => Verdict::None,
+            (None, When::Inside) => Verdict::Covered,
+            (Some(misfit), When::Inside) => Verdict::OutOfScope(misfit.dimension()),
+            (None, When::Promised | When::Before(_)) => Verdict::NotStarted,
+            (None, When::After(_, Ending::Taken)) => Verdict::Revoked,
+            (None, When::After(..)) => Verdict::Expired,
+            (None, When::Never(Status::Revoked, _)) => Verdict::Revoked,
+            (None, When::Never(..)) | (Some(_), _) => Verdict::None,
+        }
+    }
+
+    /// Whether a session that began at `started` began while the grant was given.
+    fn began_inside(&self, settings: &Settings, started: Option<Seconds>) -> bool {
+        let given = |spell: &&Spell| spell.kind == Kind::Given;
+        started.is_some_and(|started| {
+            self.held
+                .spells
+                .iter()
+                .filter(given)
+                .any(|spell| started.plus(settings.skew) >= spell.from && started < spell.until)
+        })
+    }
+}
