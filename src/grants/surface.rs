@@ -40,7 +40,9 @@ const QUIET: usize = 4_096;
 const UNKNOWN_MAX: usize = 1_000;
 
 /// What acts are on that no entry means, but are done with something that grants give.
-const GIVEN: &str = "given";
+pub(super) const GIVEN: &str = "given";
+/// Its place among the entries: behind all of them.
+const GIVEN_PLACE: usize = usize::MAX;
 
 /// What wants a grant.
 #[derive(Debug)]
@@ -233,7 +235,7 @@ impl Surface {
             entry: GIVEN,
             level: known.level,
             is_guessed: known.is_guessed,
-            exempt: self.exempt(usize::MAX, act),
+            exempt: self.exempt(GIVEN_PLACE, act),
             wants_grant: true,
             lacks: None,
         })
