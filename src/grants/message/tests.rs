@@ -53,7 +53,7 @@ fn the_message_of_the_handbook_is_read() {
     assert_eq!(version.id, GrantId("team:6f0c9a52".into()));
     assert_eq!((version.revision, version.status), (3, Status::Active));
     assert_eq!(version.window.until.since(version.window.from), Span(7_200));
-    assert_eq!(version.ticket, "jira OPS-1234".into());
+    assert_eq!(version.ticket, Box::<str>::from("jira OPS-1234"));
     assert_eq!(version.scope.role_arns, Some(Vec::new()));
     assert_eq!(version.scope.source_networks, None);
     assert_eq!(version.delegates.max_depth, 1);
