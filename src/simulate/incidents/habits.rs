@@ -8,11 +8,9 @@ use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::census;
-use crate::simulate::iam::told::moment;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::cast;
@@ -136,12 +134,8 @@ fn vendor_session(
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
         account: id,
+        ..Session::default()
     };
     let written = Written::read("sts", "AssumeRole")
         .asking(json!({
@@ -151,7 +145,7 @@ fn vendor_session(
         .answering(json!({
             "credentials": {
                 "accessKeyId": session.key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
-                "expiration": moment(session.ends),
+                "expiration": session.expiration(),
             },
             "assumedRoleUser": {
                 "assumedRoleId": format!("{}:{name}", session.role_id), "arn": session.arn(),
