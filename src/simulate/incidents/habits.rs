@@ -67,13 +67,7 @@ fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let day = cast::day_of(org, begins);
     let life = cast::life(org, person);
     let ((), events) = scene.noting(|scene| life.work_at_home(scene, (day, begins), NIGHT_CALLS));
-    Told {
-        identity: person.identity(),
-        aliases: vec![cast::by_user_id(person)],
-        accounts: vec![account],
-        events,
-        ..Told::default()
-    }
+    Told { identity: person.identity(), accounts: vec![account], events, ..Told::default() }
 }
 
 fn vendor_beyond_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
