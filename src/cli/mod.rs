@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod detectors;
 mod evaluate;
+mod outbox;
 pub mod output;
 mod run;
 mod scan;
@@ -55,6 +56,7 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Detectors(detectors::DetectorsArgs),
+    Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -119,6 +121,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Detectors(args) => detectors::run(&args),
+        Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

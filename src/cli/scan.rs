@@ -24,6 +24,7 @@ use crate::cli::output::Screen;
 use crate::cli::severity;
 use crate::config::Config;
 use crate::identity::Glob;
+use crate::model;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Span;
@@ -162,6 +163,8 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
 /// Reads the target through the engine.
 async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
     let mut config = Config::default();
+    // The alerts are printed from the store at the end, however long ago they were.
+    config.alert.keep = model::Duration(Duration::MAX);
     config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
     config.identity.accounts.clone_from(&args.account);
     let defaults = Asked::default();

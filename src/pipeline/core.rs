@@ -8,6 +8,7 @@
 //! idle stream, and when an outbox row was made.
 
 mod commit;
+mod prune;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -66,6 +68,7 @@ pub struct Core {
     ceiling: Option<Seconds>,
     group: Group,
     books: Books,
+    pruning: Pruning,
 }
 
 impl Core {
@@ -104,6 +107,7 @@ impl Core {
             ceiling,
             group,
             books,
+            pruning: Pruning::default(),
         })
     }
 
