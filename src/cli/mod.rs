@@ -11,6 +11,7 @@ mod demo;
 mod detectors;
 mod evaluate;
 mod grants;
+mod outbox;
 pub mod output;
 mod run;
 mod scan;
@@ -57,6 +58,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Grants(grants::GrantsArgs),
     Detectors(detectors::DetectorsArgs),
+    Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -122,6 +124,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Grants(args) => grants::run(&args),
         Command::Detectors(args) => detectors::run(&args),
+        Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
