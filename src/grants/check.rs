@@ -27,6 +27,8 @@ impl Config {
         let bounds = [
             ("skew", self.skew, "0s", "5m"),
             ("grace", self.grace, "0s", "1d"),
+            ("residue_after", self.residue_after, "1m", "1d"),
+            ("provision_within", self.provision_within, "1m", "1d"),
             ("max_duration", self.max_duration, "5m", "366d"),
         ];
         for (key, value, least, most) in bounds {

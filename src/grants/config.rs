@@ -27,6 +27,11 @@ pub struct Config {
     pub skew: Duration,
     /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
     pub grace: Duration,
+    /// How long after its end what a grant gave may still stand before that is told as a residue.
+    pub residue_after: Duration,
+    /// How long after the start of a grant its access has to be given. Only told where what the source says has shown
+    /// before as assignments in that account.
+    pub provision_within: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
@@ -53,6 +58,8 @@ impl Default for Config {
             paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
+            residue_after: Duration::from_secs(900),
+            provision_within: Duration::from_secs(900),
             max_duration: Duration::from_secs(7 * 86_400),
             cover_scheduled: false,
             builtin: true,

@@ -33,6 +33,7 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::prune::Pruning;
@@ -96,7 +97,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
-        let protect = Protect::load(&settings, connection)?;
+        let protect = Protect::load(&settings, connection, watermark)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -195,6 +196,8 @@ impl Core {
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
                 self.judge(&rules, &candidates, time, record, &object_text);
+            } else if is_new {
+                self.note_claim(time, record, &object_text);
             }
         }
         if !kept.is_empty() {
@@ -218,19 +221,22 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
-        let action = match (&record, &session) {
-            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
-            _ => None,
+        let Meaning { action, claims } = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
+            _ => Meaning::default(),
         };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
+        }
+        if claims {
+            self.protect.claim(&mut event, object);
         }
         let standing = match action {
             Some(action) => self.protect.judge(&mut event, &action, object),
@@ -315,6 +321,10 @@ impl Core {
             let standing = self.protect.judge_finally(&mut event);
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
             self.matched(&rules, &matched, &event, &held.object);
+        }
+        // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
+        for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
+            self.signal(&Service::Grants, &signal, &object);
         }
     }
 

@@ -8,6 +8,7 @@
 //! before the first record.
 
 mod act;
+mod claims;
 mod finding;
 mod waiting;
 
@@ -22,6 +23,7 @@ use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
 use crate::grants::By;
+use crate::grants::Claims;
 use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
@@ -78,6 +80,17 @@ struct Call {
     whose: Whose,
     /// Whether it wants a grant where it is done with something that grants give.
     if_given: bool,
+    /// Whether it is about who has standing access.
+    claims: bool,
+}
+
+/// What grants have to do with a record.
+#[derive(Debug, Default)]
+pub(super) struct Meaning {
+    /// Its action, if it may be on the surface.
+    pub(super) action: Option<Arc<str>>,
+    /// Whether it is about who has standing access.
+    pub(super) claims: bool,
 }
 
 /// What is known of a session.
@@ -96,6 +109,7 @@ pub(super) struct Protect {
     grace: Span,
     ledger: Ledger,
     given: Given,
+    claims: Claims,
     calls: HashMap<u64, Option<Call>>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
     sessions: HashMap<usize, (Arc<Facts>, Session)>,
@@ -105,7 +119,11 @@ pub(super) struct Protect {
 
 impl Protect {
     /// Makes the state of the last commit.
-    pub(super) fn load(settings: &Settings, connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn load(
+        settings: &Settings,
+        connection: &Connection,
+        watermark: Seconds,
+    ) -> Result<Self, StoreError> {
         let config = &settings.grants;
         let mut protect = Self {
             surface: Surface::new(config),
@@ -120,12 +138,15 @@ impl Protect {
             grace: config.grace.span(),
             ledger: Ledger::default(),
             given: Given::default(),
+            claims: Claims::new(claims::timing(settings)),
             calls: HashMap::new(),
             sessions: HashMap::new(),
             waiting: Waiting::load(connection)?,
             witness: None,
         };
         protect.ledger.load(connection)?;
+        let timing = claims::timing(settings);
+        protect.claims = Claims::load(timing, connection, &protect.ledger, watermark)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
@@ -144,7 +165,10 @@ impl Protect {
         if self.given.note(&version) {
             self.sessions.clear();
         }
-        self.ledger.apply(version, evidence)
+        let id = version.id.clone();
+        let applied = self.ledger.apply(version, evidence);
+        self.claims.heard(&self.ledger, &id);
+        applied
     }
 
     /// Returns whether acts are judged at all: somebody reads grants here.
@@ -152,31 +176,31 @@ impl Protect {
         self.grants != Grants::Unread || !self.ledger.is_empty()
     }
 
-    /// Returns the action of `record` if it may be on the surface.
-    pub(super) fn action(
-        &mut self,
-        record: &TrailRecord<'_>,
-        session: &Arc<Facts>,
-    ) -> Option<Arc<str>> {
+    /// Returns what grants have to do with `record`.
+    pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
+        self.known_call(record).map_or_else(Meaning::default, |call| {
+            let Session { by, is_given } = self.session(record, session);
+            let is_asked = call.whose.holds(by) || call.if_given && is_given;
+            Meaning { action: is_asked.then_some(call.action), claims: call.claims }
+        })
+    }
+
+    /// Returns what is known of calls like `record`, if grants have to do with them.
+    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<Call> {
         if !self.is_on() {
             return None;
         }
         let source = record.slot_raw(Slot::EventSource).unwrap_or_default();
         let name = record.slot_raw(Slot::EventName).unwrap_or_default();
         let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
-        let call = match self.calls.get(&key) {
-            Some(None) => return None,
-            Some(Some(call)) => call.clone(),
-            None => {
-                let call = self.call(record);
-                if self.calls.len() < MAX_CALLS {
-                    self.calls.insert(key, call.clone());
-                }
-                call?
-            }
-        };
-        let Session { by, is_given } = self.session(record, session);
-        (call.whose.holds(by) || call.if_given && is_given).then_some(call.action)
+        if let Some(call) = self.calls.get(&key) {
+            return call.clone();
+        }
+        let call = self.call(record);
+        if self.calls.len() < MAX_CALLS {
+            self.calls.insert(key, call.clone());
+        }
+        call
     }
 
     fn call(&self, record: &TrailRecord<'_>) -> Option<Call> {
@@ -184,8 +208,9 @@ impl Protect {
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
         let whose = self.surface.whose(&action);
         let if_given = self.surface.means_of_given(&action);
-        let may_want = if_given || !whose.is_empty();
-        may_want.then(|| Call { action: action.into(), whose, if_given })
+        let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
+        let may_want = if_given || claims || !whose.is_empty();
+        may_want.then(|| Call { action: action.into(), whose, if_given, claims })
     }
 
     fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
@@ -208,6 +233,7 @@ impl Protect {
             ..Act::default()
         };
         let by = By::of(text("gw.identity.name"));
+        self.claims.meet(session);
         let known = Session { by, is_given: self.given.holds(&act) };
         self.sessions.insert(address, (Arc::clone(session), known));
         known
@@ -293,8 +319,9 @@ impl Protect {
     }
 
     /// Writes what was learned and what began or ceased to wait since the last save.
-    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
+        self.claims.save(tx, watermark)?;
         self.waiting.save(tx)
     }
 }
