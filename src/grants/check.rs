@@ -27,6 +27,7 @@ impl Config {
         let bounds = [
             ("skew", self.skew, "0s", "5m"),
             ("grace", self.grace, "0s", "1d"),
+            ("revise_for", self.revise_for, "0s", "7d"),
             ("max_duration", self.max_duration, "5m", "366d"),
         ];
         for (key, value, least, most) in bounds {

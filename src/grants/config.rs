@@ -27,6 +27,9 @@ pub struct Config {
     pub skew: Duration,
     /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
     pub grace: Duration,
+    /// How long an act that was judged may be judged anew, in event time, when word of a grant comes late: its alert is
+    /// resolved, told otherwise, or raised then. At most 7d.
+    pub revise_for: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
@@ -53,6 +56,7 @@ impl Default for Config {
             paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
+            revise_for: Duration::from_secs(86_400),
             max_duration: Duration::from_secs(7 * 86_400),
             cover_scheduled: false,
             builtin: true,
