@@ -219,7 +219,7 @@ fn the_state_is_that_of_the_time_that_is_asked_for() {
     }
     let grant = ledger.get(&active.id).unwrap();
     let status = |clock: &str| grant.as_of(at(clock)).map(|version| version.status);
-    assert_eq!(status("09:39"), None);
+    assert_eq!(status("08:49"), None);
     assert_eq!(status("09:45"), Some(Status::Requested));
     assert_eq!(status("09:52"), Some(Status::Active), "from its approval on");
     assert_eq!(status("11:00"), Some(Status::Revoked));
@@ -249,6 +249,9 @@ fn a_long_history_does_not_hide_what_holds() {
     }
     assert_eq!(judge(&ledger, &act("11:00")).grant.unwrap().0.as_ref(), "g-long");
     let other = Act { action: "iam:DeleteUser", ..act("11:00") };
-    let found = judge(&ledger, &other);
-    assert_eq!(found.reason, "grant g-1 ended 23h before", "the last of the past ones");
+    let reason = "grant g-long does not cover iam:DeleteUser";
+    assert_eq!(judge(&ledger, &other).reason, reason, "the one that its session began in");
+    let unknown = Act { session_started: None, ..other };
+    let reason = "grant g-1 ended 23h before";
+    assert_eq!(judge(&ledger, &unknown).reason, reason, "the last of the past ones");
 }
