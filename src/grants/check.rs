@@ -29,6 +29,7 @@ impl Config {
             ("grace", self.grace, "0s", "1d"),
             ("residue_after", self.residue_after, "1m", "1d"),
             ("provision_within", self.provision_within, "1m", "1d"),
+            ("revise_for", self.revise_for, "0s", "7d"),
             ("max_duration", self.max_duration, "5m", "366d"),
         ];
         for (key, value, least, most) in bounds {

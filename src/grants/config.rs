@@ -32,6 +32,9 @@ pub struct Config {
     /// How long after the start of a grant its access has to be given. Only told where what the source says has shown
     /// before as assignments in that account.
     pub provision_within: Duration,
+    /// How long an act that was judged may be judged anew, in event time, when word of a grant comes late: its alert is
+    /// resolved, told otherwise, or raised then. At most 7d.
+    pub revise_for: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
@@ -60,6 +63,7 @@ impl Default for Config {
             grace: Duration::from_secs(600),
             residue_after: Duration::from_secs(900),
             provision_within: Duration::from_secs(900),
+            revise_for: Duration::from_secs(86_400),
             max_duration: Duration::from_secs(7 * 86_400),
             cover_scheduled: false,
             builtin: true,

@@ -68,6 +68,12 @@ impl Ledger {
         self.held_as(id).map(|held| &held.grant)
     }
 
+    /// Returns what a grant is found by: what was said of it may change the judgement of acts that have one of these
+    /// keys, and of no other.
+    pub fn keys(&self, id: &GrantId) -> SmallVec<[Key; 4]> {
+        self.get(id).map(|grant| keys(&grant.versions)).unwrap_or_default()
+    }
+
     /// Returns all grants, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.places.values().filter_map(|place| Some(&self.held(*place)?.grant))

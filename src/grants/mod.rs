@@ -61,6 +61,7 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use index::Key;
 pub use judge::Scheduled;
 pub use judge::Settings;
 pub use ledger::Applied;

@@ -11,6 +11,7 @@ mod commit;
 mod learn;
 mod protect;
 mod prune;
+mod revise;
 mod signals;
 
 use std::sync::Arc;
@@ -33,9 +34,12 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
+use crate::pipeline::core::protect::Telling;
+use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
@@ -242,24 +246,40 @@ impl Core {
             Some(action) => self.protect.judge(&mut event, &action, object),
             None => Standing::Beside,
         };
-        let judged = of_verdicts(rules, &event, standing);
+        let judged = of_verdicts(rules, &event, &standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
         let matched: SmallVec<[u32; 8]> =
             decided.map(|found| found.rule).chain(opened).chain(judged).collect();
-        self.matched(rules, &matched, &event, object);
+        let tellings = self.matched(rules, &matched, &event, object);
+        if let Standing::Judged(Some(found)) = standing {
+            self.protect.keep(&event, object, Found { tellings, ..found });
+        }
     }
 
-    fn matched(&mut self, rules: &Rules, matched: &[u32], event: &Event<'_>, object: &str) {
+    /// Draws the consequences of matches. Returns the alerts that tell of a verdict.
+    fn matched(
+        &mut self,
+        rules: &Rules,
+        matched: &[u32],
+        event: &Event<'_>,
+        object: &str,
+    ) -> Vec<Telling> {
         let feeding = matched.iter().filter(|rule| rules.feeds(**rule));
         let bases: SmallVec<[&Detector; 4]> =
             feeding.map(|rule| rules.detector(*rule).as_ref()).collect();
         if !bases.is_empty() {
             self.correlator.add(&bases, event, object);
         }
-        for detector in matched.iter().filter_map(|rule| rules.alerting(*rule)) {
-            self.desk.raise(detector, event, object);
+        let mut tellings = Vec::new();
+        for rule in matched {
+            let Some(detector) = rules.alerting(*rule) else { continue };
+            let alert = self.desk.raise(detector, event, object).alert();
+            if rules.of_verdicts().contains(rule) {
+                tellings.push(Telling { alert, detector: detector.id.clone() });
+            }
         }
+        tellings
     }
 
     /// Keeps what could not be read, and lets the rules speak about it.
@@ -309,6 +329,7 @@ impl Core {
         let late = Seconds(self.newest.0.saturating_sub(self.settings.allowed_lateness.0));
         self.watermark = self.watermark.max(late);
         self.advance(self.watermark);
+        self.protect.expire(self.watermark);
     }
 
     fn advance(&mut self, watermark: Seconds) {
@@ -316,11 +337,20 @@ impl Core {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
         let rules = Arc::clone(&self.rules);
-        while let Some(held) = self.protect.due(watermark) {
+        while let Some((id, held, stored)) = self.protect.due(watermark) {
             let mut event = held.event();
-            let standing = self.protect.judge_finally(&mut event);
-            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
-            self.matched(&rules, &matched, &event, &held.object);
+            let standing = self.protect.judge_again(&mut event);
+            if standing != Standing::Beside {
+                self.protect.say(&event);
+            }
+            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
+            let tellings = self.matched(&rules, &matched, &event, &held.object);
+            let found = match standing {
+                Standing::Judged(found) => found.map(|found| Found { tellings, ..found }),
+                Standing::Beside | Standing::Waits => None,
+            };
+            drop(event);
+            self.protect.keep_waited((id, held, stored), found);
         }
         // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
         for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
@@ -359,17 +389,4 @@ impl Core {
     pub fn store(&self) -> &Store {
         &self.store
     }
-}
-
-/// Returns the rules about verdicts that match an event whose verdict is final.
-fn of_verdicts<'r>(
-    rules: &'r Rules,
-    event: &'r Event<'_>,
-    standing: Standing,
-) -> impl Iterator<Item = u32> + 'r {
-    let asked = match standing {
-        Standing::Judged => rules.of_verdicts(),
-        Standing::Beside | Standing::Waits => &[],
-    };
-    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

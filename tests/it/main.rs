@@ -11,6 +11,7 @@ mod grants;
 mod house;
 mod originals;
 mod replay;
+mod revise;
 mod rooms;
 
 mod outside;
@@ -20,6 +21,7 @@ mod commands;
 mod crash;
 mod envelopes;
 mod faults;
+mod late;
 mod least_privilege;
 mod protect;
 mod scan;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::alert::Outgoing;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
@@ -33,6 +34,7 @@ pub(super) struct Group {
     pub(super) books: Books,
     pub(super) settled: Vec<Settled>,
     pub(super) bytes: u64,
+    pub(super) crowded_out: u64,
 }
 
 /// What a commit did.
@@ -42,6 +44,10 @@ pub struct Committed {
     pub deliveries: usize,
     /// Alerts that opened.
     pub opened: usize,
+    /// Alerts that are no longer what they were.
+    pub revised: usize,
+    /// Acts that were judged and are not kept for late grants as long as they should be, because there are too many.
+    pub crowded_out: u64,
 }
 
 impl Core {
@@ -67,6 +73,7 @@ impl Core {
     /// # Errors
     /// When the store cannot be written. The process must end: memory is ahead of the store now.
     pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
+        self.revise();
         let group = std::mem::take(&mut self.group);
         let tx = self.store.begin()?;
         let failed = |error| tx.failed(error);
@@ -86,12 +93,12 @@ impl Core {
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
-        let opened = self.desk.save(&tx)?;
-        for alert in &opened {
-            let takes = |to: &&Destination| alert.severity >= to.min_severity;
+        let outgoing = self.desk.save(&tx)?;
+        for Outgoing { alert, highest } in &outgoing {
+            let takes = |to: &&Destination| *highest >= to.min_severity;
             let sinks: Vec<SinkName> =
                 self.settings.destinations.iter().filter(takes).map(|to| to.name.clone()).collect();
-            outbox::enqueue(&tx, &alert.id, &sinks, now)?;
+            outbox::enqueue(&tx, &alert.id, alert.revision, &sinks, now)?;
         }
         for settled in &group.settled {
             outbox::settle(&tx, settled)?;
@@ -110,7 +117,9 @@ impl Core {
             self.books.add(source, *counts);
         }
         let deliveries = group.receipts.len();
+        let opened = outgoing.iter().filter(|it| it.alert.revision == 1).count();
         group.receipts.into_iter().for_each(Receipt::committed);
-        Ok(Committed { deliveries, opened: opened.len() })
+        let revised = outgoing.len() - opened;
+        Ok(Committed { deliveries, opened, revised, crowded_out: group.crowded_out })
     }
 }

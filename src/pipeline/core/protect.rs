@@ -2,7 +2,7 @@
 //!
 //! A broker's message may come after the act that it covers, so an act that no grant covers is told of only once the
 //! watermark has passed its time by the grace, and is judged anew then. What waits is kept in the store. A covered act
-//! waits for nothing.
+//! waits for nothing. What was judged is kept for a while, and judged anew when word of a grant comes later still.
 //!
 //! Invariant: an act beside the surface costs one lookup and no memory. Nothing waits where all grants were known
 //! before the first record.
@@ -10,6 +10,8 @@
 mod act;
 mod claims;
 mod finding;
+mod judged;
+mod keep;
 mod waiting;
 
 use std::collections::HashMap;
@@ -45,10 +47,12 @@ use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::action_of;
 use crate::pipeline::core::protect::act::Told;
-use crate::pipeline::core::protect::act::text;
+use crate::pipeline::core::protect::judged::Judged;
+use crate::pipeline::core::protect::keep::id_of;
 use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
+use crate::rules::Rules;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -57,17 +61,23 @@ use crate::store::Tx;
 const MAX_CALLS: usize = 16_384;
 /// How many sessions are remembered; when they are that many all are asked anew.
 const MAX_SESSIONS: usize = 16_384;
+pub(super) use act::text;
 pub use finding::Finding;
 pub use finding::Witness;
+pub(super) use judged::Found;
+pub(super) use judged::Telling;
+pub(super) use keep::texts;
+pub(super) use waiting::ActId;
 pub(super) use waiting::Held;
+pub(super) use waiting::Stored;
 
 /// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Standing {
     /// It is not on the surface.
     Beside,
-    /// Its facts are final.
-    Judged,
+    /// Its facts are those of now; what was found, if a grant may change it.
+    Judged(Option<Found>),
     /// No grant covers it yet.
     Waits,
 }
@@ -114,6 +124,7 @@ pub(super) struct Protect {
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
     sessions: HashMap<usize, (Arc<Facts>, Session)>,
     waiting: Waiting,
+    judged: Judged,
     witness: Option<Witness>,
 }
 
@@ -141,12 +152,14 @@ impl Protect {
             claims: Claims::new(claims::timing(settings)),
             calls: HashMap::new(),
             sessions: HashMap::new(),
-            waiting: Waiting::load(connection)?,
+            waiting: Waiting::default(),
+            judged: Judged::new(config.revise_for.span()),
             witness: None,
         };
         protect.ledger.load(connection)?;
         let timing = claims::timing(settings);
         protect.claims = Claims::load(timing, connection, &protect.ledger, watermark)?;
+        protect.load_acts(connection)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
@@ -168,6 +181,9 @@ impl Protect {
         let id = version.id.clone();
         let applied = self.ledger.apply(version, evidence);
         self.claims.heard(&self.ledger, &id);
+        if applied != Applied::Duplicate {
+            self.judged.doubt(self.ledger.keys(&id));
+        }
         applied
     }
 
@@ -245,32 +261,36 @@ impl Protect {
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
             return Standing::Beside;
         };
-        let is_open = !matches!(verdict, None | Some(Verdict::Covered | Verdict::Exempt(_)));
-        let standing = match is_open && self.grants == Grants::Arriving {
-            true => Standing::Waits,
-            false => Standing::Judged,
-        };
-        if standing == Standing::Waits {
-            self.waiting.hold(event.id(), Held::of(event, &record, object));
+        let is_open = verdict.as_ref().is_some_and(Verdict::is_open);
+        let waits = is_open && self.grants == Grants::Arriving;
+        if waits {
+            self.waiting.hold(id_of(event), Held::of(event, &record, object));
         }
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
-        if standing == Standing::Judged {
-            self.say(event);
+        if waits {
+            return Standing::Waits;
         }
-        standing
+        self.say(event);
+        Standing::Judged(self.found(&facts, verdict.as_ref()))
     }
 
-    /// Judges an act that has waited.
-    pub(super) fn judge_finally(&mut self, event: &mut Event<'_>) -> Standing {
+    /// Judges an act that has waited, or was judged before.
+    pub(super) fn judge_again(&self, event: &mut Event<'_>) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let action = text(event, "gw.action").to_owned();
         // A changed configuration may have taken it off the surface.
-        let Some((facts, _)) = self.facts(event, &record, &action) else {
+        let Some((facts, verdict)) = self.facts(event, &record, &action) else {
             return Standing::Beside;
         };
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
-        self.say(event);
-        Standing::Judged
+        Standing::Judged(self.found(&facts, verdict.as_ref()))
+    }
+
+    /// Returns what was found, if acts are kept and word of a grant may change it.
+    fn found(&self, facts: &Facts, verdict: Option<&Verdict>) -> Option<Found> {
+        let verdict = verdict.filter(|verdict| !matches!(verdict, Verdict::Exempt(_)))?;
+        let keeps = self.grants == Grants::Arriving;
+        keeps.then(|| Found::of(facts, verdict.is_open()))
     }
 
     /// Returns what the grants say of an act; nothing if it is not on the surface.
@@ -307,14 +327,15 @@ impl Protect {
         wanted.wants_grant.then(|| self.ledger.judge(&self.judging, act))
     }
 
-    fn say(&mut self, event: &Event<'_>) {
+    /// Tells the witness of a verdict.
+    pub(super) fn say(&mut self, event: &Event<'_>) {
         if let Some(witness) = &mut self.witness {
             finding::told(event, witness);
         }
     }
 
     /// Returns the next act for which time has come, in the order of event time.
-    pub(super) fn due(&mut self, watermark: Seconds) -> Option<Held> {
+    pub(super) fn due(&mut self, watermark: Seconds) -> Option<(ActId, Held, Stored)> {
         self.waiting.due(watermark, self.grace)
     }
 
@@ -322,6 +343,20 @@ impl Protect {
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
         self.claims.save(tx, watermark)?;
+        self.judged.save(tx)?;
         self.waiting.save(tx)
     }
+}
+
+/// Returns the rules about verdicts that match an event whose verdict is final.
+pub(super) fn of_verdicts<'r>(
+    rules: &'r Rules,
+    event: &'r Event<'_>,
+    standing: &Standing,
+) -> impl Iterator<Item = u32> + 'r {
+    let asked = match standing {
+        Standing::Judged(_) => rules.of_verdicts(),
+        Standing::Beside | Standing::Waits => &[],
+    };
+    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

@@ -15,9 +15,11 @@ use crate::outbox::Backlog;
 use crate::store::Migration;
 use crate::store::Store;
 
-const TABLES: [Migration; 2] = [
+const TABLES: [Migration; 4] = [
     Migration { number: 1, name: "alerts", sql: crate::alert::MIGRATION_SQL },
     Migration { number: 2, name: "outbox", sql: outbox::MIGRATION_SQL },
+    Migration { number: 3, name: "revisions of alerts", sql: crate::alert::REVISIONS_SQL },
+    Migration { number: 4, name: "revisions in the outbox", sql: outbox::REVISIONS_SQL },
 ];
 
 /// How long a test waits for something that must happen.
@@ -206,11 +208,12 @@ impl House {
             let alert = Alert { id: AlertId((*id).to_owned()), ..alert() };
             let body = serde_json::to_string(&alert).unwrap();
             tx.execute(
-                "INSERT INTO alert VALUES (?1, 'd', 'high', 0, 0, 1, '[]', ?2)",
+                "INSERT INTO alert (id, detector, severity, first_seen, last_seen, count, seen, body)
+                 VALUES (?1, 'd', 'high', 0, 0, 1, '[]', ?2)",
                 [&alert.id.0, &body],
             )
             .unwrap();
-            outbox::enqueue(&tx, &alert.id, &self.sinks, self.clock.now()).unwrap();
+            outbox::enqueue(&tx, &alert.id, 1, &self.sinks, self.clock.now()).unwrap();
         }
         tx.commit().unwrap();
         self.commits.send_modify(|number| *number += 1);

@@ -40,7 +40,7 @@ async fn an_alert_is_delivered_when_splunk_says_so_and_not_before() {
     assert_eq!(got[0].path, "/services/collector/event");
     assert_eq!(got[0].header("authorization"), "Splunk 11111111-2222-3333-4444-555555555555");
     let expected = format!(
-        r#"{{"time":1772352750,"host":"gw-1","source":"grantwatch","sourcetype":"grantwatch:alert","index":"sec","event":{ALERT},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
+        r#"{{"time":1772352750,"host":"gw-1","source":"grantwatch","sourcetype":"grantwatch:alert","index":"sec","event":{ALERT},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","status":"open","revision":1,"detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
     );
     assert_eq!(got[0].body, expected);
     let channel = got[0].header("x-splunk-request-channel");
