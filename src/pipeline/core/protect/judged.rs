@@ -264,3 +264,118 @@ impl Judged {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::Act;
+    use crate::model::Event;
+    use crate::model::Record;
+    use crate::model::Slots;
+    use crate::model::TrailRecord;
+
+    fn held(time: i64) -> Held {
+        let text = r#"{"eventName":"PutRolePolicy"}"#;
+        let slots = Slots::of(text).unwrap();
+        let record = TrailRecord::new(text, &slots);
+        let event = Event {
+            time: Seconds(time),
+            record: Record::Trail(record),
+            session: None,
+            facts: Facts::default(),
+        };
+        Held::of(&event, &record, "s3://bucket/key")
+    }
+
+    fn keys(name: &str) -> SmallVec<[Key; 16]> {
+        Act { identity: name, ..Act::default() }.keys()
+    }
+
+    fn id(time: i64) -> ActId {
+        (Seconds(time), time.to_string().into())
+    }
+
+    fn keep(judged: &mut Judged, time: i64, name: &str, alerts: &[&str]) {
+        let telling = |alert: &&str| Telling {
+            alert: AlertId((*alert).to_owned()),
+            detector: DetectorId("d".to_owned()),
+        };
+        let tellings: Vec<Telling> = alerts.iter().map(telling).collect();
+        let found = Found { mark: String::new(), is_open: !tellings.is_empty(), tellings };
+        judged.keep(id(time), Kept::new(held(time), found, keys(name), Stored::No));
+    }
+
+    fn doubted(judged: &mut Judged, name: &str) -> Vec<ActId> {
+        judged.doubt(keys(name));
+        judged.doubted().into_iter().collect()
+    }
+
+    #[test]
+    fn word_of_a_grant_puts_only_those_it_may_speak_of_in_doubt() {
+        let mut judged = Judged::new(Span(100));
+        for (time, name) in [(3, "person:ana"), (1, "person:ana"), (2, "person:bob")] {
+            keep(&mut judged, time, name, &[]);
+        }
+        assert_eq!(doubted(&mut judged, "person:ana"), [id(1), id(3)]);
+        assert!(judged.doubted().is_empty(), "doubts are settled once");
+        assert_eq!(doubted(&mut judged, "person:eve"), []);
+        // However many messages there are, an act is judged anew once.
+        (0..1_000).for_each(|_| judged.doubt(keys("person:bob")));
+        assert_eq!(judged.doubted().len(), 1);
+    }
+
+    #[test]
+    fn acts_are_kept_for_their_time_and_no_longer() {
+        let mut judged = Judged::new(Span(100));
+        keep(&mut judged, 1, "person:ana", &["a"]);
+        keep(&mut judged, 2, "person:ana", &["a"]);
+        judged.expire(Seconds(101));
+        assert_eq!(doubted(&mut judged, "person:ana"), [id(2)]);
+        // What is in doubt is judged anew before it goes.
+        judged.doubt(keys("person:ana"));
+        judged.expire(Seconds(102));
+        assert_eq!(judged.doubted().len(), 1);
+        judged.expire(Seconds(102));
+        assert_eq!(doubted(&mut judged, "person:ana"), []);
+        assert_eq!((judged.bytes, judged.crowded_out()), (0, 0));
+        assert!(judged.by_key.is_empty() && judged.by_alert.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_where_there_are_too_many() {
+        let mut judged = Judged::new(Span(100));
+        judged.max_bytes = 3 * (held(0).bytes() + BESIDES);
+        for time in [4, 1, 3, 2, 5] {
+            keep(&mut judged, time, "person:ana", &[]);
+        }
+        assert_eq!(doubted(&mut judged, "person:ana"), [id(3), id(4), id(5)]);
+        assert_eq!((judged.crowded_out(), judged.crowded_out()), (2, 0));
+    }
+
+    #[test]
+    fn what_nobody_can_be_told_of_is_not_kept() {
+        let mut judged = Judged::new(Span(100));
+        let found = Found { mark: "none".to_owned(), is_open: true, tellings: Vec::new() };
+        judged.keep(id(1), Kept::new(held(1), found, keys("person:ana"), Stored::Yes));
+        assert_eq!(doubted(&mut judged, "person:ana"), []);
+        assert_eq!(judged.gone, [id(1)], "nor in the store");
+        let mut judged = Judged::new(Span(0));
+        keep(&mut judged, 1, "person:ana", &["a"]);
+        assert_eq!(judged.bytes, 0);
+    }
+
+    #[test]
+    fn an_alert_knows_its_acts() {
+        let mut judged = Judged::new(Span(100));
+        keep(&mut judged, 1, "person:ana", &["a", "b"]);
+        keep(&mut judged, 2, "person:ana", &["a"]);
+        let acts = |judged: &Judged, alert: &str| -> Vec<ActId> {
+            let alert = AlertId(alert.to_owned());
+            judged.of_alert(&alert).map(|(id, _)| id.clone()).collect()
+        };
+        assert_eq!((acts(&judged, "a"), acts(&judged, "b")), (vec![id(1), id(2)], vec![id(1)]));
+        let found = Found { mark: "covered".to_owned(), is_open: false, tellings: Vec::new() };
+        judged.found(&id(1), found);
+        assert_eq!((acts(&judged, "a"), acts(&judged, "b")), (vec![id(2)], vec![]));
+    }
+}
