@@ -50,6 +50,7 @@ pub use glob::fits;
 pub use glob::fits_in_any_case;
 pub use plain::AsIs;
 pub use plain::Plain;
+pub use plain::place_of;
 pub use signal::Signal;
 pub use text::bounded;
 pub use time::Seconds;

@@ -12,6 +12,7 @@ mod learn;
 mod protect;
 mod prune;
 mod signals;
+mod told;
 
 use std::sync::Arc;
 
@@ -69,6 +70,7 @@ pub struct Core {
     protect: Protect,
     desk: Desk,
     seen: Seen,
+    oldest: Seconds,
     newest: Seconds,
     watermark: Seconds,
     ceiling: Option<Seconds>,
@@ -85,6 +87,7 @@ impl Core {
     pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
+        let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
         let newest = progress("newest")?.unwrap_or(Seconds(0));
         let watermark = progress("watermark")?.unwrap_or(Seconds(i64::MIN));
         let mut registry = Registry::new(&settings.identity);
@@ -96,7 +99,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
-        let protect = Protect::load(&settings, connection)?;
+        let protect = Protect::load(&settings, connection, watermark)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -110,6 +113,7 @@ impl Core {
             protect,
             desk,
             seen,
+            oldest,
             newest,
             watermark,
             ceiling,
@@ -178,6 +182,7 @@ impl Core {
             }
             is_new[number] = true;
             kept.push(*fingerprint);
+            self.oldest = self.oldest.min(time);
             self.newest = self.newest.max(self.ceiling.map_or(time, |ceiling| time.min(ceiling)));
             if let Record::Trail(record) = &record {
                 self.registry.learn(record);
@@ -316,6 +321,7 @@ impl Core {
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
             self.matched(&rules, &matched, &event, &held.object);
         }
+        self.tell_of_usage(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

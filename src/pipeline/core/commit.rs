@@ -86,6 +86,7 @@ impl Core {
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
         self.protect.save(&tx)?;
+        self.protect.usage.save(&tx, self.newest)?;
         let opened = self.desk.save(&tx)?;
         for alert in &opened {
             let takes = |to: &&Destination| alert.severity >= to.min_severity;
@@ -96,6 +97,7 @@ impl Core {
         for settled in &group.settled {
             outbox::settle(&tx, settled)?;
         }
+        table::set_progress(&tx, "oldest", self.oldest).map_err(failed)?;
         table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
         table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
         let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
