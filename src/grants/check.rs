@@ -27,6 +27,8 @@ impl Config {
         let bounds = [
             ("skew", self.skew, "0s", "5m"),
             ("grace", self.grace, "0s", "1d"),
+            ("residue_after", self.residue_after, "1m", "1d"),
+            ("provision_within", self.provision_within, "1m", "1d"),
             ("max_duration", self.max_duration, "5m", "366d"),
             ("sessions_last", self.sessions_last, "15m", "13h"),
             ("keep_usage", self.keep_usage, "1d", "3660d"),
@@ -257,7 +259,7 @@ mod tests {
             "exempt[0].name: `services` is what verdicts call exempt automation; choose another name",
             "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
             "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
-            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, given",
+            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, elevated, root, given",
         ];
         assert_eq!(found, expected);
     }

@@ -27,6 +27,11 @@ pub struct Config {
     pub skew: Duration,
     /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
     pub grace: Duration,
+    /// How long after its end what a grant gave may still stand before that is told as a residue.
+    pub residue_after: Duration,
+    /// How long after the start of a grant its access has to be given. Only told where what the source says has shown
+    /// before as assignments in that account.
+    pub provision_within: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
     /// How long a role session that a grant began may go on after its end: the longest session duration of your
@@ -58,6 +63,8 @@ impl Default for Config {
             paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
+            residue_after: Duration::from_secs(900),
+            provision_within: Duration::from_secs(900),
             max_duration: Duration::from_secs(7 * 86_400),
             sessions_last: Duration::from_secs(12 * 3_600),
             keep_usage: Duration::from_secs(400 * 86_400),

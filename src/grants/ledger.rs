@@ -68,7 +68,7 @@ impl Ledger {
 
     /// Returns a grant by its name.
     pub fn get(&self, id: &GrantId) -> Option<&Grant> {
-        self.held(*self.places.get(id)?).map(|held| &held.grant)
+        self.held_as(id).map(|held| &held.grant)
     }
 
     /// Returns all grants, by name.
@@ -121,6 +121,16 @@ impl Ledger {
             same.next().map(|(version, evidence)| (*digest, version, evidence))
         });
         table::put(tx, rows)
+    }
+
+    /// Returns a grant with what follows from its versions.
+    pub(super) fn held_as(&self, id: &GrantId) -> Option<&Held> {
+        self.held(*self.places.get(id)?)
+    }
+
+    /// Returns all grants with what follows from their versions.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
     }
 
     /// Returns the grant at `place`.

@@ -9,6 +9,7 @@
 
 pub mod actions;
 mod check;
+pub mod claims;
 mod config;
 mod facts;
 mod given;
@@ -41,6 +42,8 @@ mod verdict_tests;
 mod who_tests;
 
 pub use actions::Level;
+pub use claims::CLAIMS;
+pub use claims::Claims;
 pub use config::Automation;
 pub use config::By;
 pub use config::Config;

@@ -28,8 +28,12 @@ pub struct Signal {
 impl Signal {
     /// Returns its `eventID`.
     pub fn id(&self) -> String {
-        let about = format!("{}/{}", self.name, self.about);
-        format!("{:032x}", xxh3_128(about.as_bytes()))
+        Self::id_of(self.name, &self.about)
+    }
+
+    /// Returns the `eventID` of the signal called `name` about `about`.
+    pub fn id_of(name: &str, about: &str) -> String {
+        format!("{:032x}", xxh3_128(format!("{name}/{about}").as_bytes()))
     }
 
     /// Returns it in the shape of a record.

@@ -34,6 +34,7 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::prune::Pruning;
@@ -200,6 +201,8 @@ impl Core {
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
                 self.judge(&rules, &candidates, time, record, &object_text);
+            } else if is_new {
+                self.note_claim(time, record, &object_text);
             }
         }
         if !kept.is_empty() {
@@ -223,19 +226,22 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
-        let action = match (&record, &session) {
-            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
-            _ => None,
+        let Meaning { action, claims } = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
+            _ => Meaning::default(),
         };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
+        }
+        if claims {
+            self.protect.claim(&mut event, object);
         }
         let standing = match action {
             Some(action) => self.protect.judge(&mut event, &action, object),
@@ -322,6 +328,10 @@ impl Core {
             self.matched(&rules, &matched, &event, &held.object);
         }
         self.tell_of_usage(watermark);
+        // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
+        for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
+            self.signal(&Service::Grants, &signal, &object);
+        }
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

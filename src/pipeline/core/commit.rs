@@ -85,7 +85,7 @@ impl Core {
         self.registry.save(&tx)?;
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
-        self.protect.save(&tx)?;
+        self.protect.save(&tx, self.watermark)?;
         self.protect.usage.save(&tx, self.newest)?;
         let opened = self.desk.save(&tx)?;
         for alert in &opened {

@@ -8,6 +8,7 @@
 //! before the first record.
 
 mod act;
+mod claims;
 mod finding;
 mod used;
 mod waiting;
@@ -23,6 +24,7 @@ use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
 use crate::grants::By;
+use crate::grants::Claims;
 use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
@@ -78,8 +80,25 @@ pub(super) enum Standing {
 #[derive(Debug, Clone)]
 struct Call {
     action: Arc<str>,
+    sense: Sense,
+}
+
+/// What is known of a kind of call.
+#[derive(Debug, Clone, Copy)]
+struct Sense {
     /// Whose calls an entry may mean.
     whose: Whose,
+    /// Whether it is about who has standing access.
+    claims: bool,
+}
+
+/// What grants have to do with a record.
+#[derive(Debug, Default)]
+pub(super) struct Meaning {
+    /// Its action, if it may be on the surface or counts as use of what grants give.
+    pub(super) action: Option<Arc<str>>,
+    /// Whether it is about who has standing access.
+    pub(super) claims: bool,
 }
 
 /// What is known of a session.
@@ -98,6 +117,7 @@ pub(super) struct Protect {
     grace: Span,
     ledger: Ledger,
     given: Given,
+    claims: Claims,
     calls: HashMap<u64, Call, Plain>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
     sessions: HashMap<u64, (Arc<Facts>, Session), Plain>,
@@ -116,20 +136,19 @@ impl Protect {
         let config = &settings.grants;
         let mut ledger = Ledger::default();
         ledger.load(connection)?;
+        let claims = Claims::load(claims::timing(settings), connection, &ledger, watermark)?;
         let mut protect = Self {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
-                cover_scheduled: match config.cover_scheduled {
-                    true => Scheduled::Covers,
-                    false => Scheduled::Waits,
-                },
+                cover_scheduled: Scheduled::of(config),
             },
             grants: settings.grants_are,
             grace: config.grace.span(),
             usage: Usage::load(config, &ledger, connection, watermark)?,
             ledger,
             given: Given::default(),
+            claims,
             calls: HashMap::default(),
             sessions: HashMap::default(),
             waiting: Waiting::load(connection)?,
@@ -155,6 +174,7 @@ impl Protect {
         }
         let id = version.id.clone();
         let applied = self.ledger.apply(version, evidence);
+        self.claims.heard(&self.ledger, &id);
         self.usage.learned(&self.ledger, &id);
         applied
     }
@@ -164,46 +184,48 @@ impl Protect {
         self.grants != Grants::Unread || !self.ledger.is_empty()
     }
 
-    /// Returns the action of `record` if it may be on the surface, or counts as use of what grants give.
-    pub(super) fn action(
-        &mut self,
-        record: &TrailRecord<'_>,
-        session: &Arc<Facts>,
-    ) -> Option<Arc<str>> {
+    /// Returns what grants have to do with `record`.
+    pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
+        let Some((key, Sense { whose, claims })) = self.known_call(record) else {
+            return Meaning::default();
+        };
+        if whose.is_empty() && self.given.is_empty() {
+            return Meaning { action: None, claims };
+        }
+        let Session { by, is_given } = self.session(record, session);
+        let is_asked = whose.holds(by) || is_given;
+        let action = || match self.calls.get(&key) {
+            Some(call) => Arc::clone(&call.action),
+            None => self.call(record).action,
+        };
+        Meaning { action: is_asked.then(action), claims }
+    }
+
+    /// Returns what is known of calls like `record`, and the key that it is known by.
+    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<(u64, Sense)> {
         if !self.is_on() {
             return None;
         }
         let source = record.slot_raw(Slot::EventSource).unwrap_or_default();
         let name = record.slot_raw(Slot::EventName).unwrap_or_default();
         let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
-        let whose = match self.calls.get(&key) {
-            Some(call) => call.whose,
-            None => {
-                let call = self.call(record);
-                let whose = call.whose;
-                if self.calls.len() < MAX_CALLS {
-                    self.calls.insert(key, call);
-                }
-                whose
-            }
-        };
-        if whose.is_empty() && self.given.is_empty() {
-            return None;
+        if let Some(call) = self.calls.get(&key) {
+            return Some((key, call.sense));
         }
-        let Session { by, is_given } = self.session(record, session);
-        if !whose.holds(by) && !is_given {
-            return None;
+        let call = self.call(record);
+        let sense = call.sense;
+        if self.calls.len() < MAX_CALLS {
+            self.calls.insert(key, call);
         }
-        match self.calls.get(&key) {
-            Some(call) => Some(Arc::clone(&call.action)),
-            None => Some(self.call(record).action),
-        }
+        Some((key, sense))
     }
 
     fn call(&self, record: &TrailRecord<'_>) -> Call {
         let slot = |slot| record.slot_or_empty(slot);
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        Call { whose: self.surface.whose(&action), action: action.into() }
+        let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
+        let sense = Sense { whose: self.surface.whose(&action), claims };
+        Call { action: action.into(), sense }
     }
 
     fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
@@ -226,6 +248,7 @@ impl Protect {
             ..Act::default()
         };
         let by = By::of(text("gw.identity.name"));
+        self.claims.meet(session);
         let known = Session { by, is_given: self.given.holds(&act) };
         self.sessions.insert(address, (Arc::clone(session), known));
         known
@@ -314,8 +337,9 @@ impl Protect {
     }
 
     /// Writes what was learned and what began or ceased to wait since the last save.
-    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
+        self.claims.save(tx, watermark)?;
         self.waiting.save(tx)
     }
 }
