@@ -21,6 +21,7 @@ mod ledger;
 pub mod message;
 pub mod presets;
 mod reason;
+pub mod report;
 mod resource;
 mod role;
 mod scope;
@@ -31,6 +32,7 @@ mod timeline;
 pub mod usage;
 mod verdict;
 mod who;
+mod words;
 
 #[cfg(test)]
 mod ledger_tests;

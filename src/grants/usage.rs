@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::grants::config::Config;
 use crate::grants::grant::GrantId;
 use crate::grants::ledger::Ledger;
+use crate::grants::report::told;
 use crate::grants::score::Scores;
 use crate::grants::usage::watch::Watch;
 use crate::grants::verdict::Dimension;
@@ -76,6 +77,16 @@ impl Part {
         Self::Before,
         Self::Tail,
         Self::After,
+    ];
+
+    /// The parts in the grant's time and beyond its scope.
+    pub const OUTSIDE: &[Self] = &[
+        Self::Outside(Dimension::Account),
+        Self::Outside(Dimension::Role),
+        Self::Outside(Dimension::Action),
+        Self::Outside(Dimension::Resource),
+        Self::Outside(Dimension::Region),
+        Self::Outside(Dimension::Network),
     ];
 
     /// Returns its name in the store and in reports.
@@ -196,8 +207,10 @@ pub struct Tally {
     /// Of these, refused for want of permission.
     pub denied: u64,
     /// The first.
+    #[serde(serialize_with = "told::time")]
     pub first: Seconds,
     /// The last.
+    #[serde(serialize_with = "told::time")]
     pub last: Seconds,
 }
 
