@@ -30,6 +30,7 @@ use crate::grants::claims::decide::Judge;
 use crate::grants::claims::explain::View;
 use crate::grants::claims::learned::Learned;
 use crate::grants::claims::learned::Topic;
+use crate::grants::grant::Evidence;
 use crate::grants::grant::GrantId;
 use crate::grants::grant::Principal;
 use crate::grants::grant::Status;
@@ -37,6 +38,7 @@ use crate::grants::grant::Version;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
 use crate::grants::timeline;
+use crate::grants::timeline::Spell;
 use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -71,6 +73,16 @@ pub struct Timing {
     pub provision_within: Span,
     /// When messages come in.
     pub messages: Messages,
+}
+
+impl Timing {
+    /// Returns a time by which everything about a grant has been decided.
+    fn last_due(&self, held: &Held) -> Seconds {
+        let last =
+            |(version, _): &(Version, Evidence)| version.window.until.max(version.emitted_at);
+        let last = held.grant.versions.iter().map(last).max().unwrap_or_default();
+        last.plus(Span(self.residue_after.0.max(self.provision_within.0)))
+    }
 }
 
 /// When messages come in.
@@ -138,7 +150,8 @@ impl Claims {
                 None => claims.wait_for_claim(deed),
             }
         }
-        for held in ledger.all() {
+        let open = |held: &&Held| claims.timing.last_due(held) > watermark;
+        for held in ledger.all().filter(open).collect::<Vec<_>>() {
             claims.put_on_agenda(held);
         }
         // What is old is looked at again: to forget it costs nothing, to keep it for ever does.
@@ -213,18 +226,30 @@ impl Claims {
     }
 
     fn put_on_agenda(&mut self, held: &Held) {
-        let id = held.grant.id();
-        for (version, _) in held.grant.versions() {
+        let versions = &held.grant.versions;
+        for (version, _) in versions {
             self.learn_names(version);
             if version.status == Status::Failed {
-                self.agenda.insert((version.emitted_at, Subject::Failed(id.clone())));
+                let failed = Subject::Failed(held.grant.id().clone());
+                self.agenda.insert((version.emitted_at, failed));
             }
         }
-        for spell in held.spells.iter().filter(|spell| spell.kind != timeline::Kind::Afterwards) {
+        self.put_spells(held.grant.id(), &held.spells);
+        // What was to be decided before the last was said is so whether that has come by now or not.
+        for (last, _) in versions {
+            let said = |(version, _): &&(Version, Evidence)| version.emitted_at <= last.emitted_at;
+            let said: Vec<(Version, Evidence)> = versions.iter().filter(said).cloned().collect();
+            if said.len() < versions.len() {
+                self.put_spells(held.grant.id(), &timeline::spells(&said));
+            }
+        }
+    }
+
+    fn put_spells(&mut self, id: &GrantId, spells: &[Spell]) {
+        for spell in spells.iter().filter(|spell| spell.kind != timeline::Kind::Afterwards) {
             let due = spell.until.plus(self.timing.residue_after);
             self.agenda.insert((due, Subject::Ended(id.clone(), spell.until)));
-            let goes_on = held
-                .spells
+            let goes_on = spells
                 .iter()
                 .any(|other| other.kind == timeline::Kind::Given && other.until == spell.from);
             if spell.kind == timeline::Kind::Given && !goes_on {
