@@ -133,6 +133,11 @@ impl Ledger {
         self.held.iter()
     }
 
+    /// Returns the place of a grant.
+    pub(super) fn place(&self, id: &GrantId) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
     /// Returns the grant at `place`.
     pub(super) fn held(&self, place: u32) -> Option<&Held> {
         self.held.get(usize::try_from(place).ok()?)

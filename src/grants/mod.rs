@@ -8,6 +8,7 @@
 //! Read on in `grant.rs`.
 
 pub mod actions;
+mod census;
 mod check;
 pub mod claims;
 mod config;
@@ -21,6 +22,7 @@ mod ledger;
 pub mod message;
 pub mod presets;
 mod reason;
+pub mod removal;
 pub mod report;
 mod resource;
 mod role;

@@ -4,10 +4,11 @@
 //!
 //! Invariant: time is the events'. Of an account only what looks like one is a key.
 
+pub(super) mod table;
+
 use std::collections::BTreeMap;
 
-use crate::grants::usage::table;
-use crate::grants::usage::table::DayRow;
+use crate::grants::score::table::DayRow;
 use crate::grants::verdict::Verdict;
 use crate::model::Seconds;
 use crate::store::Connection;
@@ -44,6 +45,11 @@ impl Score {
     pub fn ratio(&self) -> Option<f64> {
         let wanted = self.wanted();
         (wanted > 0).then(|| self.of("covered") as f64 / wanted as f64)
+    }
+
+    /// Returns the verdicts by name with how many acts got each.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Verdict::NAMES.into_iter().zip(self.counts)
     }
 
     fn add(&mut self, name: &str, more: u64) {
@@ -121,10 +127,12 @@ impl Scores {
         }
     }
 
-    /// Writes what was counted since the last save.
-    pub(super) fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<(), StoreError> {
+    /// Writes what was counted since the last save, and returns it.
+    pub(super) fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<ByAccount, StoreError> {
+        let mut counted = ByAccount::new();
         for (day, accounts) in std::mem::take(&mut self.unsaved) {
             for (account, score) in accounts {
+                counted.entry(account.clone()).or_default().add_all(&score);
                 for (verdict, acts) in Verdict::NAMES.iter().zip(score.counts) {
                     if acts > 0 {
                         let row = DayRow {
@@ -140,7 +148,7 @@ impl Scores {
         }
         let first = day_of(newest) - DAYS;
         self.days.retain(|day, _| *day > first);
-        Ok(())
+        Ok(counted)
     }
 
     /// Returns the scores of the [`DAYS`] days that end with the day of `newest`.

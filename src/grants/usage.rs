@@ -6,6 +6,7 @@
 //! Invariant: an act counts once, when its verdict is final, and with the commit that makes it so. How much is kept of one
 //! grant is bounded; what is cut is counted under [`OTHERS`].
 
+mod part;
 pub(super) mod table;
 mod watch;
 
@@ -13,15 +14,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::grants::census::Census;
 use crate::grants::config::Config;
 use crate::grants::grant::GrantId;
 use crate::grants::ledger::Ledger;
+use crate::grants::removal::Removal;
+use crate::grants::removal::Removals;
 use crate::grants::report::told;
+use crate::grants::score::ByAccount;
 use crate::grants::score::Scores;
 use crate::grants::usage::watch::Watch;
-use crate::grants::verdict::Dimension;
-use crate::grants::verdict::Judgement;
-use crate::grants::verdict::Verdict;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Span;
@@ -29,6 +31,8 @@ use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
+
+pub use part::Part;
 
 /// Stands for all that is not kept one by one: actions, resources, addresses, user agents, sessions.
 pub const OTHERS: &str = "…";
@@ -43,92 +47,9 @@ pub const MAX_ROWS: usize = 5_000;
 /// How many addresses, user agents and sessions are kept of one grant, of each.
 pub const MAX_TRACES: usize = 100;
 
-/// What is further from a grant's window is no use of it.
-const NEAR: Span = Span(86_400);
 /// How long the texts that are kept may be.
 const MAX_RESOURCE_BYTES: usize = 1_200;
 const MAX_TEXT_BYTES: usize = 256;
-
-/// Where an act stands to the grant that it counts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The grant covers it.
-    Inside,
-    /// In the grant's time, and beyond its scope in this dimension.
-    Outside(Dimension),
-    /// Before the grant began.
-    Before,
-    /// After its end, in a session that began inside it.
-    Tail,
-    /// After its end, in a session that began later, or of which it is not known when it began.
-    After,
-}
-
-impl Part {
-    /// Every part.
-    pub const ALL: [Self; 10] = [
-        Self::Inside,
-        Self::Outside(Dimension::Account),
-        Self::Outside(Dimension::Role),
-        Self::Outside(Dimension::Action),
-        Self::Outside(Dimension::Resource),
-        Self::Outside(Dimension::Region),
-        Self::Outside(Dimension::Network),
-        Self::Before,
-        Self::Tail,
-        Self::After,
-    ];
-
-    /// The parts in the grant's time and beyond its scope.
-    pub const OUTSIDE: &[Self] = &[
-        Self::Outside(Dimension::Account),
-        Self::Outside(Dimension::Role),
-        Self::Outside(Dimension::Action),
-        Self::Outside(Dimension::Resource),
-        Self::Outside(Dimension::Region),
-        Self::Outside(Dimension::Network),
-    ];
-
-    /// Returns its name in the store and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inside => "inside",
-            Self::Outside(Dimension::Account) => "outside_account",
-            Self::Outside(Dimension::Role) => "outside_role",
-            Self::Outside(Dimension::Action) => "outside_action",
-            Self::Outside(Dimension::Resource) => "outside_resource",
-            Self::Outside(Dimension::Region) => "outside_region",
-            Self::Outside(Dimension::Network) => "outside_network",
-            Self::Before => "before",
-            Self::Tail => "tail",
-            Self::After => "after",
-        }
-    }
-
-    /// Returns the part called `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.name() == name)
-    }
-
-    /// Returns where the act of `judgement` stands to the grant that it names; nothing if it is no use of that.
-    pub fn of(judgement: &Judgement) -> Option<Self> {
-        let is_near = judgement.outside.is_none_or(|outside| outside <= NEAR);
-        match judgement.verdict {
-            Verdict::Covered => Some(Self::Inside),
-            Verdict::OutOfScope(dimension) => Some(Self::Outside(dimension)),
-            Verdict::Expired | Verdict::Revoked if judgement.session_outlived => Some(Self::Tail),
-            Verdict::Expired | Verdict::Revoked if is_near => Some(Self::After),
-            Verdict::NotStarted if is_near => Some(Self::Before),
-            _ => None,
-        }
-    }
-}
-
-impl Serialize for Part {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
 
 /// An act that counts to a grant.
 #[derive(Debug, Clone)]
@@ -294,6 +215,8 @@ pub struct Usage {
     added: BTreeMap<GrantId, Used>,
     watch: Watch,
     scores: Scores,
+    removals: Removals,
+    census: Census,
     keep: Span,
     /// The newest event at which old usage is looked for again.
     next_prune: Seconds,
@@ -314,6 +237,8 @@ impl Usage {
             added: BTreeMap::new(),
             watch: Watch::load(config, ledger, connection, watermark)?,
             scores: Scores::load(connection)?,
+            removals: Removals::load(connection)?,
+            census: Census::new(ledger),
             keep: config.keep_usage.span(),
             next_prune: Seconds(i64::MIN),
         })
@@ -336,6 +261,7 @@ impl Usage {
     /// Takes in that something was said of a grant.
     pub fn learned(&mut self, ledger: &Ledger, id: &GrantId) {
         self.watch.learned(ledger, id);
+        self.census.learned(ledger, id);
     }
 
     /// Returns what has become true, in the order of time. `is_read` says whether an account's records are read.
@@ -348,27 +274,48 @@ impl Usage {
         self.watch.due(ledger, reach, is_read)
     }
 
-    /// Returns the scores.
-    pub fn scores(&self) -> &Scores {
-        &self.scores
+    /// Counts that access was taken away.
+    pub fn removed(&mut self, removal: Removal) {
+        self.removals.note(removal);
     }
 
-    /// Writes what was added since the last save, and forgets what is older than it has to be kept.
+    /// Returns the scores of the last days before `newest`.
+    pub fn scores(&self, newest: Seconds) -> ByAccount {
+        self.scores.rolling(newest)
+    }
+
+    /// Returns how long access outlived its grant in the mean of the last days before `newest`, in seconds.
+    pub fn removal_mean(&self, newest: Seconds) -> Option<f64> {
+        self.removals.mean(newest)
+    }
+
+    /// Returns how many grants are in each state at `now`; nothing if it is too early to ask again.
+    pub fn census(
+        &mut self,
+        ledger: &Ledger,
+        now: Seconds,
+    ) -> Option<impl Iterator<Item = (&'static str, u64)>> {
+        self.census.taken(ledger, now)
+    }
+
+    /// Writes what was added since the last save, and forgets what is older than it has to be kept. Returns the verdicts
+    /// that were counted since.
     ///
     /// # Errors
     /// When the store cannot be written; the process must end then.
-    pub fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<(), StoreError> {
+    pub fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<ByAccount, StoreError> {
         for (id, used) in std::mem::take(&mut self.added) {
             table::add(tx, &id, &used)?;
         }
-        self.scores.save(tx, newest)?;
+        let counted = self.scores.save(tx, newest)?;
+        self.removals.save(tx, newest)?;
         if newest >= self.next_prune {
             let before = newest.plus(Span(-self.keep.0));
             if table::prune(tx, before)? {
                 self.next_prune = newest.plus(Span(3_600));
             }
         }
-        Ok(())
+        Ok(counted)
     }
 
     /// Returns what the store has of the use of a grant.

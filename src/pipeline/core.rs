@@ -38,6 +38,7 @@ use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::prune::Pruning;
+use crate::pipeline::core::told::NextCount;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -78,6 +79,7 @@ pub struct Core {
     group: Group,
     books: Books,
     pruning: Pruning,
+    next_count: NextCount,
 }
 
 impl Core {
@@ -121,6 +123,7 @@ impl Core {
             group,
             books,
             pruning: Pruning::default(),
+            next_count: NextCount::default(),
         })
     }
 
@@ -327,11 +330,11 @@ impl Core {
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
             self.matched(&rules, &matched, &event, &held.object);
         }
-        self.tell_of_usage(watermark);
         // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
         for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
             self.signal(&Service::Grants, &signal, &object);
         }
+        self.tell_of_usage(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

@@ -25,3 +25,4 @@ mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod usage;

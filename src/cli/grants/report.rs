@@ -18,7 +18,6 @@ use crate::cli::output::printable;
 use crate::grants::Grant;
 use crate::grants::GrantId;
 use crate::grants::Ledger;
-use crate::grants::Usage;
 use crate::grants::report;
 use crate::grants::report::Form;
 use crate::grants::report::Report;
@@ -183,8 +182,7 @@ fn made(at: &Path, asked: &Asked<'_>, now: Seconds) -> anyhow::Result<Report> {
     found.sort_by_key(|grant| (std::cmp::Reverse(grant.latest().window.from), grant.id()));
     let mut grants = Vec::with_capacity(found.len());
     for grant in found {
-        let used = Usage::of(&reader, grant.id()).with_context(tried)?;
-        grants.push(report::reported(&ledger, grant, &used, now));
+        grants.extend(report::of(&reader, &ledger, grant.id(), now).with_context(tried)?);
     }
     let mut scores = Vec::new();
     if let Some(since) = asked.since {

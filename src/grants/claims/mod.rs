@@ -37,6 +37,7 @@ use crate::grants::grant::Status;
 use crate::grants::grant::Version;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
+use crate::grants::removal::Removal;
 use crate::grants::timeline;
 use crate::grants::timeline::Spell;
 use crate::model::Fact;
@@ -127,6 +128,7 @@ pub struct Claims {
     agenda: BTreeSet<(Seconds, Subject)>,
     unsaved: Vec<(Option<Claim>, Deed)>,
     dropped: Vec<Box<str>>,
+    removals: Vec<Removal>,
 }
 
 impl Claims {
@@ -177,6 +179,7 @@ impl Claims {
             agenda: BTreeSet::new(),
             unsaved: Vec::new(),
             dropped: Vec::new(),
+            removals: Vec::new(),
         }
     }
 
@@ -338,6 +341,7 @@ impl Claims {
             for (topic, name, value) in &found.lessons {
                 self.learned.learn(*topic, name, value, due);
             }
+            self.removals.extend(found.removals);
             for (signal, object) in found.told {
                 if self.learned.learn(Topic::Told, &signal.id(), "", due) {
                     told.push((signal, object));
@@ -359,6 +363,11 @@ impl Claims {
             }
         }
         told
+    }
+
+    /// Returns what access was found to be taken away since this was asked last.
+    pub fn removals(&mut self) -> Vec<Removal> {
+        std::mem::take(&mut self.removals)
     }
 
     fn decide(&self, ledger: &Ledger, due: Seconds, subject: &Subject) -> Found {

@@ -78,6 +78,10 @@ fn write_grant(out: &mut String, grant: &Reported) -> std::fmt::Result {
     row("Window", &format!("{} – {}", clock(grant.window.from), clock(grant.window.until)))?;
     let given = (time(grant.window.given_from), time(grant.window.given_until));
     row("Access", &format!("{} – {}", given.0, given.1))?;
+    if let Some(after) = grant.window.removed_seconds_after {
+        let removed = time(grant.window.removed);
+        row("Taken away", &format!("{removed}, {} after its end", Span(after)))?;
+    }
     writeln!(out)?;
     write_history(out, grant)?;
     write_acts(out, grant)?;

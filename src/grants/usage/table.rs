@@ -58,6 +58,15 @@ CREATE TABLE grant_used (
     last INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grant_used_by_last ON grant_used (last);
+-- Access that was taken away once its grant was over.
+CREATE TABLE grant_removal (
+    grant_id TEXT NOT NULL,
+    claim TEXT NOT NULL,
+    ended INTEGER NOT NULL,
+    removed INTEGER NOT NULL,
+    PRIMARY KEY (grant_id, claim, ended)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grant_removal_by_time ON grant_removal (removed);
 -- Verdicts on acts of a day (days since 1970, UTC), for the scores.
 CREATE TABLE verdict_day (
     day INTEGER NOT NULL,
@@ -317,60 +326,126 @@ pub(super) fn prune(tx: &Tx<'_>, before: Seconds) -> Result<bool, StoreError> {
         }
         tx.prepare_cached("DELETE FROM verdict_day WHERE day < ?1")?
             .execute([before.0.div_euclid(86_400)])?;
+        tx.prepare_cached("DELETE FROM grant_removal WHERE removed < ?1")?.execute([before.0])?;
         Ok(old.len() < AT_ONCE)
     };
     prune().map_err(|source| tx.failed(source))
 }
 
-/// Verdicts of one day in one account.
-pub(in crate::grants) struct DayRow {
-    pub day: i64,
-    pub account: Box<str>,
-    pub verdict: Box<str>,
-    pub acts: u64,
-}
-
-/// Adds to the verdicts of days.
-pub(in crate::grants) fn add_day(tx: &Tx<'_>, row: &DayRow) -> Result<(), StoreError> {
-    let add = || -> rusqlite::Result<usize> {
-        tx.prepare_cached(
-            "INSERT INTO verdict_day (day, account, verdict, acts) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (day, account, verdict) DO UPDATE SET acts = acts + excluded.acts",
-        )?
-        .execute(params![row.day, row.account, row.verdict, whole(row.acts)])
-    };
-    add().map(drop).map_err(|source| tx.failed(source))
-}
-
-/// Reads the verdicts of the days `[from, until)`.
-pub(in crate::grants) fn days(
-    connection: &Connection,
-    (from, until): (i64, i64),
-) -> Result<Vec<DayRow>, StoreError> {
-    let read = || -> rusqlite::Result<Vec<DayRow>> {
-        let mut statement = connection.prepare_cached(
-            "SELECT day, account, verdict, acts FROM verdict_day WHERE day >= ?1 AND day < ?2
-             ORDER BY day, account, verdict",
-        )?;
-        let rows = statement.query_map([from, until], |row| {
-            Ok(DayRow {
-                day: row.get(0)?,
-                account: row.get::<_, String>(1)?.into(),
-                verdict: row.get::<_, String>(2)?.into(),
-                acts: row.get(3).map(|it: i64| u64::try_from(it).unwrap_or_default())?,
-            })
-        })?;
-        rows.collect()
-    };
-    read().map_err(StoreError::Read)
-}
-
-/// Returns the newest day of which verdicts are known.
-pub(in crate::grants) fn newest_day(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    let newest = connection.query_row("SELECT max(day) FROM verdict_day", [], |row| row.get(0));
-    newest.map_err(StoreError::Read)
-}
-
-fn whole(count: u64) -> i64 {
+/// Returns a count as SQLite keeps it.
+pub(in crate::grants) fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::usage::Use;
+    use crate::store::Migration;
+    use crate::store::Store;
+
+    const SCHEMA: &[Migration] = &[Migration { number: 1, name: "usage", sql: USAGE }];
+
+    fn id() -> GrantId {
+        GrantId("g-1".into())
+    }
+
+    fn used(time: i64, action: &str, resources: &[&str], address: &str) -> Used {
+        let mut used = Used::default();
+        used.note(&Use {
+            grant: &id(),
+            part: Part::Inside,
+            time: Seconds(time),
+            identity: "person:ana@example.com",
+            account: "111122223333",
+            region: "eu-west-1",
+            action,
+            resources,
+            is_denied: false,
+            address,
+            agent: "",
+            session: "",
+        });
+        used
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.db"), SCHEMA).unwrap();
+        (folder, store)
+    }
+
+    fn saved(store: &mut Store, all: &[Used]) {
+        let tx = store.begin().unwrap();
+        all.iter().for_each(|used| add(&tx, &id(), used).unwrap());
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn what_is_added_in_parts_is_what_is_added_at_once() {
+        let acts = [
+            used(5, "s3:GetObject", &["a", "b"], "192.0.2.1"),
+            used(3, "s3:GetObject", &["b"], "192.0.2.2"),
+            used(9, "s3:ListBucket", &[], "192.0.2.1"),
+        ];
+        let (_folder, mut store) = store();
+        saved(&mut store, &acts[..1]);
+        saved(&mut store, &acts[1..]);
+        let found = read(store.connection(), &id()).unwrap();
+        let shown = |deed: &Deed, tally: &Tally| {
+            let Tally { acts, first, last, .. } = tally;
+            format!("{} [{}] {acts} {}-{}", deed.action, deed.resource, first.0, last.0)
+        };
+        let shown: Vec<String> = found.deeds.iter().map(|(deed, it)| shown(deed, it)).collect();
+        assert_eq!(
+            shown,
+            [
+                "s3:GetObject [] 2 3-5",
+                "s3:GetObject [a] 1 5-5",
+                "s3:GetObject [b] 2 3-5",
+                "s3:ListBucket [] 1 9-9",
+                "s3:ListBucket [*] 1 9-9",
+            ]
+        );
+        assert_eq!(found.traces[&(Trace::Address, "192.0.2.1".into())].acts, 2);
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted_and_not_kept() {
+        let (_folder, mut store) = store();
+        let names: Vec<String> = (0..MAX_RESOURCES + 7).map(|at| format!("arn:{at}")).collect();
+        let reads = names.iter().map(|name| used(1, "s3:GetObject", &[name], name));
+        let calls = (0..MAX_ACTIONS + 4).map(|at| used(1, &format!("x:Call{at}"), &["r"], "a"));
+        let all: Vec<Used> = reads.chain(calls).collect();
+        saved(&mut store, &all[..100]);
+        saved(&mut store, &all[100..]);
+        let found = read(store.connection(), &id()).unwrap();
+        let count = |fits: &dyn Fn(&Deed) -> bool| {
+            found
+                .deeds
+                .iter()
+                .filter(|(deed, _)| fits(deed))
+                .map(|(_, tally)| tally.acts)
+                .sum::<u64>()
+        };
+        assert_eq!(count(&|deed| deed.resource.is_empty()), all.len() as u64, "no act is lost");
+        assert_eq!(count(&|deed| &*deed.action == OTHERS), 5, "one row is that of `GetObject`");
+        assert_eq!(count(&|deed| &*deed.resource == OTHERS), 7);
+        assert!(found.deeds.len() <= MAX_ROWS + 2);
+        let addresses = || found.traces.iter().map(|((_, value), tally)| (&**value, tally.acts));
+        assert_eq!(addresses().count(), MAX_TRACES + 1);
+        assert_eq!(addresses().map(|(_, acts)| acts).sum::<u64>(), all.len() as u64);
+    }
+
+    #[test]
+    fn old_usage_leaves_as_a_whole() {
+        let (_folder, mut store) = store();
+        saved(&mut store, &[used(5, "s3:GetObject", &[], ""), used(900, "s3:PutObject", &[], "")]);
+        for (before, kept) in [(900, 4), (901, 0)] {
+            let tx = store.begin().unwrap();
+            assert!(prune(&tx, Seconds(before)).unwrap());
+            tx.commit().unwrap();
+            assert_eq!(read(store.connection(), &id()).unwrap().deeds.len(), kept, "{before}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::outbox::Settled;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::prune::Reached;
+use crate::pipeline::core::told::Written;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -86,7 +87,7 @@ impl Core {
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
-        self.protect.usage.save(&tx, self.newest)?;
+        let judged = self.protect.usage.save(&tx, self.newest)?;
         let opened = self.desk.save(&tx)?;
         for alert in &opened {
             let takes = |to: &&Destination| alert.severity >= to.min_severity;
@@ -113,6 +114,7 @@ impl Core {
         }
         let deliveries = group.receipts.len();
         group.receipts.into_iter().for_each(Receipt::committed);
+        self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
         Ok(Committed { deliveries, opened: opened.len() })
     }
 }

@@ -15,6 +15,7 @@ use crate::grants::usage::Part;
 use crate::grants::usage::Reach;
 use crate::model::Event;
 use crate::model::Record;
+use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::pipeline::core::protect::Held;
@@ -31,10 +32,24 @@ impl Protect {
         reach: Reach,
         is_read: &dyn Fn(&str) -> bool,
     ) -> Vec<usage::Told> {
+        self.claims.removals().into_iter().for_each(|removal| self.usage.removed(removal));
         match self.is_on() {
             true => self.usage.due(&self.ledger, reach, is_read),
             false => Vec::new(),
         }
+    }
+
+    /// Returns how many grants are in each state at `now`; nothing if it is too early to ask again.
+    pub(in crate::pipeline::core) fn census(
+        &mut self,
+        now: Seconds,
+    ) -> Option<impl Iterator<Item = (&'static str, u64)>> {
+        self.usage.census(&self.ledger, now)
+    }
+
+    /// Returns how many actions there were whose level had to be guessed.
+    pub(in crate::pipeline::core) fn unknown_actions(&self) -> usize {
+        self.surface.unknown_actions().len()
     }
 
     /// Counts an act on the surface whose facts are final.
