@@ -8,7 +8,9 @@
 //! records and messages give the same signals in any order within the lateness, and after a restart. A signal is told
 //! once. What claims have nothing to do with grants is forgotten. Read on in `claim.rs`.
 
+mod agenda;
 mod claim;
+mod course;
 mod decide;
 mod explain;
 mod learned;
@@ -21,6 +23,7 @@ use std::collections::BTreeSet;
 
 use tracing::warn;
 
+use crate::grants::claims::agenda::Subject;
 use crate::grants::claims::claim::Claim;
 use crate::grants::claims::claim::Deed;
 use crate::grants::claims::claim::Verb;
@@ -30,16 +33,12 @@ use crate::grants::claims::decide::Judge;
 use crate::grants::claims::explain::View;
 use crate::grants::claims::learned::Learned;
 use crate::grants::claims::learned::Topic;
-use crate::grants::grant::Evidence;
 use crate::grants::grant::GrantId;
 use crate::grants::grant::Principal;
-use crate::grants::grant::Status;
 use crate::grants::grant::Version;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
 use crate::grants::removal::Removal;
-use crate::grants::timeline;
-use crate::grants::timeline::Spell;
 use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -49,6 +48,8 @@ use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 
+pub use agenda::Messages;
+pub use agenda::Timing;
 pub use read::Told;
 pub use read::concerns;
 pub use read::read;
@@ -60,59 +61,6 @@ const MAX_DEEDS: usize = 200_000;
 const KEPT: Span = Span(2 * 86_400);
 /// How long it is remembered that a signal was told.
 const TOLD: Span = Span(90 * 86_400);
-
-/// How long to wait before something is decided.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// How far clocks may be apart.
-    pub skew: Span,
-    /// `grants.grace`: how late a message may be, and how much earlier than its grant access may be given.
-    pub grace: Span,
-    /// `grants.residue_after`.
-    pub residue_after: Span,
-    /// `grants.provision_within`.
-    pub provision_within: Span,
-    /// When messages come in.
-    pub messages: Messages,
-}
-
-impl Timing {
-    /// Returns a time by which everything about a grant has been decided.
-    fn last_due(&self, held: &Held) -> Seconds {
-        let last =
-            |(version, _): &(Version, Evidence)| version.window.until.max(version.emitted_at);
-        let last = held.grant.versions.iter().map(last).max().unwrap_or_default();
-        last.plus(Span(self.residue_after.0.max(self.provision_within.0)))
-    }
-}
-
-/// When messages come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Messages {
-    /// All of them were there before the first record.
-    Known,
-    /// At any time.
-    Arriving,
-}
-
-/// Something to decide. Of one time, what teaches comes first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
-    /// Access that was given, or tried to.
-    Made(Claim, Box<str>),
-    /// Access that was taken away.
-    Removed(Claim, Box<str>),
-    /// A grant that its source calls failed.
-    Failed(GrantId),
-    /// The start of a grant.
-    Began(GrantId, Seconds),
-    /// The end of a grant.
-    Ended(GrantId, Seconds),
-    /// A claim whose deeds may be old by now.
-    Old(Claim),
-    /// A removed membership that nobody saw being made.
-    Unclaimed(Box<str>),
-}
 
 /// All claims, and what is still to be decided.
 #[derive(Debug)]
@@ -229,37 +177,8 @@ impl Claims {
     }
 
     fn put_on_agenda(&mut self, held: &Held) {
-        let versions = &held.grant.versions;
-        for (version, _) in versions {
-            self.learn_names(version);
-            if version.status == Status::Failed {
-                let failed = Subject::Failed(held.grant.id().clone());
-                self.agenda.insert((version.emitted_at, failed));
-            }
-        }
-        self.put_spells(held.grant.id(), &held.spells);
-        // What was to be decided before the last was said is so whether that has come by now or not.
-        for (last, _) in versions {
-            let said = |(version, _): &&(Version, Evidence)| version.emitted_at <= last.emitted_at;
-            let said: Vec<(Version, Evidence)> = versions.iter().filter(said).cloned().collect();
-            if said.len() < versions.len() {
-                self.put_spells(held.grant.id(), &timeline::spells(&said));
-            }
-        }
-    }
-
-    fn put_spells(&mut self, id: &GrantId, spells: &[Spell]) {
-        for spell in spells.iter().filter(|spell| spell.kind != timeline::Kind::Afterwards) {
-            let due = spell.until.plus(self.timing.residue_after);
-            self.agenda.insert((due, Subject::Ended(id.clone(), spell.until)));
-            let goes_on = spells
-                .iter()
-                .any(|other| other.kind == timeline::Kind::Given && other.until == spell.from);
-            if spell.kind == timeline::Kind::Given && !goes_on {
-                let due = spell.from.plus(self.timing.provision_within);
-                self.agenda.insert((due, Subject::Began(id.clone(), spell.from)));
-            }
-        }
+        held.grant.versions.iter().for_each(|(version, _)| self.learn_names(version));
+        self.agenda.extend(agenda::of_grant(held, &self.timing));
     }
 
     fn learn_names(&mut self, version: &Version) {
@@ -348,10 +267,8 @@ impl Claims {
                 }
             }
             match subject {
-                Subject::Made(claim, event) | Subject::Removed(claim, event) => {
-                    if !found.is_ours {
-                        self.forget_deed(&claim, &event);
-                    }
+                Subject::Made(claim, event) | Subject::Removed(claim, event) if !found.is_ours => {
+                    self.forget_deed(&claim, &event);
                 }
                 Subject::Old(claim) => self.forget_old(&claim, due.plus(Span(-KEPT.0))),
                 Subject::Unclaimed(membership) => {
@@ -438,16 +355,6 @@ impl Claims {
             self.learned.forget(before);
         }
         Ok(())
-    }
-}
-
-impl Subject {
-    /// The first of all subjects of one time.
-    fn lowest() -> Self {
-        let nobody = claim::Holder::User("".into());
-        let (account, entitlement) = ("".into(), "".into());
-        let claim = Claim { holder: nobody, kind: claim::Kind::Assignment, account, entitlement };
-        Self::Made(claim, "".into())
     }
 }
 

@@ -1,3 +1,5 @@
+//! Stories of claims and grants, each told in lines, and that the order of lines does not show.
+
 use proptest::prelude::*;
 
 use super::*;
