@@ -31,6 +31,8 @@ impl Config {
             ("provision_within", self.provision_within, "1m", "1d"),
             ("revise_for", self.revise_for, "0s", "7d"),
             ("max_duration", self.max_duration, "5m", "366d"),
+            ("sessions_last", self.sessions_last, "15m", "13h"),
+            ("keep_usage", self.keep_usage, "1d", "3660d"),
         ];
         for (key, value, least, most) in bounds {
             let limit = |text: &str| text.parse::<Duration>().expect("the bounds are durations");

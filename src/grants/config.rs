@@ -37,6 +37,11 @@ pub struct Config {
     pub revise_for: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
+    /// How long a role session that a grant began may go on after its end: the longest session duration of your
+    /// permission sets. What such sessions did is summed up and told once that time is over.
+    pub sessions_last: Duration,
+    /// How long what was done with a grant is kept for `grants report`, in event time since its last use.
+    pub keep_usage: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
     pub cover_scheduled: bool,
     /// Whether the entries that come with grantwatch are asked, behind your own. docs/protect.md lists them. An own
@@ -65,6 +70,8 @@ impl Default for Config {
             provision_within: Duration::from_secs(900),
             revise_for: Duration::from_secs(86_400),
             max_duration: Duration::from_secs(7 * 86_400),
+            sessions_last: Duration::from_secs(12 * 3_600),
+            keep_usage: Duration::from_secs(400 * 86_400),
             cover_scheduled: false,
             builtin: true,
             given: true,

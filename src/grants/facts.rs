@@ -113,6 +113,7 @@ fn set_verdict(facts: &mut Facts, judged: &Judgement) {
     }
 }
 
+/// Sets what `version` says of the grant itself.
 pub(super) fn set_grant(facts: &mut Facts, version: &Version) {
     facts.set("gw.grant.break_glass", version.break_glass);
     let name = |who: &crate::grants::Who| match &*who.user_name {

@@ -8,6 +8,7 @@
 //! Read on in `grant.rs`.
 
 pub mod actions;
+mod census;
 mod check;
 pub mod claims;
 mod config;
@@ -21,14 +22,19 @@ mod ledger;
 pub mod message;
 pub mod presets;
 mod reason;
+pub mod removal;
+pub mod report;
 mod resource;
 mod role;
 mod scope;
+pub mod score;
 mod surface;
 mod table;
 mod timeline;
+pub mod usage;
 mod verdict;
 mod who;
+mod words;
 
 #[cfg(test)]
 mod ledger_tests;
@@ -71,6 +77,9 @@ pub use surface::Surface;
 pub use surface::Wanted;
 pub use surface::Whose;
 pub use table::SCHEMA;
+pub use usage::Usage;
+pub use usage::Use;
+pub use usage::table::USAGE;
 pub use verdict::Act;
 pub use verdict::Confidence;
 pub use verdict::Dimension;

@@ -13,6 +13,7 @@ mod protect;
 mod prune;
 mod revise;
 mod signals;
+mod told;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::prune::Pruning;
+use crate::pipeline::core::told::NextCount;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -74,12 +76,14 @@ pub struct Core {
     protect: Protect,
     desk: Desk,
     seen: Seen,
+    oldest: Seconds,
     newest: Seconds,
     watermark: Seconds,
     ceiling: Option<Seconds>,
     group: Group,
     books: Books,
     pruning: Pruning,
+    next_count: NextCount,
 }
 
 impl Core {
@@ -90,6 +94,7 @@ impl Core {
     pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
+        let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
         let newest = progress("newest")?.unwrap_or(Seconds(0));
         let watermark = progress("watermark")?.unwrap_or(Seconds(i64::MIN));
         let mut registry = Registry::new(&settings.identity);
@@ -115,12 +120,14 @@ impl Core {
             protect,
             desk,
             seen,
+            oldest,
             newest,
             watermark,
             ceiling,
             group,
             books,
             pruning: Pruning::default(),
+            next_count: NextCount::default(),
         })
     }
 
@@ -183,6 +190,7 @@ impl Core {
             }
             is_new[number] = true;
             kept.push(*fingerprint);
+            self.oldest = self.oldest.min(time);
             self.newest = self.newest.max(self.ceiling.map_or(time, |ceiling| time.min(ceiling)));
             if let Record::Trail(record) = &record {
                 self.registry.learn(record);
@@ -336,26 +344,12 @@ impl Core {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
-        let rules = Arc::clone(&self.rules);
-        while let Some((id, held, stored)) = self.protect.due(watermark) {
-            let mut event = held.event();
-            let standing = self.protect.judge_again(&mut event);
-            if standing != Standing::Beside {
-                self.protect.say(&event);
-            }
-            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
-            let tellings = self.matched(&rules, &matched, &event, &held.object);
-            let found = match standing {
-                Standing::Judged(found) => found.map(|found| Found { tellings, ..found }),
-                Standing::Beside | Standing::Waits => None,
-            };
-            drop(event);
-            self.protect.keep_waited((id, held, stored), found);
-        }
+        self.judge_what_waited(watermark);
         // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
         for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
             self.signal(&Service::Grants, &signal, &object);
         }
+        self.tell_of_usage(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

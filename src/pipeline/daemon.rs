@@ -59,6 +59,7 @@ use crate::store::Reader;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// What the operator tells a running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +189,7 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
             false => Grants::Arriving,
         },
         asked: Asked::default(),
+        metrics: Metrics::new(),
     }
 }
 

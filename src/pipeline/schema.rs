@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 11, name: "revisions of alerts", sql: alert::REVISIONS_SQL },
     Migration { number: 12, name: "revisions in the outbox", sql: outbox::REVISIONS_SQL },
     Migration { number: 13, name: "acts that were judged", sql: table::JUDGED },
+    Migration { number: 14, name: "what was done with grants", sql: grants::USAGE },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use grantwatch::model::Span;
 use grantwatch::simulate::truth;
 use grantwatch::simulate::truth::Line;
 use grantwatch::simulate::truth::Truth;
@@ -122,6 +123,20 @@ fn honest_work_gives_no_signal() {
         assert_eq!(told(&scanned(&house)), BTreeSet::new(), "seed {seed}");
         assert_eq!(told(&daemon(&house)), BTreeSet::new(), "seed {seed}, daemon");
     }
+}
+
+#[test]
+fn access_from_before_the_time_that_is_asked_about_is_known() {
+    let house = House::new();
+    let [.., residue] = INCIDENTS;
+    let truths = simulated(&house, "7", &[residue]);
+    let (_, last) = truths[0].span().unwrap();
+    let scan = ["scan", "drill/AWSLogs", "--grants", "drill/grants.ndjson", "--format", "ndjson"];
+    let since = |from: &str| told(&lines(&run(&house, &[&scan[..], &["--from", from]].concat())));
+    let (at_its_end, later) = (last.to_string(), last.plus(Span(1)).to_string());
+    let found = since(&at_its_end);
+    assert!(found.iter().any(|line| line.contains(" grant_residue ")), "{found:#?}");
+    assert!(!since(&later).iter().any(|line| line.contains(" grant_residue ")));
 }
 
 #[test]

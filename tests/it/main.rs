@@ -28,3 +28,4 @@ mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod usage;

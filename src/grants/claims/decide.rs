@@ -23,6 +23,7 @@ use crate::grants::claims::tell::Draft;
 use crate::grants::claims::tell::Told;
 use crate::grants::claims::tell::command;
 use crate::grants::grant::GrantId;
+use crate::grants::removal::Removal;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Span;
@@ -39,6 +40,8 @@ pub(super) struct Found {
     pub told: Vec<Told>,
     /// What it teaches: about what, the name, the value.
     pub lessons: Vec<(Topic, String, String)>,
+    /// Access that was taken away because its grant was over.
+    pub removals: Vec<Removal>,
     /// Whether the claim has something to do with grants, and is to be kept.
     pub is_ours: bool,
 }
@@ -177,10 +180,20 @@ impl<'a> Judge<'a> {
         if standing(deeds, self.view.now).is_some() {
             return found;
         }
+        found.removals.extend(self.removal(claim, deed, &holds));
         for hold in holds.iter().filter(|hold| self.is_cut_short(hold, deed)) {
             found.told.push(self.cut_short(claim, (made, deed), hold, &holds));
         }
         found
+    }
+
+    /// Returns of which grant this is the end: the last that was over by then.
+    fn removal(&self, claim: &Claim, deed: &Deed, holds: &[Hold]) -> Option<Removal> {
+        let by = deed.time.plus(self.timing.skew);
+        let over = holds.iter().filter(|hold| hold.fit == Fit::Whole && hold.spell.until <= by);
+        let hold = over.max_by_key(|hold| (hold.spell.until, &hold.id))?;
+        let (grant, ended) = (hold.id.clone(), hold.spell.until);
+        Some(Removal { grant, claim: claim.to_string(), ended, removed: deed.time })
     }
 
     /// A grant that is still given once the grace is over was not meant to end.

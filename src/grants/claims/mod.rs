@@ -38,6 +38,7 @@ use crate::grants::grant::Principal;
 use crate::grants::grant::Version;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
+use crate::grants::removal::Removal;
 use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -75,6 +76,7 @@ pub struct Claims {
     agenda: BTreeSet<(Seconds, Subject)>,
     unsaved: Vec<(Option<Claim>, Deed)>,
     dropped: Vec<Box<str>>,
+    removals: Vec<Removal>,
 }
 
 impl Claims {
@@ -125,6 +127,7 @@ impl Claims {
             agenda: BTreeSet::new(),
             unsaved: Vec::new(),
             dropped: Vec::new(),
+            removals: Vec::new(),
         }
     }
 
@@ -257,6 +260,7 @@ impl Claims {
             for (topic, name, value) in &found.lessons {
                 self.learned.learn(*topic, name, value, due);
             }
+            self.removals.extend(found.removals);
             for (signal, object) in found.told {
                 if self.learned.learn(Topic::Told, &signal.id(), "", due) {
                     told.push((signal, object));
@@ -276,6 +280,11 @@ impl Claims {
             }
         }
         told
+    }
+
+    /// Returns what access was found to be taken away since this was asked last.
+    pub fn removals(&mut self) -> Vec<Removal> {
+        std::mem::take(&mut self.removals)
     }
 
     fn decide(&self, ledger: &Ledger, due: Seconds, subject: &Subject) -> Found {

@@ -257,3 +257,156 @@ impl Asked<'_> {
         Outcome::Failed(why.unwrap_or_else(|| "FAILED".into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Facts;
+    use crate::model::Seconds;
+    use crate::model::Slots;
+
+    /// Reads a call of `source` with facts that are true of its session.
+    fn told(
+        source: &str,
+        name: &str,
+        more: serde_json::Value,
+        flags: &[&'static str],
+    ) -> Option<Told> {
+        let mut record = json!({
+            "eventSource": format!("{source}.amazonaws.com"), "eventName": name, "eventID": "e-1",
+            "recipientAccountId": "111122223333",
+        });
+        for (field, value) in more.as_object().unwrap() {
+            record[field] = value.clone();
+        }
+        let text = record.to_string();
+        let slots = Slots::of(&text).unwrap();
+        let mut facts = Facts::default();
+        facts.set("gw.identity.name", "person:ana@example.com");
+        flags.iter().for_each(|flag| facts.set(flag, true));
+        let record = Record::Trail(TrailRecord::new(&text, &slots));
+        let event = Event { time: Seconds(60), record, session: None, facts };
+        read(&event, "s3://logs/1")
+    }
+
+    /// Returns the claim, and the verb with the failure of its deed.
+    #[track_caller]
+    fn deed(told: Option<Told>) -> (String, Verb, Option<String>) {
+        let Some(Told::Deed(claim, deed)) = told else { panic!("{told:?} is no deed") };
+        (claim.to_string(), deed.verb, deed.failure().map(str::to_owned))
+    }
+
+    fn assignment() -> serde_json::Value {
+        json!({
+            "instanceArn": "arn:aws:sso:::instance/ssoins-1", "targetId": "444455556666", "targetType": "AWS_ACCOUNT",
+            "permissionSetArn": "arn:aws:sso:::permissionSet/ssoins-1/ps-1", "principalType": "USER", "principalId": "u-1",
+        })
+    }
+
+    const CLAIM: &str =
+        "USER/u-1/assignment/444455556666/arn:aws:sso:::permissionSet/ssoins-1/ps-1";
+
+    #[test]
+    fn assignments_are_accepted_refused_or_fail() {
+        let asked = json!({"requestParameters": assignment()});
+        let of = |name: &str, more: serde_json::Value| deed(told("sso", name, more, &[]));
+        let made = |why: Option<&str>| (CLAIM.to_owned(), Verb::Make, why.map(str::to_owned));
+        assert_eq!(of("CreateAccountAssignment", asked.clone()), made(None));
+        assert_eq!(of("AssociateProfile", asked.clone()), made(None));
+        assert_eq!(of("DeleteAccountAssignment", asked.clone()).1, Verb::Remove);
+        let mut refused = asked.clone();
+        refused["errorCode"] = "ThrottlingException".into();
+        assert_eq!(of("CreateAccountAssignment", refused), made(Some("ThrottlingException")));
+        for (status, why) in [("IN_PROGRESS", None), ("SUCCEEDED", None), ("FAILED", Some("gone"))]
+        {
+            let mut answered = asked.clone();
+            answered["responseElements"] = json!({
+                "accountAssignmentCreationStatus": {"status": status, "failureReason": "gone"},
+            });
+            assert_eq!(of("CreateAccountAssignment", answered), made(why), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_say_whom_or_what_is_no_claim() {
+        let console = json!({"requestParameters": {"profileId": "p-1", "accessorId": "u-1"}});
+        assert_eq!(told("sso", "AssociateProfile", console, &[]), None);
+        let refused = json!({"requestParameters": null, "errorCode": "AccessDenied"});
+        assert_eq!(told("iam", "AttachUserPolicy", refused, &[]), None);
+        assert_eq!(told("sso", "ListAccountAssignments", json!({}), &[]), None);
+        assert!(concerns("iam.amazonaws.com", "PutRolePolicy"));
+        assert!(!concerns("s3.amazonaws.com", "PutRolePolicy"));
+    }
+
+    #[test]
+    fn memberships_go_by_their_id() {
+        let made = json!({
+            "requestParameters": {"identityStoreId": "d-1", "groupId": "g-1", "memberId": {"userId": "u-1"}},
+            "responseElements": {"membershipId": "m-1", "identityStoreId": "d-1"},
+        });
+        let Some(Told::Deed(claim, deed)) =
+            told("identitystore", "CreateGroupMembership", made, &[])
+        else {
+            panic!("a deed")
+        };
+        assert_eq!(claim.to_string(), "USER/u-1/membership//g-1");
+        assert_eq!((&*deed.membership, &*deed.place), ("m-1", "d-1"));
+        let gone = json!({"requestParameters": {"identityStoreId": "d-1", "membershipId": "m-1"}});
+        let told_gone = told("identitystore", "DeleteGroupMembership", gone, &[]);
+        assert!(matches!(told_gone, Some(Told::Membership(deed)) if &*deed.membership == "m-1"));
+        let console =
+            json!({"requestParameters": {"groupId": "g-1", "member": {"memberId": "u-1"}}});
+        let (claim, verb, _) =
+            self::deed(told("sso-directory", "RemoveMemberFromGroup", console, &[]));
+        assert_eq!((&*claim, verb), ("USER/u-1/membership//g-1", Verb::Remove));
+    }
+
+    #[test]
+    fn policies_are_claims_unless_a_service_places_them() {
+        let policy = "arn:aws:iam::aws:policy/AdministratorAccess";
+        for (name, field, expected) in [
+            ("AttachUserPolicy", "userName", "IAM_USER"),
+            ("AttachRolePolicy", "roleName", "IAM_ROLE"),
+            ("DetachGroupPolicy", "groupName", "IAM_GROUP"),
+        ] {
+            let asked = json!({"requestParameters": {field: "x", "policyArn": policy}});
+            let (claim, ..) = deed(told("iam", name, asked.clone(), &[]));
+            assert_eq!(claim, format!("{expected}/x/policy/111122223333/{policy}"));
+            assert_eq!(told("iam", name, asked, &["gw.provisioner"]), None);
+        }
+        let inline = json!({"requestParameters": {"roleName": "x", "policyName": "p", "policyDocument": "{}"}});
+        let (claim, verb, _) = deed(told("iam", "PutRolePolicy", inline, &[]));
+        assert_eq!((&*claim, verb), ("IAM_ROLE/x/inline_policy/111122223333/p", Verb::Make));
+        let group = json!({"requestParameters": {"userName": "x", "groupName": "admins"}});
+        let (claim, verb, _) = deed(told("iam", "RemoveUserFromGroup", group, &[]));
+        assert_eq!(
+            (&*claim, verb),
+            ("IAM_USER/x/iam_membership/111122223333/admins", Verb::Remove)
+        );
+    }
+
+    #[test]
+    fn it_is_known_who_made_it_and_what_a_set_is_called() {
+        let asked = json!({"requestParameters": assignment()});
+        for (flag, expected) in [
+            ("gw.broker", Maker::Broker),
+            ("gw.provisioner", Maker::Automation),
+            ("gw.by_service", Maker::Automation),
+            ("gw.cross_account", Maker::Other),
+        ] {
+            let told = told("sso", "CreateAccountAssignment", asked.clone(), &[flag]);
+            assert_eq!(told.as_ref().and_then(Told::change), Some("made"));
+            let Some(Told::Deed(_, deed)) = told else { panic!("a deed") };
+            assert_eq!((deed.maker, &*deed.by), (expected, "person:ana@example.com"), "{flag}");
+            assert_eq!((&*deed.event, &*deed.object), ("111122223333/e-1", "s3://logs/1"));
+        }
+        let created = json!({
+            "requestParameters": {"name": "Admin"},
+            "responseElements": {"permissionSet": {"name": "Admin", "permissionSetArn": "arn:ps-1"}},
+        });
+        let named = told("sso", "CreatePermissionSet", created, &[]);
+        assert_eq!(named, Some(Told::Named("arn:ps-1".into(), "Admin".into())));
+    }
+}

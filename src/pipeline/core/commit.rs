@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::alert::Outgoing;
+use crate::model::Alert;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
@@ -13,6 +14,7 @@ use crate::outbox::Settled;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::prune::Reached;
+use crate::pipeline::core::told::Written;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -93,6 +95,7 @@ impl Core {
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
+        let judged = self.protect.usage.save(&tx, self.newest)?;
         let outgoing = self.desk.save(&tx)?;
         for Outgoing { alert, highest } in &outgoing {
             let takes = |to: &&Destination| *highest >= to.min_severity;
@@ -103,6 +106,7 @@ impl Core {
         for settled in &group.settled {
             outbox::settle(&tx, settled)?;
         }
+        table::set_progress(&tx, "oldest", self.oldest).map_err(failed)?;
         table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
         table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
         let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
@@ -117,9 +121,11 @@ impl Core {
             self.books.add(source, *counts);
         }
         let deliveries = group.receipts.len();
-        let opened = outgoing.iter().filter(|it| it.alert.revision == 1).count();
+        let opened: Vec<&Alert> =
+            outgoing.iter().map(|it| &it.alert).filter(|it| it.revision == 1).collect();
         group.receipts.into_iter().for_each(Receipt::committed);
-        let revised = outgoing.len() - opened;
-        Ok(Committed { deliveries, opened, revised, crowded_out: group.crowded_out })
+        let revised = outgoing.len() - opened.len();
+        self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
+        Ok(Committed { deliveries, opened: opened.len(), revised, crowded_out: group.crowded_out })
     }
 }

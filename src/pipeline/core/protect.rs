@@ -12,6 +12,7 @@ mod claims;
 mod finding;
 mod judged;
 mod keep;
+mod used;
 mod waiting;
 
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ use crate::grants::Judgement;
 use crate::grants::Ledger;
 use crate::grants::Scheduled;
 use crate::grants::Surface;
+use crate::grants::Usage;
 use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
@@ -40,12 +42,14 @@ use crate::grants::Whose;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::Plain;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::action_of;
+use crate::model::place_of;
 use crate::pipeline::core::protect::act::Told;
 use crate::pipeline::core::protect::judged::Judged;
 use crate::pipeline::core::protect::keep::id_of;
@@ -82,14 +86,18 @@ pub(super) enum Standing {
     Waits,
 }
 
-/// A kind of call that may want a grant.
+/// A kind of call.
 #[derive(Debug, Clone)]
 struct Call {
     action: Arc<str>,
+    sense: Sense,
+}
+
+/// What is known of a kind of call.
+#[derive(Debug, Clone, Copy)]
+struct Sense {
     /// Whose calls an entry may mean.
     whose: Whose,
-    /// Whether it wants a grant where it is done with something that grants give.
-    if_given: bool,
     /// Whether it is about who has standing access.
     claims: bool,
 }
@@ -97,7 +105,7 @@ struct Call {
 /// What grants have to do with a record.
 #[derive(Debug, Default)]
 pub(super) struct Meaning {
-    /// Its action, if it may be on the surface.
+    /// Its action, if it may be on the surface or counts as use of what grants give.
     pub(super) action: Option<Arc<str>>,
     /// Whether it is about who has standing access.
     pub(super) claims: bool,
@@ -120,11 +128,12 @@ pub(super) struct Protect {
     ledger: Ledger,
     given: Given,
     claims: Claims,
-    calls: HashMap<u64, Option<Call>>,
+    calls: HashMap<u64, Call, Plain>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
-    sessions: HashMap<usize, (Arc<Facts>, Session)>,
+    sessions: HashMap<u64, (Arc<Facts>, Session), Plain>,
     waiting: Waiting,
     judged: Judged,
+    pub(super) usage: Usage,
     witness: Option<Witness>,
 }
 
@@ -136,29 +145,27 @@ impl Protect {
         watermark: Seconds,
     ) -> Result<Self, StoreError> {
         let config = &settings.grants;
+        let mut ledger = Ledger::default();
+        ledger.load(connection)?;
+        let claims = Claims::load(claims::timing(settings), connection, &ledger, watermark)?;
         let mut protect = Self {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
-                cover_scheduled: match config.cover_scheduled {
-                    true => Scheduled::Covers,
-                    false => Scheduled::Waits,
-                },
+                cover_scheduled: Scheduled::of(config),
             },
             grants: settings.grants_are,
             grace: config.grace.span(),
-            ledger: Ledger::default(),
+            usage: Usage::load(config, &ledger, connection, watermark)?,
+            ledger,
             given: Given::default(),
-            claims: Claims::new(claims::timing(settings)),
-            calls: HashMap::new(),
-            sessions: HashMap::new(),
+            claims,
+            calls: HashMap::default(),
+            sessions: HashMap::default(),
             waiting: Waiting::default(),
             judged: Judged::new(config.revise_for.span()),
             witness: None,
         };
-        protect.ledger.load(connection)?;
-        let timing = claims::timing(settings);
-        protect.claims = Claims::load(timing, connection, &protect.ledger, watermark)?;
         protect.load_acts(connection)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
@@ -184,6 +191,7 @@ impl Protect {
         if applied != Applied::Duplicate {
             self.judged.doubt(self.ledger.keys(&id));
         }
+        self.usage.learned(&self.ledger, &id);
         applied
     }
 
@@ -194,15 +202,23 @@ impl Protect {
 
     /// Returns what grants have to do with `record`.
     pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
-        self.known_call(record).map_or_else(Meaning::default, |call| {
-            let Session { by, is_given } = self.session(record, session);
-            let is_asked = call.whose.holds(by) || call.if_given && is_given;
-            Meaning { action: is_asked.then_some(call.action), claims: call.claims }
-        })
+        let Some((key, Sense { whose, claims })) = self.known_call(record) else {
+            return Meaning::default();
+        };
+        if whose.is_empty() && self.given.is_empty() {
+            return Meaning { action: None, claims };
+        }
+        let Session { by, is_given } = self.session(record, session);
+        let is_asked = whose.holds(by) || is_given;
+        let action = || match self.calls.get(&key) {
+            Some(call) => Arc::clone(&call.action),
+            None => self.call(record).action,
+        };
+        Meaning { action: is_asked.then(action), claims }
     }
 
-    /// Returns what is known of calls like `record`, if grants have to do with them.
-    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<Call> {
+    /// Returns what is known of calls like `record`, and the key that it is known by.
+    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<(u64, Sense)> {
         if !self.is_on() {
             return None;
         }
@@ -210,27 +226,26 @@ impl Protect {
         let name = record.slot_raw(Slot::EventName).unwrap_or_default();
         let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
         if let Some(call) = self.calls.get(&key) {
-            return call.clone();
+            return Some((key, call.sense));
         }
         let call = self.call(record);
+        let sense = call.sense;
         if self.calls.len() < MAX_CALLS {
-            self.calls.insert(key, call.clone());
+            self.calls.insert(key, call);
         }
-        call
+        Some((key, sense))
     }
 
-    fn call(&self, record: &TrailRecord<'_>) -> Option<Call> {
+    fn call(&self, record: &TrailRecord<'_>) -> Call {
         let slot = |slot| record.slot_or_empty(slot);
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let whose = self.surface.whose(&action);
-        let if_given = self.surface.means_of_given(&action);
         let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let may_want = if_given || claims || !whose.is_empty();
-        may_want.then(|| Call { action: action.into(), whose, if_given, claims })
+        let sense = Sense { whose: self.surface.whose(&action), claims };
+        Call { action: action.into(), sense }
     }
 
     fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
-        let address = Arc::as_ptr(session).addr();
+        let address = place_of(session);
         if let Some((_, known)) = self.sessions.get(&address) {
             return *known;
         }
@@ -259,6 +274,7 @@ impl Protect {
     pub(super) fn judge(&mut self, event: &mut Event<'_>, action: &str, object: &str) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
+            self.beside(event, &record, action, object);
             return Standing::Beside;
         };
         let is_open = verdict.as_ref().is_some_and(Verdict::is_open);
@@ -329,6 +345,7 @@ impl Protect {
 
     /// Tells the witness of a verdict.
     pub(super) fn say(&mut self, event: &Event<'_>) {
+        self.counted(event);
         if let Some(witness) = &mut self.witness {
             finding::told(event, witness);
         }

@@ -49,6 +49,27 @@ type All = BTreeMap<AlertId, Touched>;
 type Speaker<'r> = (AlertId, &'r Arc<Detector>);
 
 impl Core {
+    /// Judges the acts for which the wait is over at `watermark`, for good as far as is known by now.
+    pub(super) fn judge_what_waited(&mut self, watermark: Seconds) {
+        let rules = Arc::clone(&self.rules);
+        while let Some((id, held, stored)) = self.protect.due(watermark) {
+            let mut event = held.event();
+            let standing = self.protect.judge_again(&mut event);
+            match standing {
+                Standing::Beside => self.protect.count_beside(&event),
+                Standing::Judged(_) | Standing::Waits => self.protect.say(&event),
+            }
+            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
+            let tellings = self.matched(&rules, &matched, &event, &held.object);
+            let found = match standing {
+                Standing::Judged(found) => found.map(|found| Found { tellings, ..found }),
+                Standing::Beside | Standing::Waits => None,
+            };
+            drop(event);
+            self.protect.keep_waited((id, held, stored), found);
+        }
+    }
+
     /// Judges anew what word of a grant has put in doubt since the last time.
     pub(super) fn revise(&mut self) {
         let (rules, at) = (Arc::clone(&self.rules), self.now_or_so());

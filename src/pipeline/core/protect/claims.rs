@@ -32,7 +32,7 @@ pub(super) fn timing(settings: &Settings) -> Timing {
 impl Protect {
     /// Returns whether a record is about who has standing access.
     fn is_claim(&mut self, record: &TrailRecord<'_>) -> bool {
-        self.known_call(record).is_some_and(|call| call.claims)
+        self.known_call(record).is_some_and(|(_, sense)| sense.claims)
     }
 
     /// Takes in what a record says of standing access, and sets the fact that it does.

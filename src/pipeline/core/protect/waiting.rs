@@ -22,6 +22,9 @@ use crate::store::Tx;
 /// What may wait for late grants, in bytes. Beyond, the oldest are judged by what is known.
 const MAX_BYTES: usize = 32 << 20;
 
+/// What of it acts may take that nobody has to be told of.
+const MAX_QUIET_BYTES: usize = MAX_BYTES / 2;
+
 /// An act that waits, or was judged and is kept.
 #[derive(Debug)]
 pub struct Held {
@@ -121,6 +124,11 @@ impl Waiting {
     pub fn hold(&mut self, id: ActId, held: Held) {
         self.unsaved.insert(id.clone());
         self.insert(id, held);
+    }
+
+    /// Returns whether an act may wait that is only counted.
+    pub fn has_room(&self) -> bool {
+        self.bytes < MAX_QUIET_BYTES
     }
 
     fn insert(&mut self, id: ActId, held: Held) {
