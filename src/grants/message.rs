@@ -133,20 +133,26 @@ pub fn parse(text: &str, form: Form) -> (Vec<Version>, Vec<MessageError>) {
 /// Reads every message of `text` that keeps to `limits`.
 pub fn parse_within(text: &str, form: Form, limits: &Limits) -> (Vec<Version>, Vec<MessageError>) {
     let (mut versions, mut errors) = (Vec::new(), Vec::new());
-    for found in values(text, form) {
-        let (line, value) = match found {
-            Ok(found) => found,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
-        match fields::read(&value, limits) {
-            Ok(version) => versions.push(version),
-            Err(error) => errors.push(error.at(line)),
+    for message in messages(text, form, limits) {
+        match message {
+            Ok((_, version)) => versions.push(version),
+            Err(error) => errors.push(error),
         }
     }
     (versions, errors)
+}
+
+/// Reads the messages of `text` in their order, each with the line that it begins at.
+pub fn messages(
+    text: &str,
+    form: Form,
+    limits: &Limits,
+) -> impl Iterator<Item = Result<(usize, Version), MessageError>> {
+    values(text, form).into_iter().map(move |found| {
+        let (line, value) = found?;
+        let version = fields::read(&value, limits).map_err(|error| error.at(line))?;
+        Ok((line, version))
+    })
 }
 
 /// A value of a text with the line that it begins at.

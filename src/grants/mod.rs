@@ -18,6 +18,7 @@ mod index;
 mod judge;
 mod ledger;
 pub mod message;
+pub mod presets;
 mod reason;
 mod resource;
 mod role;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::grants::glob::fits;
-use crate::grants::glob::fits_any_case;
+use crate::grants::glob::fits_in_any_case;
 use crate::grants::grant::Version;
 use crate::grants::role::Role;
 use crate::grants::verdict::Act;
@@ -88,7 +88,7 @@ pub(super) fn misfit<'a>(
         Some(owned) if !is_reached(version, actor, owned) => return Some(Misfit::Chain),
         Some(_) => {}
     }
-    let is_action = |glob: &str| fits_any_case(glob, act.action);
+    let is_action = |glob: &str| fits_in_any_case(glob, act.action);
     if !any(scope.actions.as_deref(), is_action) {
         return Some(Misfit::Action);
     }

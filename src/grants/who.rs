@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::grants::glob::fits;
-use crate::grants::glob::fits_any_case;
+use crate::grants::glob::fits_in_any_case;
 use crate::grants::glob::is_glob;
 use crate::grants::grant::Principal;
 use crate::grants::grant::Version;
@@ -143,7 +143,7 @@ impl<'a> Actor<'a> {
                 let is_session = !act.session_name.is_empty()
                     && names_a_role(role_arn)
                     && match session_name.contains('@') {
-                        true => fits_any_case(session_name, act.session_name),
+                        true => fits_in_any_case(session_name, act.session_name),
                         false => fits(session_name, act.session_name),
                     };
                 is_session.then_some(hit)

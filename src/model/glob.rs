@@ -21,7 +21,7 @@ impl Glob {
 
     /// Returns whether the whole of `text` fits the pattern, ASCII letters without regard to case.
     pub fn matches_in_any_case(&self, text: &str) -> bool {
-        fit(self.0.as_bytes(), text.as_bytes(), |wanted, found| wanted.eq_ignore_ascii_case(found))
+        fits_in_any_case(self.0.as_bytes(), text.as_bytes())
     }
 
     /// Returns whether the pattern says nothing: empty, or only stars and question marks.
@@ -50,6 +50,11 @@ impl fmt::Display for Glob {
 /// Returns whether the whole of `text` fits `pattern`.
 pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
     fit(pattern, text, |wanted, found| wanted == found)
+}
+
+/// Returns whether the whole of `text` fits `pattern`, ASCII letters without regard to case.
+pub fn fits_in_any_case(pattern: &[u8], text: &[u8]) -> bool {
+    fit(pattern, text, |wanted, found| wanted.eq_ignore_ascii_case(found))
 }
 
 /// On a mismatch, the last star takes one byte more.

@@ -45,6 +45,7 @@ pub use flow::FlowColumns;
 pub use flow::FlowRecord;
 pub use glob::Glob;
 pub use glob::fits;
+pub use glob::fits_in_any_case;
 pub use text::bounded;
 pub use time::Seconds;
 pub use time::Span;

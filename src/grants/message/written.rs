@@ -5,6 +5,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::grants::grant::Delegates;
 use crate::grants::grant::Version;
 use crate::grants::message::SCHEMA;
 
@@ -36,21 +37,41 @@ pub fn written(version: &Version) -> Value {
         "revision": version.revision,
         "emitted_at": version.emitted_at.to_string(),
         "status": version.status,
-        "principals": version.principals,
+        "principals": told(json!(version.principals)),
         "scope": lists,
         "window": {
             "not_before": window.from.to_string(), "not_after": window.until.to_string(),
         },
         "requested_at": version.requested_at.map(|at| at.to_string()),
         "approved_at": version.approved_at.map(|at| at.to_string()),
-        "approvers": version.approvers,
+        "approvers": told(json!(version.approvers)),
         "ticket": ticket,
         "justification": version.justification,
         "break_glass": version.break_glass,
-        "delegates": delegates,
+        "delegates": (*delegates != Delegates::default()).then_some(delegates),
     });
     if let Value::Object(fields) = &mut message {
-        fields.retain(|_, value| !value.is_null());
+        fields.retain(|_, value| says_something(value));
     }
     message
+}
+
+/// Returns whether `value` is more than what is read where nothing stands.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(entries) => !entries.is_empty(),
+        _ => true,
+    }
+}
+
+/// Returns the objects of a list without the texts that are empty.
+fn told(mut list: Value) -> Value {
+    for entry in list.as_array_mut().into_iter().flatten() {
+        if let Value::Object(fields) = entry {
+            fields.retain(|_, value| says_something(value));
+        }
+    }
+    list
 }
