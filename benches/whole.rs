@@ -163,13 +163,15 @@ fn scan(files: &[PathBuf], threads: usize) {
         dedup_window: grantwatch::model::Span(86_400),
         dedup_max_events: 1_800_000,
         destinations: Vec::new(),
+        grants: grantwatch::grants::Config::default(),
+        grants_are: pipeline::Grants::Unread,
         asked: pipeline::Asked::default(),
     };
     let gait = pipeline::Gait {
         threads,
         commit_interval: Duration::from_millis(500),
         commit_bytes: 64 << 20,
-        decode: decode::Config::default(),
+        reading: pipeline::Reading::of(&grantwatch::config::Config::default()),
         pace: pipeline::Pace::Replay,
         clock: || Seconds(0),
     };

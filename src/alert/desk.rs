@@ -343,6 +343,21 @@ mod tests {
         assert_eq!(room.sent.len(), 1);
     }
 
+    #[test]
+    fn old_alerts_go_oldest_first_and_what_is_needed_stays() {
+        let mut room = Room::new(0).told("4000 a \n 5000 b \n 6000 c \n 7000 d");
+        let needed = room.sent[0].id.clone();
+        let mut prune = |before, limit| {
+            let tx = room.store.begin().unwrap();
+            let count = table::prune(&tx, Seconds(before), limit, &|id| Ok(*id == needed)).unwrap();
+            tx.commit().unwrap();
+            count
+        };
+        assert_eq!([prune(7_000, 1), prune(7_000, 9), prune(7_000, 9)], [1, 1, 0]);
+        let left = "1 4000..4000 0/a\n1 7000..7000 0/d\n".replace("0/", "111122223333/");
+        assert_eq!(room.kept(), left);
+    }
+
     /// Where commit groups end and the process restarts.
     fn breaks() -> impl Strategy<Value = Vec<&'static str>> {
         prop::collection::vec(

@@ -20,6 +20,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::model::Duration;
+
 pub use desk::Desk;
 pub use desk::Outcome;
 pub use fingerprint::Fingerprint;
@@ -43,11 +45,20 @@ pub struct Config {
     /// How many alerts that may still fold are kept in memory. More are looked up in the store when they match again.
     #[schemars(range(min = 16, max = 1_000_000))]
     pub max_open: usize,
+    /// How long an alert is kept in the store after its newest match, in event time. It stays longer while a sink is still
+    /// owed it, while the outbox keeps the record of its delivery (`outbox.keep_delivered`), and while matches may fold
+    /// into it.
+    pub keep: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_event_bytes: 16_384, max_event_ids: 100, max_open: 4_096 }
+        Self {
+            max_event_bytes: 16_384,
+            max_event_ids: 100,
+            max_open: 4_096,
+            keep: Duration::from_secs(90 * 24 * 3_600),
+        }
     }
 }
 

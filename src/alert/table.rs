@@ -19,6 +19,7 @@ use crate::model::AlertId;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::store::StoreError;
+use crate::store::Tx;
 
 /// The statements that make the table.
 pub const MIGRATION_SQL: &str = "
@@ -101,6 +102,38 @@ impl Seen {
             self.listed.iter().map(|(time, id)| (*time, id.as_str())).collect();
         serde_json::to_string(&pairs).map_err(unwritable)
     }
+}
+
+/// Forgets up to `limit` alerts whose newest match is older than `before`, oldest first, but none that is `needed`.
+/// Returns how many.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn prune(
+    tx: &Tx<'_>,
+    before: Seconds,
+    limit: usize,
+    needed: &dyn Fn(&AlertId) -> Result<bool, StoreError>,
+) -> Result<usize, StoreError> {
+    let failed = |source| tx.failed(source);
+    let mut old = tx
+        .prepare_cached("SELECT id FROM alert WHERE last_seen < ?1 ORDER BY last_seen, id")
+        .map_err(failed)?;
+    let mut rows = old.query([before.0]).map_err(failed)?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next().map_err(failed)?
+    {
+        let id = AlertId(row.get(0).map_err(failed)?);
+        if !needed(&id)? {
+            found.push(id);
+        }
+    }
+    let mut delete = tx.prepare_cached("DELETE FROM alert WHERE id = ?1").map_err(failed)?;
+    for id in &found {
+        delete.execute([&id.0]).map_err(failed)?;
+    }
+    Ok(found.len())
 }
 
 /// Returns what alert `id` has taken in, if it is known.

@@ -10,6 +10,8 @@ mod config;
 mod demo;
 mod detectors;
 mod evaluate;
+mod grants;
+mod outbox;
 pub mod output;
 mod run;
 mod scan;
@@ -54,7 +56,9 @@ enum Command {
     Demo(demo::DemoArgs),
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Grants(grants::GrantsArgs),
     Detectors(detectors::DetectorsArgs),
+    Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -118,7 +122,9 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Grants(args) => grants::run(&args),
         Command::Detectors(args) => detectors::run(&args),
+        Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -24,6 +24,7 @@ use crate::cli::output::Format;
 use crate::cli::output::Screen;
 use crate::cli::severity;
 use crate::config::Config;
+use crate::model;
 use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
@@ -101,6 +102,10 @@ pub struct ScanArgs {
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
+    /// Further accounts of yours: their own logs are not read, or come later in the order of keys than those of others.
+    /// Without it, an account is known as yours from its first file on.
+    #[arg(long, value_name = "ACCOUNT", num_args = 1.., value_parser = account)]
+    pub account: Vec<String>,
 
     /// The AWS endpoint, for servers that are not AWS.
     #[arg(long, value_name = "URL", help_heading = "AWS")]
@@ -130,6 +135,12 @@ fn moment(text: &str) -> Result<Seconds, String> {
     Seconds::parse(text).or_else(|| Seconds::parse(&day)).ok_or_else(|| {
         format!("`{text}` is no time; write it like 2026-03-01 or 2026-03-01T08:00:00Z")
     })
+}
+
+/// Reads the number of an account.
+fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_account.then(|| text.to_owned()).ok_or_else(|| format!("`{text}` is not twelve digits"))
 }
 
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
@@ -165,7 +176,10 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
 /// Reads the target through the engine.
 async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
     let mut config = Config::default();
+    // The alerts are printed from the store at the end, however long ago they were.
+    config.alert.keep = model::Duration(Duration::MAX);
     config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
+    config.identity.accounts.clone_from(&args.account);
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };

@@ -23,7 +23,7 @@ pub struct Flow {
     pub allowed_lateness: Duration,
     /// How long an event id is remembered, so that what CloudTrail delivers twice counts once.
     pub dedup_window: Duration,
-    /// How many event ids are remembered at most; the oldest go first. One takes about 50 bytes of memory.
+    /// How many event ids are remembered at most; the oldest go first. One takes about 20 bytes of memory.
     #[schemars(range(min = 1_000, max = 1_000_000_000))]
     pub dedup_max_events: u64,
     /// How long a stop may take to finish what was begun. Keep it below the time after which the service manager

@@ -8,6 +8,7 @@ use crate::grants::config::Config;
 use crate::grants::config::Exempt;
 use crate::grants::config::Need;
 use crate::grants::config::Protect;
+use crate::grants::surface::GIVEN;
 use crate::grants::surface::builtin;
 use crate::model::Duration;
 use crate::model::Glob;
@@ -38,11 +39,18 @@ impl Config {
             let at = format!("protect[{index}]");
             let is_twice = self.protect.iter().take(index).any(|other| other.name == entry.name);
             name(&mut wrong, &at, &entry.name, is_twice);
+            if entry.name == GIVEN {
+                let what = "`given` is the entry of what grants give; choose another name";
+                wrong.push((format!("{at}.name"), what.to_owned()));
+            }
             protect(&mut wrong, &at, entry);
         }
         let mut names: Vec<String> = self.protect.iter().map(|entry| entry.name.clone()).collect();
         if self.builtin {
             names.extend(builtin::entries().into_iter().map(|entry| entry.name));
+        }
+        if self.given {
+            names.push(GIVEN.to_owned());
         }
         for (index, entry) in self.exempt.iter().enumerate() {
             let at = format!("exempt[{index}]");
@@ -247,7 +255,7 @@ mod tests {
             "exempt[0].name: `services` is what verdicts call exempt automation; choose another name",
             "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
             "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
-            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage",
+            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, given",
         ];
         assert_eq!(found, expected);
     }

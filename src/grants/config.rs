@@ -221,8 +221,15 @@ impl By {
 
     /// Returns what sort the canonical `identity` is of.
     pub fn of(identity: &str) -> Self {
-        let kind = identity.split_once(':').map_or(identity, |(kind, _)| kind);
-        Self::ALL.into_iter().find(|by| by.name() == kind).unwrap_or(Self::Unknown)
+        match identity.split_once(':').map_or(identity, |(kind, _)| kind) {
+            "person" => Self::Person,
+            "user" => Self::User,
+            "root" => Self::Root,
+            "workload" => Self::Workload,
+            "external" => Self::External,
+            "service" => Self::Service,
+            _ => Self::Unknown,
+        }
     }
 }
 

@@ -44,8 +44,8 @@ enum What {
 impl Given {
     /// Notes what `version` gives; returns whether that is news.
     pub fn note(&mut self, version: &Version) -> bool {
-        let is_given =
-            version.status.gives() || matches!(version.status, Status::Approved | Status::Scheduled);
+        let is_given = version.status.gives()
+            || matches!(version.status, Status::Approved | Status::Scheduled);
         if !is_given {
             return false;
         }

@@ -236,6 +236,16 @@ impl Grant {
         &self.versions.last().expect("a grant is made of a version").0
     }
 
+    /// Returns when anybody first spoke of it, as its versions tell.
+    pub fn first_word(&self) -> Seconds {
+        let words = |version: &Version| {
+            let told = [version.requested_at, version.approved_at].into_iter().flatten();
+            told.chain([version.emitted_at]).min().unwrap_or(version.emitted_at)
+        };
+        let first = self.versions.iter().map(|(version, _)| words(version)).min();
+        first.expect("a grant is made of a version")
+    }
+
     /// Returns every version with where it came from, oldest first.
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = (&Version, &Evidence)> {
         self.versions.iter().map(|(version, evidence)| (version, evidence))

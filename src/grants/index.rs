@@ -161,16 +161,17 @@ impl Bucket {
         reaching.filter(move |entry| entry.stay.until > first).map(|entry| entry.stay.grant)
     }
 
-    /// Returns up to `most` grants that were over at `first`, those that began last first.
-    pub fn over(&self, first: Seconds, last: Seconds, most: usize) -> impl Iterator<Item = u32> {
+    /// Returns grants that were over at `first`, those that began last first. With each goes a time at which it and
+    /// all that follow were over.
+    pub fn over(&self, first: Seconds, last: Seconds) -> impl Iterator<Item = (Seconds, u32)> {
         let over = self.begun(last).iter().rev().filter(move |entry| entry.stay.until <= first);
-        over.take(most).map(|entry| entry.stay.grant)
+        over.map(|entry| (entry.reach, entry.stay.grant))
     }
 
-    /// Returns up to `most` grants that begin after `last`, the earliest first.
-    pub fn ahead(&self, last: Seconds, most: usize) -> impl Iterator<Item = u32> {
+    /// Returns grants that begin after `last`, the earliest first, with the time at which they begin.
+    pub fn ahead(&self, last: Seconds) -> impl Iterator<Item = (Seconds, u32)> {
         let ahead = self.0.iter().skip(self.begun(last).len());
-        ahead.take(most).map(|entry| entry.stay.grant)
+        ahead.map(|entry| (entry.stay.from, entry.stay.grant))
     }
 
     fn begun(&self, last: Seconds) -> &[Entry] {

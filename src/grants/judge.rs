@@ -6,7 +6,6 @@
 use crate::grants::grant::Grant;
 use crate::grants::grant::Status;
 use crate::grants::grant::Version;
-use crate::grants::index::Bucket;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
 use crate::grants::reason;
@@ -24,8 +23,8 @@ use crate::model::Seconds;
 use crate::model::Span;
 
 /// How many grants that are over, and how many to come, are looked at for the nearest under each key.
-const MAX_OVER: usize = 32;
-const MAX_AHEAD: usize = 8;
+const MAX_OVER: usize = 8;
+const MAX_AHEAD: usize = 4;
 
 /// A grant that missed by less is nearer than one that holds and is about something else.
 const NEAR: Span = Span(86_400);
@@ -63,8 +62,8 @@ pub(super) enum When {
     Promised,
     Before(Span),
     After(Span, Ending),
-    /// It was never given: the state it is in, and how long after that began.
-    Never(Status, Span),
+    /// It was never given: the state it is in, how long after that began, and how far outside of its window.
+    Never(Status, Span, Span),
 }
 
 /// What one grant is to an act.
@@ -100,11 +99,20 @@ impl Ledger {
         }
         let is_covered = search.best.as_ref().is_some_and(Finding::covers);
         if !is_covered {
-            let around = |bucket: &'_ Bucket| {
-                let over: Vec<u32> = bucket.over(first, last, MAX_OVER).collect();
-                over.into_iter().chain(bucket.ahead(last, MAX_AHEAD).collect::<Vec<_>>())
-            };
-            buckets().flat_map(around).for_each(|place| search.look_at(place));
+            for bucket in buckets() {
+                for (reach, place) in bucket.over(first, last).take(MAX_OVER) {
+                    if search.is_nearer_than(act.time.since(reach)) {
+                        break;
+                    }
+                    search.look_at(place);
+                }
+                for (from, place) in bucket.ahead(last).take(MAX_AHEAD) {
+                    if search.is_nearer_than(from.since(act.time)) {
+                        break;
+                    }
+                    search.look_at(place);
+                }
+            }
         }
         match search.best {
             Some(finding) => finding.judgement(settings, act, &actor),
@@ -131,6 +139,16 @@ struct Search<'s, 'a> {
 }
 
 impl<'a> Search<'_, 'a> {
+    /// Returns whether nothing that lies `away` or further can be nearer than the best so far.
+    fn is_nearer_than(&self, away: Span) -> bool {
+        self.best.as_ref().is_some_and(|best| match best.rank() {
+            Rank(0..=3, _) => true,
+            Rank(4 | 6, by) => away.0 > by,
+            Rank(5, _) => away > NEAR,
+            Rank(..) => false,
+        })
+    }
+
     /// Takes the grant at `place` if it is nearer than the best so far.
     fn look_at(&mut self, place: u32) {
         let Some(held) = self.ledger.held(place) else { return };
@@ -152,13 +170,24 @@ impl<'a> Search<'_, 'a> {
             given = self.never_given(held);
         }
         let Some(finding) = given else { return };
+        // What nobody had spoken of then is no grant that had not begun: there was none.
+        let is_news = approved_after.is_none() && held.grant.first_word() > self.act.time;
+        if is_news && !finding.covers() {
+            return;
+        }
         self.best = nearer(self.best, Finding { approved_after, ..finding });
     }
 
     /// Finds what a grant that was never given is to the act, by its state as of then.
     fn never_given(&self, held: &'a Held) -> Option<Finding<'a>> {
-        let version = held.grant.as_of(self.act.time).unwrap_or_else(|| held.grant.latest());
-        let when = When::Never(version.status, self.act.time.since(version.emitted_at));
+        let state = held.grant.as_of(self.act.time).unwrap_or_else(|| held.grant.latest());
+        // An end is told without saying again whose.
+        let names_somebody = |version: &&Version| !version.principals.is_empty();
+        let mut told = held.grant.versions.iter().rev().map(|(version, _)| version);
+        let version = Some(state).filter(names_somebody).or_else(|| told.find(names_somebody))?;
+        let (time, window) = (self.act.time, version.window);
+        let outside = window.from.since(time).max(time.since(window.until)).max(Span(0));
+        let when = When::Never(state.status, time.since(state.emitted_at), outside);
         self.find(held, version, when)
     }
 
@@ -185,7 +214,10 @@ impl<'a> Search<'_, 'a> {
         match time < spell.until.plus(skew) {
             true if is_promise => When::Promised,
             true => When::Inside,
-            false if is_promise => When::Never(Status::Approved, time.since(spell.effect)),
+            false if is_promise => {
+                let (effect, until) = (time.since(spell.effect), time.since(spell.until));
+                When::Never(Status::Approved, effect, until)
+            }
             false => When::After(time.since(spell.until), spell.ending),
         }
     }
@@ -220,7 +252,7 @@ impl<'a> Finding<'a> {
         let by = match self.when {
             When::Inside | When::Promised => 0,
             When::Before(by) | When::After(by, _) => by.0,
-            When::Never(..) => NEAR.0,
+            When::Never(_, _, outside) => NEAR.0.saturating_add(outside.0),
         };
         match (self.misfit, self.when) {
             _ if self.covers() && !self.version.break_glass => Rank::COVERED,
@@ -258,7 +290,7 @@ impl<'a> Finding<'a> {
             (None, When::Promised | When::Before(_)) => Verdict::NotStarted,
             (None, When::After(_, Ending::Taken)) => Verdict::Revoked,
             (None, When::After(..)) => Verdict::Expired,
-            (None, When::Never(Status::Revoked, _)) => Verdict::Revoked,
+            (None, When::Never(Status::Revoked, ..)) => Verdict::Revoked,
             (None, When::Never(..)) | (Some(_), _) => Verdict::None,
         }
     }

@@ -4,8 +4,8 @@
 //! which messages came nor on how often; of two messages that say the same, the one that came first is the evidence.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
@@ -38,7 +38,7 @@ pub enum Applied {
 /// All grants.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    places: HashMap<GrantId, u32>,
+    places: BTreeMap<GrantId, u32>,
     held: Vec<Held>,
     index: Index,
     /// Versions that are not in the store yet, or not with this evidence.
@@ -68,9 +68,9 @@ impl Ledger {
         self.held(*self.places.get(id)?).map(|held| &held.grant)
     }
 
-    /// Returns all grants, in the order in which they were first heard of.
+    /// Returns all grants, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.held.iter().map(|held| &held.grant)
+        self.places.values().filter_map(|place| Some(&self.held(*place)?.grant))
     }
 
     /// Returns how many grants there are.

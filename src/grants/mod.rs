@@ -29,6 +29,15 @@ mod timeline;
 mod verdict;
 mod who;
 
+#[cfg(test)]
+mod ledger_tests;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod verdict_tests;
+#[cfg(test)]
+mod who_tests;
+
 pub use actions::Level;
 pub use config::Automation;
 pub use config::By;
@@ -56,6 +65,7 @@ pub use ledger::Ledger;
 pub use resource::resources;
 pub use surface::Surface;
 pub use surface::Wanted;
+pub use surface::Whose;
 pub use table::SCHEMA;
 pub use verdict::Act;
 pub use verdict::Confidence;

@@ -66,7 +66,7 @@ fn when(finding: &Finding<'_>) -> Cow<'static, str> {
         (When::After(by, ending), Some(since)) => {
             format!("{} {by} before and was extended only {since} after", ended(ending)).into()
         }
-        (When::Never(status, by), _) => never(status, by),
+        (When::Never(status, by, _), _) => never(status, by),
     }
 }
 

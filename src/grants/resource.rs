@@ -160,7 +160,9 @@ fn asked_by_arn(record: &TrailRecord<'_>) -> Resources {
 
 fn keep(found: &mut Resources, raw: &str) {
     let arn: Option<Cow<'_, str>> = json::string(raw).filter(|arn| arn.starts_with("arn:"));
-    if let Some(arn) = arn.filter(|arn| found.len() < MAX_RESOURCES && !found.iter().any(|known| *known == **arn)) {
+    if let Some(arn) =
+        arn.filter(|arn| found.len() < MAX_RESOURCES && !found.iter().any(|known| *known == **arn))
+    {
         found.push(arn.into_owned());
     }
 }

@@ -31,6 +31,7 @@ use crate::grants::surface::who::Exemption;
 use crate::grants::surface::who::Where;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
+use crate::model::Plain;
 
 /// How many actions are remembered as wanting nothing. A power of two; AWS has some twenty thousand actions, and an
 /// organisation uses some hundreds.
@@ -39,7 +40,9 @@ const QUIET: usize = 4_096;
 const UNKNOWN_MAX: usize = 1_000;
 
 /// What acts are on that no entry means, but are done with something that grants give.
-const GIVEN: &str = "given";
+pub(super) const GIVEN: &str = "given";
+/// Its place among the entries: behind all of them.
+const GIVEN_PLACE: usize = usize::MAX;
 
 /// What wants a grant.
 #[derive(Debug)]
@@ -48,8 +51,10 @@ pub struct Surface {
     exemptions: Vec<Exemption>,
     automation: Vec<Automation>,
     given: bool,
-    /// The actions of the table that an entry means.
-    protected: HashMap<Box<str>, Meant>,
+    /// What writes by its level and changes nothing that stays.
+    passing: Actions,
+    /// The actions of the table that an entry means, by their hash.
+    protected: HashMap<u64, Meant, Plain>,
     /// Hashes of actions that no entry means, by their low bits; the lowest bit says whether the action is unknown.
     quiet: Box<[AtomicU64]>,
     unknown: Unknown,
@@ -65,7 +70,10 @@ struct Unknown {
 /// An action that entries mean.
 #[derive(Debug)]
 struct Meant {
+    action: Box<str>,
     known: Known,
+    /// Whose acts any of the entries mean, as bits.
+    by: u8,
     /// The entries, by place.
     entries: Vec<usize>,
 }
@@ -107,6 +115,26 @@ pub struct Wanted<'a> {
     pub lacks: Option<Need>,
 }
 
+/// Sorts of identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Whose(u8);
+
+impl Whose {
+    fn bit(by: By) -> u8 {
+        1 << by as u8
+    }
+
+    /// Returns whether `by` is one of them.
+    pub fn holds(self, by: By) -> bool {
+        self.0 & Self::bit(by) != 0
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 impl Surface {
     /// Makes the surface that `config` declares; `config` has passed its check.
     pub fn new(config: &Config) -> Self {
@@ -115,13 +143,13 @@ impl Surface {
         let builtin =
             builtin::entries().into_iter().filter(|entry| config.builtin && !is_replaced(entry));
         let entries: Vec<Entry> = own.chain(builtin).map(Entry::of).collect();
-        let mut protected = HashMap::new();
+        let mut protected = HashMap::default();
         if !entries.is_empty() {
             for (service, name, level) in actions::all() {
                 let action = format!("{service}:{name}");
                 let meant = meant(&entries, &action, Known { level, is_guessed: false });
                 if !meant.entries.is_empty() {
-                    protected.insert(action.into_boxed_str(), meant);
+                    protected.insert(hash_of(&action), meant);
                 }
             }
         }
@@ -133,6 +161,7 @@ impl Surface {
                 .collect(),
             automation: config.exempt_automation.clone(),
             given: config.given,
+            passing: Actions::of(&builtin::passing()),
             entries,
             protected,
             quiet: (0..QUIET).map(|_| AtomicU64::new(0)).collect(),
@@ -140,17 +169,28 @@ impl Surface {
         }
     }
 
+    /// Returns the entries that come with grantwatch, in the order in which they are asked.
+    pub fn builtin() -> Vec<Protect> {
+        builtin::entries()
+    }
+
+    /// Returns the entries that come with grantwatch as a table for people.
+    pub fn builtin_table() -> String {
+        builtin::table()
+    }
+
     /// Returns what `act` wants; nothing if no entry means it.
     pub fn entry(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
-        let hash = xxh3_64(act.action.as_bytes()) & !1;
+        let hash = hash_of(act.action);
         let slot = self.quiet.get(slot(hash))?;
         let kept = slot.load(Ordering::Relaxed);
         if kept != 0 && kept & !1 == hash {
             self.unknown.acts.fetch_add(kept & 1, Ordering::Relaxed);
             return None;
         }
-        if let Some(meant) = self.protected.get(act.action) {
-            return self.first(meant, act);
+        match self.protected.get(&hash) {
+            Some(meant) if *meant.action == *act.action => return self.first(meant, act),
+            _ => {}
         }
         if !actions::is_action(act.action) {
             slot.store(hash, Ordering::Relaxed);
@@ -168,21 +208,34 @@ impl Surface {
         self.first(&meant, act)
     }
 
-    /// Returns whether an act of `action` may want something, whoever does it.
-    pub fn means(&self, action: &str) -> bool {
-        let known = self.protected.contains_key(action);
-        known || !meant(&self.entries, action, actions::level(action)).entries.is_empty()
+    /// Returns whose acts of `action` an entry may mean.
+    pub fn whose(&self, action: &str) -> Whose {
+        if !actions::is_action(action) {
+            return Whose::default();
+        }
+        let meant = meant(&self.entries, action, actions::level(action));
+        let entries = meant.entries.iter().filter_map(|place| self.entries.get(*place));
+        Whose(entries.flat_map(|entry| &entry.by).fold(0, |all, by| all | Whose::bit(*by)))
+    }
+
+    /// Returns whether an act of `action` wants a grant where it is done with something that grants give.
+    pub fn means_of_given(&self, action: &str) -> bool {
+        let is_writing = || actions::level(action).level >= Level::Write;
+        self.given
+            && actions::is_action(action)
+            && is_writing()
+            && !self.passing.hold(&action.to_ascii_lowercase())
     }
 
     /// Returns what `act`, which no entry means, wants because it is done with something that grants give.
     pub fn of_given(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
         let known = actions::level(act.action);
-        let is_meant = self.given && known.level >= Level::Write;
-        (is_meant && people().contains(&By::of(act.identity))).then(|| Wanted {
+        let is_meant = || self.means_of_given(act.action);
+        (people().contains(&By::of(act.identity)) && is_meant()).then(|| Wanted {
             entry: GIVEN,
             level: known.level,
             is_guessed: known.is_guessed,
-            exempt: self.exempt(usize::MAX, act),
+            exempt: self.exempt(GIVEN_PLACE, act),
             wants_grant: true,
             lacks: None,
         })
@@ -191,6 +244,9 @@ impl Surface {
     /// Returns what the first of the entries that fits wants of `act`.
     fn first(&self, meant: &Meant, act: &Act<'_>) -> Option<Wanted<'_>> {
         let by = By::of(act.identity);
+        if meant.by & bit(by) == 0 {
+            return None;
+        }
         let (place, entry) = meant
             .entries
             .iter()
@@ -234,6 +290,15 @@ impl Surface {
     }
 }
 
+/// Returns the hash of an action. Its lowest bit is left for something else.
+fn hash_of(action: &str) -> u64 {
+    xxh3_64(action.as_bytes()) & !1
+}
+
+fn bit(by: By) -> u8 {
+    1 << (by as u8)
+}
+
 fn slot(hash: u64) -> usize {
     usize::try_from(hash >> 1).unwrap_or_default() & (QUIET - 1)
 }
@@ -251,8 +316,15 @@ impl Unknown {
 /// Returns which of `entries` mean `action`, by name and level.
 fn meant(entries: &[Entry], action: &str, known: Known) -> Meant {
     let lower = action.to_ascii_lowercase();
-    let entries = entries.iter().enumerate().filter(|(_, entry)| entry.means(&lower, known.level));
-    Meant { known, entries: entries.map(|(place, _)| place).collect() }
+    let meaning: Vec<(usize, &Entry)> =
+        entries.iter().enumerate().filter(|(_, entry)| entry.means(&lower, known.level)).collect();
+    let by = meaning.iter().flat_map(|(_, entry)| &entry.by);
+    Meant {
+        action: action.into(),
+        known,
+        by: by.fold(0, |bits, by| bits | bit(*by)),
+        entries: meaning.iter().map(|(place, _)| *place).collect(),
+    }
 }
 
 impl Entry {

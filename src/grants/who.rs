@@ -58,7 +58,9 @@ impl<'a> Actor<'a> {
                 }
             }
         }
-        let is_as_root = act.chain.last().is_some_and(|last| last.ends_with("/root"));
+        // `ACCOUNT/root`, the end of a chain that led to root; a role may be called so as well.
+        let is_root_of = |link: &String| link.split_once('/').is_some_and(|(_, it)| it == "root");
+        let is_as_root = act.chain.last().is_some_and(is_root_of);
         let is_root = act.identity.starts_with("root:") || is_as_root;
         Self { act, roles, sure: Confidence::named(act.confidence), is_root }
     }
@@ -257,10 +259,11 @@ fn user_of(arn: &str) -> Option<(&str, &str)> {
     Some((account, resource.strip_prefix("user/")?.rsplit('/').next()?))
 }
 
-/// Returns whether a glob over roles says more than "any role".
+/// Returns whether a glob over roles names one, or some; "any role" leaves nothing but the session's name.
 fn names_a_role(glob: &str) -> bool {
-    let name = glob.rsplit('/').next().unwrap_or_default();
-    split_arn(glob).is_some() && name.bytes().any(|byte| !matches!(byte, b'*' | b'?'))
+    let named = glob.rsplit_once("role/").map(|(_, named)| named);
+    let name = named.and_then(|named| named.rsplit('/').next()).unwrap_or_default();
+    name.bytes().any(|byte| !matches!(byte, b'*' | b'?'))
 }
 
 /// Returns `HOST/SUBJECT` of `workload:ACCOUNT/oidc/HOST/SUBJECT`.

@@ -6,10 +6,12 @@
 //! Identity Center or a SAML provider sets it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::identity::context::Context;
 use crate::identity::context::text;
+use crate::identity::known::Known;
+use crate::identity::known::Taker;
+use crate::identity::known::of_other_account;
 use crate::identity::party::Arn;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
@@ -20,24 +22,6 @@ use crate::identity::party::permission_set;
 use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::model::json;
-
-/// What earlier records taught that is not about one session.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// Identity Center user ids and the names that sign-ins showed for them.
-    pub people: HashMap<Box<str>, Box<str>>,
-    /// Role labels and who was seen to take them.
-    pub takers: HashMap<Box<str>, Taker>,
-}
-
-/// Who takes a role as a matter of course.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Taker {
-    /// An AWS service, for its own work.
-    Service(Box<str>),
-    /// Subjects of this SAML provider, which sets their session names.
-    Saml(Box<str>),
-}
 
 /// `userIdentity` of one record.
 #[derive(Debug, Default)]
@@ -57,7 +41,8 @@ pub(super) struct Caller<'a> {
     pub context: Context<'a>,
 }
 
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+/// What AWS writes in place of a name that does not exist.
+pub(super) const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 impl<'a> Caller<'a> {
     /// Reads the caller of `record`.
@@ -138,6 +123,11 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Whether its role is one that Identity Center keeps, below the path that AWS reserves for it.
+    pub fn is_reserved_role(&self) -> bool {
+        self.role_arn().contains(":role/aws-reserved/sso.amazonaws.com/")
+    }
+
     /// The role session's name, or "".
     pub fn session_name(&self) -> &str {
         if &*self.sort != "AssumedRole" {
@@ -154,7 +144,7 @@ impl<'a> Caller<'a> {
             "IAMUser" => self.user(),
             "AWSService" => self.service(),
             "Root" => self.root(),
-            "AWSAccount" => self.other_account(),
+            "AWSAccount" => self.other_account(known),
             "Role" => self.role(),
             "FederatedUser" => self.federated(),
             "SAMLUser" => self.saml(),
@@ -196,13 +186,13 @@ impl<'a> Caller<'a> {
         Party::new(Kind::Service, name, Confidence::Exact, "AWS service")
     }
 
-    fn other_account(&self) -> Party {
+    fn other_account(&self, known: &Known) -> Party {
         if self.account.is_empty() || self.account == self.recipient {
             let id = format!("{}/{}", self.account, self.principal);
             let why = "the record names only an account and an id";
             return Party::new(Kind::Unknown, &id, Confidence::Probable, why);
         }
-        Party::new(Kind::External, &self.account, Confidence::Exact, "principal of another account")
+        of_other_account(&self.account, known)
     }
 
     fn role(&self) -> Party {
@@ -274,17 +264,12 @@ impl<'a> Caller<'a> {
         if self.user_id.is_empty() {
             return None;
         }
-        let given = (!self.user_name.is_empty() && self.user_name != HIDDEN)
-            .then_some(&*self.user_name)
-            .or_else(|| known.people.get(&*self.user_id).map(|name| &**name));
-        let (id, why) = match given {
-            Some(name) => (name, "Identity Center user"),
-            None => (&*self.user_id, "Identity Center user id; no sign-in has shown its name"),
-        };
-        Some(Party::new(Kind::Person, id, Confidence::Exact, why).on(match given {
-            Some(_) => Basis::IdentityCenter,
-            None => Basis::Itself,
-        }))
+        // What the record itself shows was learned from it before.
+        if let Some(named) = known.people.get(&*self.user_id) {
+            return Some(named.party().on(Basis::IdentityCenter));
+        }
+        let why = "Identity Center user id; no sign-in has shown its name";
+        Some(Party::new(Kind::Person, &self.user_id, Confidence::Exact, why))
     }
 
     /// A record without a type: AWS's own events, or what little the record says.
@@ -348,8 +333,7 @@ impl<'a> Caller<'a> {
         }
         let session_name = self.session_name();
         if permission_set(self.role_name()).is_some() && !session_name.is_empty() {
-            let is_reserved = self.role_arn().contains(":role/aws-reserved/sso.amazonaws.com/");
-            let (sure, why) = match is_reserved {
+            let (sure, why) = match self.is_reserved_role() {
                 true => (Confidence::Exact, "Identity Center sets the session name"),
                 false => (Confidence::Probable, "role named like one of Identity Center's"),
             };

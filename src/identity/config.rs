@@ -21,6 +21,10 @@ pub struct Config {
     /// `AWSControlTowerExecution`, `AWSAFT*`, `stacksets-exec-*` and Identity Center's own provisioning are always
     /// among them. A person or user who takes such a role is no provisioner.
     pub provisioners: Vec<Glob>,
+    /// Accounts that are ours although their own CloudTrail does not reach us, as twelve digits. Accounts whose own
+    /// CloudTrail was once read are known by that, and need not be listed. Whoever comes from one of ours is
+    /// `account:…` where a record names only the account, whoever comes from elsewhere `external:…`.
+    pub accounts: Vec<String>,
     /// How long a session is remembered when its issuing record does not say when it ends. AWS allows no session
     /// longer than 36 hours.
     pub session_max: Duration,
@@ -34,6 +38,7 @@ impl Default for Config {
         Self {
             brokers: Vec::new(),
             provisioners: Vec::new(),
+            accounts: Vec::new(),
             session_max: Duration::from_secs(36 * 3_600),
             max_sessions: 50_000,
         }
@@ -53,6 +58,12 @@ impl Config {
                 }
             }
         }
+        for (index, account) in self.accounts.iter().enumerate() {
+            if !is_account(account) {
+                let why = format!("`{account}` is not twelve digits");
+                wrong.push((format!("accounts[{index}]"), why));
+            }
+        }
         let hour = Duration::from_secs(3_600);
         if self.session_max < hour || self.session_max > Duration::from_secs(7 * 86_400) {
             let why = format!("{} is not between 1h and 7d", self.session_max);
@@ -66,6 +77,11 @@ impl Config {
     }
 }
 
+/// Returns whether `text` is the number of an account.
+pub(super) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,11 +91,12 @@ mod tests {
         assert_eq!(Config::default().check(), []);
         let config = Config {
             brokers: vec![Glob("team".to_owned()), Glob("*".to_owned())],
+            accounts: vec!["111122223333".to_owned(), "1111-2222-3333".to_owned()],
             session_max: Duration::from_secs(1),
             max_sessions: 1,
             ..Config::default()
         };
         let keys: Vec<_> = config.check().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["brokers[1]", "session_max", "max_sessions"]);
+        assert_eq!(keys, ["brokers[1]", "accounts[1]", "session_max", "max_sessions"]);
     }
 }

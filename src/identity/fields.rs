@@ -21,7 +21,7 @@ fields! {
     "gw.identity.name" "text" Session
     "The canonical identity behind the call, whatever role or key it used." "person:alice@example.com",
     "gw.identity.kind" "text" Session
-    "What the name stands for: person, user, workload, service, root, external or unknown." "person",
+    "What the name stands for: person, user, workload, service, root, account (somebody in another account of ours), external (somebody in an account that is none of ours) or unknown." "person",
     "gw.identity.account" "text" Session
     "The account of the credentials, `userIdentity.accountId`." "111122223333",
     "gw.identity.confidence" "text" Session

@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 
 use crate::identity::caller::Caller;
-use crate::identity::caller::Known;
-use crate::identity::caller::Taker;
+use crate::identity::known::Known;
+use crate::identity::known::Taker;
 use crate::identity::network::Address;
 use crate::identity::party::Arn;
 use crate::identity::party::Confidence;
@@ -32,8 +32,6 @@ pub(super) struct Issue {
     /// The access key id, or `event:` and the event id where the record holds none.
     pub key: Box<str>,
     pub session: Session,
-    /// An Identity Center user id and the name that goes with it.
-    pub named: Option<(Box<str>, Box<str>)>,
     /// A role label and who was seen to take it.
     pub taken: Option<(Box<str>, Taker)>,
 }
@@ -161,7 +159,7 @@ impl<'a> Reader<'_, 'a> {
         }
         (session.label, session.join) = self.acts_as();
         let taken = self.taken_by_subject(&session);
-        Some(Issue { key, session, named: None, taken })
+        Some(Issue { key, session, taken })
     }
 
     /// Who asked. A transient SAML subject names nobody; the provider's session name does.
@@ -258,7 +256,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn keyless(&self, session: Session) -> Option<Issue> {
         let key = format!("event:{}", session.event_id).into();
-        (!session.event_id.is_empty()).then_some(Issue { key, session, named: None, taken: None })
+        (!session.event_id.is_empty()).then_some(Issue { key, session, taken: None })
     }
 
     fn console(&self) -> Option<Issue> {
@@ -305,10 +303,7 @@ impl<'a> Reader<'_, 'a> {
         let mut session = self.blank(party);
         session.mfa = is_second_factor.then_some(true);
         session.join = join::sign_in(&session.caller.name).into();
-        let (id, name) = (&*self.caller.user_id, &*self.caller.user_name);
-        let has_both = !id.is_empty() && !name.is_empty();
-        let named = has_both.then(|| (id.into(), name.into()));
-        self.keyless(session).map(|issue| Issue { named, ..issue })
+        self.keyless(session)
     }
 }
 

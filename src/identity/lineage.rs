@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::identity::caller::Caller;
+use crate::identity::known::Known;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
 use crate::identity::party::Kind;
@@ -68,8 +69,14 @@ pub(super) fn join_mark(by: &str) -> u64 {
 }
 
 /// Traces `caller`, whom its own record names `own`.
-pub(super) fn trace<'s>(caller: &Caller<'_>, own: &Party, sessions: &'s Sessions) -> Lineage<'s> {
-    let mut tracer = Tracer { sessions, touched: Vec::new() };
+pub(super) fn trace<'s>(
+    caller: &Caller<'_>,
+    own: &Party,
+    known: &Known,
+    sessions: &'s Sessions,
+) -> Lineage<'s> {
+    let mut tracer = Tracer { known, sessions, touched: Vec::new() };
+    tracer.touch_account(own);
     if let Some(label) = &own.label {
         tracer.touched.push(mark(label));
     } else if own.kind == Kind::Workload {
@@ -91,7 +98,8 @@ pub(super) fn trace<'s>(caller: &Caller<'_>, own: &Party, sessions: &'s Sessions
     while let Some(session) = next {
         labels.extend(session.label.as_deref().map(str::to_owned));
         mfa = mfa.max(session.mfa);
-        origin = session.caller.clone();
+        tracer.touch_account(&session.caller);
+        origin = known.settled(&session.caller).into_owned();
         if portal_at.is_none() {
             portal_at = portal_of(session).map(|by| (by, session.started));
         }
@@ -135,12 +143,18 @@ fn portal_of(session: &Session) -> Option<String> {
     Some(join::portal(account, permission_set(role)?))
 }
 
-struct Tracer<'s> {
+struct Tracer<'s, 'k> {
+    known: &'k Known,
     sessions: &'s Sessions,
     touched: Vec<u64>,
 }
 
-impl<'s> Tracer<'s> {
+impl<'s> Tracer<'s, '_> {
+    /// Notes that the answer depends on whether the account that `party` comes from is ours.
+    fn touch_account(&mut self, party: &Party) {
+        self.touched.extend(party.other_account().map(mark));
+    }
+
     /// The issue of the credentials that `caller` uses.
     fn find(&mut self, caller: &Caller<'_>) -> Option<Found<'s>> {
         if !caller.key.is_empty() {
@@ -200,12 +214,14 @@ impl<'s> Tracer<'s> {
         at: Seconds,
     ) -> Option<Found<'s>> {
         let mut fitting = self.joined(by, at, PORTAL);
+        let ids = fitting.iter().filter_map(|session| session.user_id.as_deref());
+        self.touched.extend(ids.map(mark));
         fitting.retain(|session| match session.user_id.as_deref() {
             Some(id) if !caller.user_id.is_empty() => *id == *caller.user_id,
-            // Its name may never have been seen: then it may be anybody.
+            // Its name may not be known for sure: then it may be anybody.
             Some(id) => {
-                let is_unnamed = session.caller.name == format!("person:{}", id.to_lowercase());
-                is_unnamed || session.caller.name == origin.name
+                let named = self.known.people.get(id).filter(|named| named.is_exact());
+                named.is_none_or(|named| named.party().name == origin.name)
             }
             None => session.caller.name == origin.name,
         });

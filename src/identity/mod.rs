@@ -1,7 +1,8 @@
 //! Who is really behind a record: canonical names, and sessions stitched back to whoever they were issued to.
 //!
-//! A delivery passes twice: [`Registry::learn`] reads the records that issue sessions, then [`Registry::session`]
-//! and [`event_facts`] say who acted. So a use that stands before its issuing record in the same file is stitched.
+//! A delivery passes twice: [`Registry::learn`] reads the records that issue sessions or show names, and whose log they
+//! stand in; then [`Registry::session`] and [`event_facts`] say who acted. So a use that stands before its issuing
+//! record in the same file is stitched.
 //!
 //! Invariant: no clock and no I/O beside `table.rs`; nothing here panics on any record; what is kept is bounded.
 //! A name is never better than its evidence: each says how sure it is, and why.
@@ -13,6 +14,7 @@ mod context;
 mod facts;
 mod fields;
 mod issue;
+mod known;
 mod lineage;
 mod memo;
 mod network;

@@ -12,17 +12,20 @@ pub(super) enum Kind {
     Workload,
     Service,
     Root,
+    /// Somebody in an account of ours; a record names no more than the account.
+    Account,
     External,
     Unknown,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Person,
         Self::User,
         Self::Workload,
         Self::Service,
         Self::Root,
+        Self::Account,
         Self::External,
         Self::Unknown,
     ];
@@ -35,6 +38,7 @@ impl Kind {
             Self::Workload => "workload",
             Self::Service => "service",
             Self::Root => "root",
+            Self::Account => "account",
             Self::External => "external",
             Self::Unknown => "unknown",
         }
@@ -127,6 +131,11 @@ impl Party {
             key: String::new(),
             principal: String::new(),
         }
+    }
+
+    /// The account of somebody of whom nothing else is known, and that was none of ours.
+    pub fn other_account(&self) -> Option<&str> {
+        self.name.strip_prefix("external:").filter(|_| self.kind == Kind::External)
     }
 
     pub fn on(mut self, basis: Basis) -> Self {

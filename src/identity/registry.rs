@@ -13,23 +13,25 @@ use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::identity::caller::Caller;
-use crate::identity::caller::Known;
-use crate::identity::caller::Taker;
 use crate::identity::config::Config;
 use crate::identity::facts::event_facts;
 use crate::identity::facts::session_facts;
 use crate::identity::issue;
 use crate::identity::issue::Issue;
+use crate::identity::known::Known;
+use crate::identity::known::Named;
+use crate::identity::known::Taker;
+use crate::identity::known::recipient;
 use crate::identity::lineage::join_mark;
 use crate::identity::lineage::mark;
 use crate::identity::lineage::trace;
 use crate::identity::memo::Memo;
-use crate::identity::memo::Plain;
 use crate::identity::party::Arn;
 use crate::identity::session::Issuer;
 use crate::identity::sessions::Sessions;
 use crate::identity::table;
 use crate::model::Facts;
+use crate::model::Plain;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::Span;
@@ -50,9 +52,20 @@ pub struct Registry {
     memo: Memo,
     /// Hashes of raw (role, service) pairs that were learned, so that the same is not read again.
     seen_takers: HashSet<u64, Plain>,
+    /// Hashes of the raw accounts that records were written for.
+    seen_accounts: HashSet<u64, Plain>,
     dirty: Dirty,
     dropped: u64,
     forgotten: Seconds,
+}
+
+/// What a record's identity and all that is known give.
+struct Answer {
+    facts: Facts,
+    /// What it depends on.
+    touched: Vec<u64>,
+    /// The name of an Identity Center user that shows on the way.
+    named: Option<(Box<str>, Named)>,
 }
 
 /// What the store lacks.
@@ -61,6 +74,7 @@ struct Dirty {
     sessions: BTreeSet<Box<str>>,
     people: BTreeSet<Box<str>>,
     takers: BTreeSet<Box<str>>,
+    accounts: BTreeSet<Box<str>>,
     /// Sessions dropped from memory for want of room.
     gone: BTreeSet<Box<str>>,
 }
@@ -71,9 +85,10 @@ impl Registry {
         Self {
             config: config.clone(),
             sessions: Sessions::default(),
-            known: Known::default(),
+            known: with_configured(Known::default(), config),
             memo: Memo::default(),
             seen_takers: HashSet::default(),
+            seen_accounts: HashSet::default(),
             dirty: Dirty::default(),
             dropped: 0,
             forgotten: Seconds(i64::MIN),
@@ -85,7 +100,7 @@ impl Registry {
     /// # Errors
     /// When the store cannot be read.
     pub fn load(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.known = table::known(connection)?;
+        self.known = with_configured(table::known(connection)?, &self.config);
         for (key, session) in table::sessions(connection, self.config.max_sessions)? {
             self.sessions.insert(key, session);
         }
@@ -93,8 +108,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Learns the session that `record` issued, if it issued one. Called first for every record of a delivery.
+    /// Learns what `record` teaches: the session it issued, the name it shows, whose log it stands in. Called first
+    /// for every record of a delivery.
     pub fn learn(&mut self, record: &TrailRecord<'_>) {
+        self.learn_account(record);
+        if let Some((id, named)) = self.known.shown_by(record) {
+            self.learn_name(id, named);
+        }
         let Some(issuer) = issue::issuer(record) else { return };
         if issuer == Issuer::AssumeRole
             && let Some((role, service)) = issue::taken_by_service(record)
@@ -108,13 +128,17 @@ impl Registry {
         }
     }
 
-    /// Returns the facts that `record` shares with its session's other records.
+    /// Returns the facts that `record` shares with its session's other records. What only a whole chain shows, the name
+    /// behind a request at the portal, is learned on the way.
     pub fn session(&mut self, record: &TrailRecord<'_>) -> Arc<Facts> {
-        let Some(hash) = memo_hash(record) else { return Arc::new(self.make(record).0) };
+        let Some(hash) = memo_hash(record) else { return Arc::new(self.make(record).facts) };
         if let Some(facts) = self.memo.get(hash) {
             return facts;
         }
-        let (facts, touched) = self.make(record);
+        let Answer { facts, touched, named } = self.make(record);
+        if let Some((id, named)) = named {
+            self.learn_name(id, named);
+        }
         let facts = Arc::new(facts);
         self.memo.put(hash, Arc::clone(&facts), &touched);
         facts
@@ -140,14 +164,17 @@ impl Registry {
             }
         }
         for id in &dirty.people {
-            if let Some(name) = self.known.people.get(id) {
-                table::put_user(tx, id, name)?;
+            if let Some(named) = self.known.people.get(id) {
+                table::put_user(tx, id, named)?;
             }
         }
         for role in &dirty.takers {
             if let Some(taker) = self.known.takers.get(role) {
                 table::put_taker(tx, role, taker)?;
             }
+        }
+        for account in &dirty.accounts {
+            table::put_account(tx, account)?;
         }
         Ok(())
     }
@@ -184,18 +211,16 @@ impl Registry {
         self.dropped
     }
 
-    fn make(&self, record: &TrailRecord<'_>) -> (Facts, Vec<u64>) {
+    fn make(&self, record: &TrailRecord<'_>) -> Answer {
         let caller = Caller::of(record);
         let own = caller.party(&self.known);
-        let lineage = trace(&caller, &own, &self.sessions);
+        let lineage = trace(&caller, &own, &self.known, &self.sessions);
         let facts = session_facts(&caller, &own, &lineage, &self.config);
-        (facts, lineage.touched)
+        let named = self.known.shown_by_request(&caller, lineage.portal.as_ref());
+        Answer { facts, touched: lineage.touched, named }
     }
 
     fn keep(&mut self, issue: Issue) {
-        if let Some((id, name)) = issue.named {
-            self.learn_name(id, name);
-        }
         if let Some((role, taker)) = issue.taken {
             self.learn_taker(role, taker);
         }
@@ -256,14 +281,30 @@ impl Registry {
         }
     }
 
-    fn learn_name(&mut self, id: Box<str>, name: Box<str>) {
+    fn learn_name(&mut self, id: Box<str>, named: Named) {
         let kept = self.known.people.get(&id);
-        if kept == Some(&name) || (kept.is_none() && !self.has_room(self.known.people.len())) {
+        let is_news = named.is_news_to(kept);
+        if !is_news || (kept.is_none() && !self.has_room(self.known.people.len())) {
             return;
         }
         self.memo.drop_touched(mark(&id));
         self.dirty.people.insert(id.clone());
-        self.known.people.insert(id, name);
+        self.known.people.insert(id, named);
+    }
+
+    /// Learns that the account whose log `record` stands in is ours.
+    fn learn_account(&mut self, record: &TrailRecord<'_>) {
+        let Some(raw) = record.slot_raw(Slot::RecipientAccountId) else { return };
+        let hash = xxh3_64(raw.as_bytes());
+        if self.seen_accounts.contains(&hash) || !self.has_room(self.seen_accounts.len()) {
+            return;
+        }
+        self.seen_accounts.insert(hash);
+        let Some(account) = recipient(raw) else { return };
+        if self.known.accounts.insert(account.into()) {
+            self.memo.drop_touched(mark(account));
+            self.dirty.accounts.insert(account.into());
+        }
     }
 
     /// Whether one more name or role may be kept; counts the one that may not.
@@ -272,6 +313,12 @@ impl Registry {
         self.dropped += u64::from(!has_room);
         has_room
     }
+}
+
+/// `known` with the accounts that the operator lists.
+fn with_configured(mut known: Known, config: &Config) -> Known {
+    known.accounts.extend(config.accounts.iter().map(|account| account.as_str().into()));
+    known
 }
 
 /// Hashes all that a record's session facts are made of; `None` where they depend on more than its identity.

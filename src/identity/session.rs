@@ -101,7 +101,7 @@ pub(super) struct Session {
 impl Session {
     /// Whether this copy says less of its caller: the copy in the role's account knows only an account id.
     fn is_weak(&self) -> bool {
-        matches!(self.caller.kind, Kind::External | Kind::Unknown)
+        matches!(self.caller.kind, Kind::Account | Kind::External | Kind::Unknown)
     }
 
     /// Whether this copy of an issue should replace `other`, whichever came first.

@@ -1,4 +1,4 @@
-//! Sessions, Identity Center names and the takers of roles, in the store.
+//! Sessions, Identity Center names, the takers of roles and the accounts that are ours, in the store.
 //!
 //! Invariant: a row is written in the transaction of the delivery that taught it.
 
@@ -8,8 +8,10 @@ use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::params;
 
-use crate::identity::caller::Known;
-use crate::identity::caller::Taker;
+use crate::identity::known::Known;
+use crate::identity::known::Named;
+use crate::identity::known::Shown;
+use crate::identity::known::Taker;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
 use crate::identity::party::Kind;
@@ -58,6 +60,15 @@ CREATE TABLE role_taker (
     role TEXT NOT NULL PRIMARY KEY,
     service TEXT,
     saml_provider TEXT
+) STRICT, WITHOUT ROWID;
+";
+
+/// What came later: what showed a name, and the accounts whose own log was delivered.
+pub const OURS: &str = "
+-- session, sign_in, attempt or request; until then names came of sign-ins that succeeded.
+ALTER TABLE identity_center_user ADD COLUMN shown_by TEXT NOT NULL DEFAULT 'sign_in';
+CREATE TABLE own_account (
+    account TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -114,9 +125,9 @@ pub(super) fn drop_ended(tx: &Tx<'_>, before: Seconds) -> Result<(), StoreError>
 }
 
 /// Writes the name of an Identity Center user.
-pub(super) fn put_user(tx: &Tx<'_>, user_id: &str, name: &str) -> Result<(), StoreError> {
-    tx.prepare_cached("INSERT OR REPLACE INTO identity_center_user VALUES (?1, ?2)")
-        .and_then(|mut statement| statement.execute([user_id, name]))
+pub(super) fn put_user(tx: &Tx<'_>, user_id: &str, named: &Named) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR REPLACE INTO identity_center_user VALUES (?1, ?2, ?3)")
+        .and_then(|mut statement| statement.execute([user_id, &*named.name, named.shown.name()]))
         .map(|_| ())
         .map_err(|source| tx.failed(source))
 }
@@ -133,14 +144,29 @@ pub(super) fn put_taker(tx: &Tx<'_>, role: &str, taker: &Taker) -> Result<(), St
         .map_err(|source| tx.failed(source))
 }
 
+/// Writes an account whose own log is delivered.
+pub(super) fn put_account(tx: &Tx<'_>, account: &str) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR IGNORE INTO own_account VALUES (?1)")
+        .and_then(|mut statement| statement.execute([account]))
+        .map(|_| ())
+        .map_err(|source| tx.failed(source))
+}
+
 /// Reads what is known beside sessions.
 pub(super) fn known(connection: &Connection) -> Result<Known, StoreError> {
     let read = || -> rusqlite::Result<Known> {
         let mut known = Known::default();
-        let mut users = connection.prepare("SELECT user_id, name FROM identity_center_user")?;
+        let mut users =
+            connection.prepare("SELECT user_id, name, shown_by FROM identity_center_user")?;
         let mut rows = users.query([])?;
         while let Some(row) = rows.next()? {
-            known.people.insert(row.get(0)?, row.get(1)?);
+            let shown = Shown::named(&row.get::<_, String>(2)?);
+            known.people.insert(row.get(0)?, Named { name: row.get(1)?, shown });
+        }
+        let mut accounts = connection.prepare("SELECT account FROM own_account")?;
+        let mut rows = accounts.query([])?;
+        while let Some(row) = rows.next()? {
+            known.accounts.insert(row.get(0)?);
         }
         let mut takers =
             connection.prepare("SELECT role, service, saml_provider FROM role_taker")?;
@@ -229,5 +255,29 @@ fn basis_name(basis: Basis) -> &'static str {
         Basis::SourceIdentity => "source_identity",
         Basis::IdentityCenter => "identity_center",
         Basis::Itself => "itself",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Migration;
+    use crate::store::Store;
+
+    #[test]
+    fn names_from_before_are_those_of_sign_ins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let first = Migration { number: 1, name: "identity", sql: SCHEMA };
+        let mut store = Store::open(&path, &[first]).unwrap();
+        let tx = store.begin().unwrap();
+        tx.execute("INSERT INTO identity_center_user VALUES ('u-1', 'ana')", []).unwrap();
+        tx.commit().unwrap();
+        drop(store);
+        let store =
+            Store::open(&path, &[first, Migration { number: 2, name: "ours", sql: OURS }]).unwrap();
+        let known = known(store.connection()).unwrap();
+        assert_eq!(known.people["u-1"], Named { name: "ana".into(), shown: Shown::SignIn });
+        assert!(known.accounts.is_empty());
     }
 }

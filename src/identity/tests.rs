@@ -98,6 +98,118 @@ fn a_name_seen_at_sign_in_goes_with_the_user_id() {
 }
 
 #[test]
+fn the_portal_and_a_persons_sessions_bear_one_name() {
+    check(
+        "
+        08:00 idc:u-1 calls sso:ListAccounts ! person:u-1 exact
+        --
+        08:01 idc:u-1 signs-in PASSWORD named ana failing ! person:ana probable identity.reason~not-seen-to-succeed
+        08:01 idc:u-1 asks Admin             ! person:ana probable on_behalf_of=u-1
+        --
+        08:02 idc:u-1 asks Admin             ! person:ana.b exact
+        08:02 idc:u-1 signs-in TOTP named ana.b ! person:ana.b exact identity.reason~a-sign-in
+        restart
+        08:03 idc:u-1 signs-in PASSWORD named ann failing ! person:ana.b exact
+        08:03 idc:u-1 calls sso:ListAccounts ! person:ana.b exact
+        --
+        given A AWSReservedSSO_Admin_0123456789abcdef at 08:02 named ana@example.com for u-1
+        08:04 idc:u-1 calls sso:ListAccounts ! person:ana@example.com exact identity.reason~role-session
+        08:04 A calls iam:ListUsers          ! person:ana@example.com exact
+        restart
+        08:05 idc:u-1 signs-in TOTP named ana.b ! person:ana@example.com exact
+        ",
+    );
+}
+
+#[test]
+fn a_session_that_fits_one_request_names_who_asked() {
+    check(
+        "
+        08:01 idc:u-1 asks Admin in 444455556666 ! person:u-1 exact
+        --
+        08:01 saml:alice@example.com takes AWSReservedSSO_Admin_0123456789abcdef as A in 444455556666 named alice@example.com
+        08:02 A calls iam:ListUsers ! person:alice@example.com exact on_behalf_of=u-1
+        --
+        08:30 idc:u-1 asks Admin in 444455556666 ! person:alice@example.com probable identity.reason~fits
+        08:31 idc:u-2 asks Admin in 444455556666
+        08:31 idc:u-3 asks Admin in 444455556666
+        given B AWSReservedSSO_Admin_0123456789abcdef in 444455556666 at 08:31 named bob@example.com
+        08:32 B calls iam:ListUsers ! person:bob@example.com exact session.confidence=ambiguous
+        restart
+        08:33 idc:u-1 asks Admin in 444455556666 ! person:alice@example.com probable
+        08:33 idc:u-2 asks Admin in 444455556666 ! person:u-2 exact
+        08:33 idc:u-3 asks Admin in 444455556666 ! person:u-3 exact
+        --
+        08:34 idc:u-1 signs-in TOTP named alice.b ! person:alice.b exact
+        ",
+    );
+}
+
+#[test]
+fn a_session_name_that_its_caller_chose_names_nobody_at_the_portal() {
+    check(
+        "
+        given A Deploy at 08:00 named bob@example.com for u-1
+        08:01 A calls iam:ListUsers          ! person:u-1 exact
+        08:02 idc:u-1 calls sso:ListAccounts ! person:u-1 exact
+        ",
+    );
+}
+
+#[test]
+fn a_portal_request_of_somebody_else_fits_no_more_once_both_have_names() {
+    check(
+        "
+        08:01 idc:u-1 asks Admin @198.51.100.7
+        08:01 idc:u-2 asks Admin @203.0.113.7
+        given A AWSReservedSSO_Admin_0123456789abcdef at 08:01 named alice@example.com
+        08:02 A calls iam:ListUsers ! person:alice@example.com exact session.confidence=ambiguous
+        --
+        08:03 idc:u-2 signs-in TOTP named bob@example.com
+        08:04 A calls iam:ListUsers ! person:alice@example.com exact session.confidence=probable issued_to_address=198.51.100.7 on_behalf_of=u-1
+        ",
+    );
+}
+
+#[test]
+fn an_account_whose_own_log_was_read_is_ours() {
+    check(
+        "
+        08:00 acct:444455556666 takes Deploy as B ! external:444455556666 exact kind=external
+        08:01 B calls iam:ListUsers               ! external:444455556666 exact chain=external:444455556666>111122223333/role/Deploy
+        08:01 acct:555566667777 takes Deploy as E ! account:555566667777 exact kind=account
+        --
+        08:02 svc:s3.amazonaws.com calls kms:Decrypt seen-by 444455556666
+        08:03 acct:444455556666 takes Deploy as C ! account:444455556666 exact kind=account identity.reason~ours
+        08:03 B calls iam:ListUsers               ! account:444455556666 exact chain=account:444455556666>111122223333/role/Deploy issuer=AssumeRole
+        08:04 acct:999988887777 takes Deploy as D ! external:999988887777 exact kind=external
+        restart
+        08:05 acct:444455556666 takes Deploy as F ! account:444455556666 exact
+        08:05 acct:555566667777 takes Deploy as G ! account:555566667777 exact
+        08:05 B calls iam:ListUsers               ! account:444455556666 exact
+        08:05 D calls iam:ListUsers               ! external:999988887777 exact
+        ",
+    );
+}
+
+#[test]
+fn whoever_calls_from_an_account_of_ours_is_named_once_its_own_record_is_read() {
+    check(
+        "
+        08:00 svc:s3.amazonaws.com calls kms:Decrypt
+        08:00 acct:111122223333 takes Deploy as B in 444455556666 seen-by 444455556666
+        08:01 B calls iam:ListUsers ! account:111122223333 exact kind=account
+        --
+        08:00 user:bob takes Deploy as B in 444455556666
+        08:02 B calls iam:ListUsers ! user:111122223333/bob exact
+        --
+        08:00 acct:111122223333 takes Deploy as B in 444455556666 seen-by 444455556666
+        08:03 B calls iam:ListUsers ! user:111122223333/bob exact
+        ",
+    );
+}
+
+#[test]
 fn what_was_learned_outlives_a_restart() {
     check(
         "
@@ -148,7 +260,7 @@ fn the_copy_that_names_the_caller_wins() {
     check(
         "
         08:00 acct:111122223333 takes Deploy as B in 444455556666 seen-by 444455556666
-        08:01 B calls iam:ListUsers ! external:111122223333 exact kind=external cross_account=true
+        08:01 B calls iam:ListUsers seen-by 444455556666 ! external:111122223333 exact kind=external cross_account=false
         --
         08:00 user:bob takes Deploy as B in 444455556666
         08:02 B calls iam:ListUsers ! user:111122223333/bob exact

@@ -17,6 +17,8 @@ pub fn action_of(event_source: &str, event_name: &str) -> String {
         "lambda" => lambda(name),
         "sqs" | "sns" => name.strip_suffix("Batch").unwrap_or(name),
         "kms" if name == "ReEncrypt" => "ReEncryptFrom",
+        "access-analyzer" if name == "ListFindingsV2" => "ListFindings",
+        "budgets" if name.starts_with("Describe") => "ViewBudget",
         _ => name,
     };
     format!("{service}:{name}")

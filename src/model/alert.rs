@@ -128,7 +128,7 @@ mod written {
 pub struct Subject {
     /// Canonical, such as `person:alice@example.com`.
     pub name: String,
-    /// `person`, `user`, `workload`, `service`, `root`, `external` or `unknown`.
+    /// `person`, `user`, `workload`, `service`, `root`, `account`, `external` or `unknown`.
     pub kind: String,
     /// `userIdentity.type`.
     pub raw_type: String,

@@ -77,21 +77,64 @@ pub enum Verdict {
     },
 }
 
-/// A row that was given up.
+/// Where a row stands that is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It will be tried, for the first time or again.
+    Pending,
+    /// It was given up: a dead letter.
+    Dead,
+}
+
+impl Standing {
+    /// Returns its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Which rows are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dead {
+pub enum Which {
+    /// All.
+    All,
+    /// Those of one sink.
+    Sink(SinkName),
+    /// Those of one alert.
+    Alert(AlertId),
+}
+
+impl Which {
+    /// Returns what the columns `sink` and `alert_id` must be like, where they must.
+    fn columns(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::All => (None, None),
+            Self::Sink(sink) => (Some(&sink.0), None),
+            Self::Alert(alert) => (None, Some(&alert.0)),
+        }
+    }
+}
+
+/// A row that is not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
     /// The row.
     pub seq: i64,
     /// The alert that did not arrive.
     pub alert_id: AlertId,
     /// Where it should have gone.
     pub sink: SinkName,
+    /// Where it stands.
+    pub standing: Standing,
     /// How often it was tried.
     pub attempts: u32,
     /// When the row was made.
     pub created: Seconds,
-    /// When it was given up.
-    pub settled: Seconds,
+    /// When it was tried last; when it was given up, for a dead letter.
+    pub tried: Option<Seconds>,
     /// What the sink said last.
     pub error: String,
 }
@@ -107,6 +150,8 @@ pub struct Backlog {
     pub dead: i64,
     /// When the oldest pending row was made.
     pub oldest: Option<Seconds>,
+    /// When the first of the dead letters was given up.
+    pub oldest_dead: Option<Seconds>,
 }
 
 /// Owes `alert` to each of `sinks`, from now on. A row that exists already stays as it is. `now` is the wall clock's.
@@ -200,6 +245,17 @@ pub fn still_pending(connection: &Connection, key: Key) -> Result<bool, StoreErr
         .map_err(StoreError::Read)
 }
 
+/// Returns whether any row is about `alert`, whatever became of it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn knows(connection: &Connection, alert: &AlertId) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached("SELECT 1 FROM outbox WHERE alert_id = ?1 LIMIT 1")
+        .and_then(|mut query| query.exists([&alert.0]))
+        .map_err(StoreError::Read)
+}
+
 /// Writes how a try ended. A try that was settled before, or whose row is gone, changes nothing.
 ///
 /// # Errors
@@ -229,48 +285,57 @@ pub fn settle(tx: &Tx<'_>, settled: &Settled) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns up to `limit` dead letters, the latest first.
+/// Returns up to `limit` rows that are not delivered, dead letters first, then the latest first.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn dead(connection: &Connection, limit: usize) -> Result<Vec<Dead>, StoreError> {
+pub fn owed(connection: &Connection, which: &Which, limit: usize) -> Result<Vec<Owed>, StoreError> {
     let read = |row: &Row<'_>| {
-        Ok(Dead {
+        let standing = match row.get_ref(3)?.as_str()? {
+            "dead" => Standing::Dead,
+            _ => Standing::Pending,
+        };
+        Ok(Owed {
             seq: row.get(0)?,
             alert_id: AlertId(row.get(1)?),
             sink: SinkName(row.get(2)?),
-            attempts: row.get(3)?,
-            created: Seconds(row.get(4)?),
-            settled: Seconds(row.get(5)?),
-            error: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+            standing,
+            attempts: row.get(4)?,
+            created: Seconds(row.get(5)?),
+            tried: row.get::<_, Option<i64>>(6)?.map(Seconds),
+            error: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
         })
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (sink, alert) = which.columns();
     connection
         .prepare_cached(
-            "SELECT seq, alert_id, sink, attempts, created, settled, last_error FROM outbox
-             WHERE state = 'dead' ORDER BY settled DESC, seq DESC LIMIT ?1",
+            "SELECT seq, alert_id, sink, state, attempts, created, settled, last_error FROM outbox
+             WHERE state IN ('pending', 'dead') AND (?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR alert_id = ?2)
+             ORDER BY state, settled DESC, seq DESC LIMIT ?3",
         )
-        .and_then(|mut query| query.query_map([limit], read)?.collect())
+        .and_then(|mut query| query.query_map(params![sink, alert, limit], read)?.collect())
         .map_err(StoreError::Read)
 }
 
-/// Makes the dead letters of `sink` pending again, as if their alerts had been raised now. Returns how many.
+/// Makes dead letters pending again, as if their alerts had been raised now. Returns how many.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn requeue_dead(tx: &Tx<'_>, sink: &SinkName, now: Seconds) -> Result<usize, StoreError> {
+pub fn requeue_dead(tx: &Tx<'_>, which: &Which, now: Seconds) -> Result<usize, StoreError> {
     // A new `seq`: an old lease of the row must not hide its new first try.
     let again = || -> rusqlite::Result<usize> {
+        let (sink, alert) = which.columns();
         tx.execute(
-            "CREATE TEMP TABLE again AS SELECT alert_id FROM outbox WHERE state = 'dead' AND sink = ?1 ORDER BY seq",
-            [&sink.0],
+            "CREATE TEMP TABLE again AS SELECT seq, alert_id, sink FROM outbox WHERE state = 'dead'
+             AND (?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR alert_id = ?2) ORDER BY seq",
+            params![sink, alert],
         )?;
-        tx.execute("DELETE FROM outbox WHERE state = 'dead' AND sink = ?1", [&sink.0])?;
+        tx.execute("DELETE FROM outbox WHERE seq IN (SELECT seq FROM again)", [])?;
         let count = tx.execute(
             "INSERT INTO outbox (alert_id, sink, state, attempts, due, created)
-             SELECT alert_id, ?1, 'pending', 0, ?2, ?2 FROM again ORDER BY rowid",
-            params![sink.0, now.0],
+             SELECT alert_id, sink, 'pending', 0, ?1, ?1 FROM again ORDER BY rowid",
+            params![now.0],
         )?;
         tx.execute("DROP TABLE again", [])?;
         Ok(count)
@@ -289,15 +354,30 @@ pub fn backlog(connection: &Connection) -> Result<Vec<Backlog>, StoreError> {
             pending: row.get(1)?,
             dead: row.get(2)?,
             oldest: row.get::<_, Option<i64>>(3)?.map(Seconds),
+            oldest_dead: row.get::<_, Option<i64>>(4)?.map(Seconds),
         })
     };
     connection
         .prepare_cached(
             "SELECT sink, count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead'),
-                    min(created) FILTER (WHERE state = 'pending')
+                    min(created) FILTER (WHERE state = 'pending'), min(settled) FILTER (WHERE state = 'dead')
              FROM outbox WHERE state != 'delivered' GROUP BY sink ORDER BY sink",
         )
         .and_then(|mut query| query.query_map([], read)?.collect())
+        .map_err(StoreError::Read)
+}
+
+/// Returns what `sink` said when it last did not take an alert that is still not delivered.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn last_error(connection: &Connection, sink: &SinkName) -> Result<Option<String>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT last_error FROM outbox WHERE sink = ?1 AND state IN ('pending', 'dead') AND last_error IS NOT NULL
+             ORDER BY settled DESC LIMIT 1",
+        )
+        .and_then(|mut query| query.query_row([&sink.0], |row| row.get(0)).optional())
         .map_err(StoreError::Read)
 }
 
@@ -419,16 +499,18 @@ mod tests {
     fn dead_letters_are_kept_listed_and_sent_again() {
         let mut room = enqueued(&["a", "b"]);
         room.settle(1, 0, 200, Verdict::Dead { error: "é".repeat(4_000) });
-        let letters = dead(room.store.connection(), 10).unwrap();
-        assert_eq!(
-            (letters.len(), letters[0].alert_id.0.as_str(), letters[0].attempts),
-            (1, "a", 1)
-        );
+        let letters = owed(room.store.connection(), &Which::Sink(hook()), 10).unwrap();
+        let shown: Vec<_> =
+            letters.iter().map(|it| (it.alert_id.0.as_str(), it.standing)).collect();
+        assert_eq!(shown, [("a", Standing::Dead), ("b", Standing::Pending)]);
+        assert_eq!((letters[0].attempts, letters[0].tried), (1, Some(Seconds(200))));
         assert!(letters[0].error.len() <= MAX_ERROR_BYTES);
-        let count = room.commit(|tx| requeue_dead(tx, &hook(), Seconds(300)));
+        let other = Which::Alert(AlertId("b".to_owned()));
+        assert_eq!(room.commit(|tx| requeue_dead(tx, &other, Seconds(300))), 0);
+        let count = room.commit(|tx| requeue_dead(tx, &Which::Sink(hook()), Seconds(300)));
         assert_eq!(count, 1);
         assert_eq!(room.due(300), [("b".to_owned(), 0), ("a".to_owned(), 0)]);
-        assert_eq!(room.commit(|tx| requeue_dead(tx, &hook(), Seconds(300))), 0);
+        assert_eq!(room.commit(|tx| requeue_dead(tx, &Which::All, Seconds(300))), 0);
     }
 
     #[test]
@@ -441,8 +523,17 @@ mod tests {
             pending: 1,
             dead: 1,
             oldest: Some(Seconds(101)),
+            oldest_dead: Some(Seconds(200)),
         };
-        let hook = Backlog { sink: hook(), pending: 1, dead: 0, oldest: Some(Seconds(101)) };
+        let hook = Backlog {
+            sink: hook(),
+            pending: 1,
+            dead: 0,
+            oldest: Some(Seconds(101)),
+            oldest_dead: None,
+        };
+        let last = |sink: &SinkName| last_error(room.store.connection(), sink).unwrap();
+        assert_eq!((last(&file.sink), last(&hook.sink)), (Some(error()), None));
         assert_eq!(backlog(room.store.connection()).unwrap(), [file, hook]);
     }
 
@@ -453,6 +544,12 @@ mod tests {
         room.settle(2, 0, 200, Verdict::Dead { error: error() });
         assert_eq!(room.commit(|tx| prune(tx, Seconds(200), 10)), 0);
         assert_eq!(room.commit(|tx| prune(tx, Seconds(201), 10)), 1);
-        assert_eq!(dead(room.store.connection(), 10).unwrap().len(), 1);
+        let knows = |room: &Room, id: &str| {
+            knows(room.store.connection(), &AlertId(id.to_owned())).unwrap()
+        };
+        assert!(knows(&room, "a") && knows(&room, "b") && !knows(&room, "c"));
+        let alert = Which::Alert(AlertId("a".to_owned()));
+        let left = owed(room.store.connection(), &alert, 10).unwrap();
+        assert_eq!((left.len(), left[0].standing), (1, Standing::Dead));
     }
 }

@@ -9,6 +9,7 @@
 
 mod commit;
 mod protect;
+mod prune;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
+use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -75,6 +77,7 @@ pub struct Core {
     ceiling: Option<Seconds>,
     group: Group,
     books: Books,
+    pruning: Pruning,
 }
 
 impl Core {
@@ -115,6 +118,7 @@ impl Core {
             ceiling,
             group,
             books,
+            pruning: Pruning::default(),
         })
     }
 

@@ -17,8 +17,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "alerts", sql: alert::table::MIGRATION_SQL },
     Migration { number: 5, name: "outbox", sql: outbox::MIGRATION_SQL },
     Migration { number: 6, name: "what correlations count", sql: rules::table::TOGETHER },
-    Migration { number: 7, name: "grants", sql: grants::SCHEMA },
-    Migration { number: 8, name: "acts that wait for late grants", sql: table::HELD },
+    Migration { number: 7, name: "names and accounts of ours", sql: identity::table::OURS },
+    Migration { number: 8, name: "grants", sql: grants::SCHEMA },
+    Migration { number: 9, name: "acts that wait for late grants", sql: table::HELD },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::Seconds;
+use crate::simulate::iam::told::moment;
 
 /// Stands at the end of every `userAgent` that a simulation writes.
 pub const LABEL: &str = "grantwatch-simulation";
@@ -120,7 +121,7 @@ impl UserKey {
 }
 
 /// Temporary credentials of a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {
     /// The id of the role's account.
     pub account: String,
@@ -168,8 +169,7 @@ impl Session {
 
     /// Returns when they end, as STS spells it: `Jul 10, 2023, 12:21:41 PM`.
     pub fn expiration(&self) -> String {
-        let moment = jiff::Timestamp::from_second(self.ends.0).unwrap_or_default();
-        jiff::tz::Offset::UTC.to_datetime(moment).strftime("%b %-d, %Y, %-I:%M:%S %p").to_string()
+        moment(self.ends)
     }
 
     /// Returns `userIdentity`.

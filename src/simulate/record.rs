@@ -231,7 +231,7 @@ fn text(out: &mut String, value: &str) {
     }
 }
 
-/// Returns every `$` word of `routine` that [`write`] does not know.
+/// Returns every `$` word of `routine` that [`write()`] does not know.
 pub fn unknown_words(routine: &Routine) -> Vec<String> {
     const KNOWN: [&str; 17] = [
         "bucket", "object", "secret", "key", "table", "instance", "vpc", "uuid", "hex", "account",

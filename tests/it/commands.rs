@@ -5,6 +5,9 @@ use std::process::Output;
 
 use crate::files;
 use crate::outside::daemon::House;
+use crate::outside::deliveries;
+use crate::outside::siem::Mood;
+use crate::outside::siem::Siem;
 
 fn run(house: &House, arguments: &[&str]) -> (Output, String, String) {
     let output = house.command(arguments).output().unwrap();
@@ -145,4 +148,53 @@ fn completions_and_version_print() {
     }
     let version = well(&house, &["--version"]);
     assert_eq!(version.trim(), concat!("grantwatch ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn dead_letters_are_listed_shown_and_sent_again() {
+    let siem = Siem::with(|_| Mood::Refuse(400));
+    let house = House::new().telling(&siem.url(), "");
+    let logs = house.path("logs");
+    for number in 1..=2 {
+        deliveries::write(&logs, &deliveries::key(number), &deliveries::delivery(number));
+    }
+    let folder = logs.display();
+    let house = house
+        .with(&format!("[[source.folder]]\nname = \"files\"\npath = \"{folder}\"\nwatch = true\n"));
+    let mut daemon = house.run();
+    daemon.await_that("two dead letters", |_| house.store().outbox("dead") == 2);
+    let config = house.config().display().to_string();
+    let config = config.as_str();
+    let list = well(&house, &["outbox", "list", "--config", config]);
+    assert!(list.contains("siem") && list.contains("answered 400"), "{list}");
+    let shown = well(&house, &["outbox", "show", "--sink", "siem", "--config", config]);
+    let ids = deliveries::ids_of(1..=2);
+    assert!(ids.iter().all(|id| shown.contains(id.as_str())), "{shown}");
+    assert!(shown.contains("trail_stopped") && shown.contains("dead"), "{shown}");
+    // One process writes a store.
+    let (refused, _, err) = run(&house, &["outbox", "requeue", "--all", "--config", config]);
+    assert_eq!(refused.status.code(), Some(1), "{err}");
+    assert!(err.contains("stop the daemon"), "{err}");
+    assert!(daemon.stop().0.success());
+    let (none, _, err) = run(&house, &["outbox", "requeue", "--sink", "other", "--config", config]);
+    assert_eq!(none.status.code(), Some(1), "{err}");
+    assert!(err.contains("there are some of: siem"), "{err}");
+    // By the store's own path, without a configuration; one alert, then the rest.
+    let (store, first) = (house.store_path().display().to_string(), ids.first().unwrap());
+    let alert = well(&house, &["outbox", "show", first, "--store", &store]);
+    assert!(alert.contains("answered 400") && alert.contains("HIGH"), "{alert}");
+    let said = well(&house, &["outbox", "requeue", "--alert", first, "--store", &store]);
+    assert!(said.starts_with("1 dead letter"), "{said}");
+    well(&house, &["outbox", "requeue", "--sink", "siem", "--config", config]);
+    assert_eq!((house.store().outbox("pending"), house.store().outbox("dead")), (2, 0));
+    siem.behave(|_| Mood::Take);
+    let mut daemon = house.run_as_written();
+    daemon.await_that("both alerts", |_| siem.ids() == ids);
+    daemon.await_that("the word of it", |_| house.store().outbox("delivered") == 2);
+    assert!(daemon.stop().0.success());
+    let list = well(&house, &["outbox", "list", "--config", config]);
+    assert!(list.contains("everything is delivered"), "{list}");
+    let (missing, _, err) = run(&house, &["outbox", "requeue", "--all", "--store", "nowhere.db"]);
+    assert_eq!(missing.status.code(), Some(1), "{err}");
+    assert!(!house.path("nowhere.db").exists());
 }

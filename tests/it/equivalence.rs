@@ -191,7 +191,7 @@ fn compare_files(rules: &Arc<Rules>, plain: &Plain, folder: &str, compared: &mut
     let of_the_event: BTreeSet<&str> = fields.map(|field| field.name).collect();
     for original in originals(folder) {
         let delivery = original.delivery(Receipt::nobody());
-        let batch = pipeline::read(delivery, &Reading::of(&setting.config), &mut sieve);
+        let batch = pipeline::read(delivery, &pipeline::Reading::of(&setting.config), &mut sieve);
         let Outcome::Read(read) = batch.outcome else { continue };
         for (_, record) in read.decoded.records() {
             if let Record::Trail(record) = &record {

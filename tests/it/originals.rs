@@ -9,11 +9,11 @@ use std::sync::Mutex;
 
 use grantwatch::alert;
 use grantwatch::config::Config;
-use grantwatch::identity::Glob;
 use grantwatch::model::Alert;
 use grantwatch::model::Content;
 use grantwatch::model::Delivery;
 use grantwatch::model::Format;
+use grantwatch::model::Glob;
 use grantwatch::model::Hold;
 use grantwatch::model::ObjectId;
 use grantwatch::model::Receipt;

@@ -261,19 +261,10 @@ const HIS_ACCOUNT: &str = "123456789012_CloudTrail_eu-central-1_20260302T1505Z";
 const THE_OTHERS: &str = "444455556666_CloudTrail_eu-central-1_20260302T1505Z";
 
 /// What is told if what Bob did in the other account is judged before his own account's copy is known: facts are
-/// as of arrival.
+/// as of arrival. That his account is ours is known from earlier files, so that nobody takes him for a stranger.
 fn told_too_early() -> Vec<Told> {
     let mut told = golden();
     told.retain(|told| told.detector != "role_chain_deep");
-    told.push(Told {
-        first_seen: "2026-03-02T14:33:00Z".to_owned(),
-        last_seen: "2026-03-02T14:33:00Z".to_owned(),
-        detector: "stranger_assumed_role".to_owned(),
-        who: "external:123456789012".to_owned(),
-        count: 1,
-        id: "df433b6d-189a-540f-b1b1-b187719ac411".to_owned(),
-    });
-    told.sort();
     told
 }
 
@@ -397,7 +388,8 @@ fn run(setting: &Setting, day: &[Original], threads: usize, commit_bytes: u64) -
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let once = pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, None, feed);
+    let once =
+        pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, None, feed);
     let (books, ()) = runtime.block_on(once).unwrap();
     assert!(books.total().balance());
     let alerts = alerts(&Reader::open(&at.path).unwrap());

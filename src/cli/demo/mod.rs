@@ -141,6 +141,7 @@ fn configuration(folder: &Path, receiver: Url) -> Config {
     config.store.path = folder.join("grantwatch.db");
     // What the organisation's access broker assigns is how it should be.
     config.identity.brokers = vec![Glob(broker::ROLE.to_owned())];
+    config.grants.paths = vec![folder.join("grants.ndjson")];
     let mut days = source::folder::Config::new("simulation", folder.join("AWSLogs"));
     days.watch = false;
     config.source.folder = vec![days];

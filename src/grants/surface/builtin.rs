@@ -1,9 +1,13 @@
-//! The entries that come with grantwatch: what changes who may do what, and what damages.
+//! The entries that come with grantwatch: what changes who may do what, what damages, and what is changed with the
+//! roles of administrators.
 //!
 //! Invariant: each asks about people only, and leaves out what people do all day. An action is named here because
 //! it is a known way up or a known way to do harm, or AWS calls it permissions management.
 
+use std::fmt::Write as _;
+
 use crate::grants::actions::Level;
+use crate::grants::config::By;
 use crate::grants::config::Protect;
 use crate::grants::config::grant;
 use crate::grants::config::people;
@@ -164,6 +168,33 @@ const DAMAGE: &[&str] = &[
     "secretsmanager:DeleteSecret",
 ];
 
+/// Roles whose name says that they may do nearly everything, those of Identity Center's permission sets among them.
+const ELEVATED: &[&str] = &[
+    "*Admin*",
+    "*admin*",
+    "*PowerUser*",
+    "*BreakGlass*",
+    "*break-glass*",
+    "*breakglass*",
+    "OrganizationAccountAccessRole",
+];
+
+/// What AWS lists as writing and changes nothing that stays.
+const PASSING: &[&str] = &[
+    "athena:StartQueryExecution",
+    "athena:StopQueryExecution",
+    "cloudshell:*",
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+    "kms:Sign",
+    "kms:Verify",
+    "sso:*",
+    "sts:AssumeRole",
+    "sts:GetSessionToken",
+];
+
 /// Returns the entries in the order in which they are asked.
 pub fn entries() -> Vec<Protect> {
     let entry = |name: &str, levels: &[Level], actions: &[&str], except: &[&str]| Protect {
@@ -179,14 +210,53 @@ pub fn entries() -> Vec<Protect> {
         requires: grant(),
         pipelines: Vec::new(),
     };
+    let changes = [Level::Write, Level::PermissionsManagement];
     vec![
         entry("permissions", &[Level::PermissionsManagement], &[], EVERYDAY),
         entry("escalation", &[], ESCALATION, &[]),
         entry("blinding", &[], BLINDING, &[]),
         entry("damage", &[], DAMAGE, &[]),
+        Protect { roles: globs(ELEVATED), ..entry("elevated", &changes, &[], PASSING) },
+        Protect { by: vec![By::Root], ..entry("root", &changes, &[], PASSING) },
     ]
+}
+
+/// Returns what writes by its level and changes nothing that stays, as patterns of actions.
+pub fn passing() -> Vec<Glob> {
+    globs(PASSING)
 }
 
 fn globs(texts: &[&str]) -> Vec<Glob> {
     texts.iter().map(|text| Glob::from(*text)).collect()
+}
+
+/// Returns the entries as a table for people.
+pub fn table() -> String {
+    let mut out = String::from(
+        "| Entry | Whose acts | With roles | Levels | Actions | But not |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for entry in entries() {
+        let by: Vec<&str> = entry.by.iter().map(|by| by.name()).collect();
+        let levels: Vec<&str> = entry.levels.iter().map(|level| level.name()).collect();
+        writeln!(
+            out,
+            "| `{}` | {} | {} | {} | {} | {} |",
+            entry.name,
+            by.join(", "),
+            or_any(&entry.roles),
+            if levels.is_empty() { "any".to_owned() } else { levels.join(", ") },
+            or_any(&entry.actions),
+            listed(&entry.except_actions),
+        )
+        .expect("writing to a string cannot fail");
+    }
+    out
+}
+
+fn or_any(globs: &[Glob]) -> String {
+    if globs.is_empty() { "any".to_owned() } else { listed(globs) }
+}
+
+fn listed(globs: &[Glob]) -> String {
+    globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(" ")
 }

@@ -5,6 +5,8 @@
 use crate::grants::config::Exempt;
 use crate::grants::surface::Actions;
 use crate::grants::surface::Entry;
+use crate::grants::surface::GIVEN;
+use crate::grants::surface::GIVEN_PLACE;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
 use crate::model::Seconds;
@@ -64,7 +66,10 @@ pub(super) struct Exemption {
 
 impl Exemption {
     pub fn of(exempt: &Exempt, entries: &[Entry]) -> Self {
-        let place = |name: &String| entries.iter().position(|entry| *entry.name == **name);
+        let place = |name: &String| match name.as_str() {
+            GIVEN => Some(GIVEN_PLACE),
+            name => entries.iter().position(|entry| *entry.name == *name),
+        };
         let last = exempt.until.to_zoned(jiff::tz::TimeZone::UTC);
         let last = last.map_or(Seconds::default(), |day| Seconds(day.timestamp().as_second()));
         Self {

@@ -11,6 +11,7 @@ use crate::outbox;
 use crate::outbox::Settled;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
+use crate::pipeline::core::prune::Reached;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -101,6 +102,8 @@ impl Core {
         let ledger_before = now.plus(Span(-LEDGER_KEPT.0));
         table::prune(&tx, seen_before, ledger_before).map_err(failed)?;
         outbox::prune(&tx, now.plus(Span(-self.settings.outbox.keep_delivered.span().0)), 1_000)?;
+        let reached = Reached { newest: self.newest, watermark: self.watermark };
+        self.pruning.alerts(&tx, self.settings.alert.keep.span(), &self.rules, reached)?;
         tx.commit()?;
         self.desk.forget(self.watermark);
         for (source, counts) in &group.books.0 {

@@ -21,17 +21,18 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
+use crate::grants::By;
 use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
 use crate::grants::Judgement;
 use crate::grants::Ledger;
-use crate::grants::Level;
 use crate::grants::Scheduled;
 use crate::grants::Surface;
 use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
+use crate::grants::Whose;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
@@ -97,8 +98,18 @@ pub type Witness = Box<dyn FnMut(&Finding<'_>) + Send>;
 #[derive(Debug, Clone)]
 struct Call {
     action: Arc<str>,
-    /// Whether an entry means it; else it depends on what grants give.
-    by_entry: bool,
+    /// Whose calls an entry may mean.
+    whose: Whose,
+    /// Whether it wants a grant where it is done with something that grants give.
+    if_given: bool,
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    by: By,
+    /// Whether it uses what grants give where it acts.
+    is_given: bool,
 }
 
 /// An act that waits.
@@ -141,8 +152,8 @@ pub(super) struct Protect {
     ledger: Ledger,
     given: Given,
     calls: HashMap<u64, Option<Call>>,
-    /// Whether a session uses what grants give, by the address of its facts, which are kept so that it stays theirs.
-    sessions: HashMap<usize, (Arc<Facts>, bool)>,
+    /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
+    sessions: HashMap<usize, (Arc<Facts>, Session)>,
     waiting: BTreeMap<Key, Held>,
     waiting_bytes: usize,
     /// Of what waits, what the store lacks.
@@ -233,22 +244,23 @@ impl Protect {
                 call?
             }
         };
-        (call.by_entry || self.is_given(record, session)).then_some(call.action)
+        let Session { by, is_given } = self.session(record, session);
+        (call.whose.holds(by) || call.if_given && is_given).then_some(call.action)
     }
 
     fn call(&self, record: &TrailRecord<'_>) -> Option<Call> {
         let slot = |slot| record.slot_or_empty(slot);
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let by_entry = self.surface.means(&action);
-        let writes = || grants::actions::level(&action).level >= Level::Write;
-        (by_entry || writes()).then(|| Call { action: action.into(), by_entry })
+        let whose = self.surface.whose(&action);
+        let if_given = self.surface.means_of_given(&action);
+        let may_want = if_given || !whose.is_empty();
+        may_want.then(|| Call { action: action.into(), whose, if_given })
     }
 
-    /// Returns whether the session uses what grants give where it acts.
-    fn is_given(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> bool {
+    fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
         let address = Arc::as_ptr(session).addr();
-        if let Some((_, is_given)) = self.sessions.get(&address) {
-            return *is_given;
+        if let Some((_, known)) = self.sessions.get(&address) {
+            return *known;
         }
         if self.sessions.len() >= MAX_SESSIONS {
             self.sessions.clear();
@@ -264,9 +276,10 @@ impl Protect {
             role_arn: text("gw.session.role_arn"),
             ..Act::default()
         };
-        let is_given = self.given.holds(&act);
-        self.sessions.insert(address, (Arc::clone(session), is_given));
-        is_given
+        let by = By::of(text("gw.identity.name"));
+        let known = Session { by, is_given: self.given.holds(&act) };
+        self.sessions.insert(address, (Arc::clone(session), known));
+        known
     }
 
     /// Judges an act that may be on the surface and sets its facts; if no grant covers it, it may have to wait.
@@ -284,8 +297,7 @@ impl Protect {
             let (text, slots) = record.detached();
             let (session, own) = (event.session.clone(), event.facts.clone());
             let object = object.to_owned();
-            let held =
-                Held { time: event.time, record: text, slots, session, facts: own, object };
+            let held = Held { time: event.time, record: text, slots, session, facts: own, object };
             let key = (event.time, event.id());
             self.unsaved.insert(key.clone());
             self.wait(key, held);
@@ -446,9 +458,7 @@ impl<'r> Told<'r> {
             account: record.slot_or_empty(Slot::RecipientAccountId),
             region: record.slot_or_empty(Slot::AwsRegion),
             address: record.slot_or_empty(Slot::SourceIpAddress),
-            delegate: record
-                .text("userIdentity.invokedByDelegate.accountId")
-                .unwrap_or_default(),
+            delegate: record.text("userIdentity.invokedByDelegate.accountId").unwrap_or_default(),
             started: Seconds::parse(text(event, "gw.session.started")),
             resources: grants::resources(record, action),
         }

@@ -314,7 +314,9 @@ async fn a_refusal_is_a_dead_letter_and_the_rest_goes_on() {
     hook.asked(2).await;
     house.commit(2);
     let house = house.stopped(running).await;
-    let [letter] = outbox::dead(house.store.connection(), 9).unwrap().try_into().unwrap();
+    let owed = outbox::owed(house.store.connection(), &outbox::Which::All, 9).unwrap();
+    let [letter] = owed.try_into().unwrap();
+    assert_eq!(letter.standing, outbox::Standing::Dead);
     assert_eq!(
         (letter.alert_id.0.as_str(), letter.error.as_str()),
         ("a", "sink `hook` answered 400: ")

@@ -13,7 +13,6 @@ use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::chance::Chance;
 use crate::simulate::diary::GrantMessage;
@@ -70,12 +69,8 @@ pub fn session(org: &Organisation, at: Seconds) -> Session {
         key: Chance::of(org.seed, &format!("broker/{started}")).key("ASIA"),
         started,
         ends: Seconds(started.0 + 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
         account: id,
+        ..Session::default()
     }
 }
 

@@ -21,14 +21,12 @@ use crate::simulate::call::AccountIx;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::catalogue::pipeline as catalogue;
 use crate::simulate::diary::Diary;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::census;
 use crate::simulate::iam::documents::OIDC;
-use crate::simulate::iam::told::moment;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::Organisation;
 
@@ -245,16 +243,13 @@ impl Taking<'_> {
             key: scene.chance.key("ASIA"),
             started: at,
             ends: Seconds(at.0 + 3_600),
-            source_identity: String::new(),
-            on_behalf_of: String::new(),
-            invoked_by: String::new(),
             web_identity: Some((provider.clone(), self.subject.to_owned())),
-            from_instance: Instance::No,
+            ..Session::default()
         };
         let answer = json!({
             "credentials": {
                 "accessKeyId": session.key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
-                "expiration": moment(session.ends),
+                "expiration": session.expiration(),
             },
             "assumedRoleUser": {
                 "assumedRoleId": format!("{}:{}", session.role_id, session.name), "arn": session.arn(),

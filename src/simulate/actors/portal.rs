@@ -14,7 +14,6 @@ use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::diary::Scene;
 use crate::simulate::organisation::HOME;
@@ -226,12 +225,8 @@ fn assume(scene: &mut Scene<'_>, portal: &Portal, target: &Target<'_>, at: Secon
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + lasts),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
         role: target.role.clone(),
+        ..Session::default()
     };
     let provider = provider(org, account);
     let subject = json!({

@@ -67,12 +67,9 @@ pub fn session(scene: &mut Scene<'_>, taking: &Taking<'_>, at: Seconds) -> Sessi
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + taking.hours * 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
         from_instance,
         account: id,
+        ..Session::default()
     }
 }
 
@@ -82,7 +79,7 @@ pub fn answer(session: &Session) -> serde_json::Value {
         "credentials": {
             "accessKeyId": session.key,
             "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
-            "expiration": expiration(session.ends),
+            "expiration": session.expiration(),
         },
         "assumedRoleUser": {
             "assumedRoleId": format!("{}:{}", session.role_id, session.name),
@@ -94,36 +91,4 @@ pub fn answer(session: &Session) -> serde_json::Value {
 /// Returns the role of `session` as `resources` name it.
 pub fn role_resource(session: &Session) -> serde_json::Value {
     json!({"accountId": session.account, "type": "AWS::IAM::Role", "ARN": session.role_arn})
-}
-
-/// Returns a moment as STS spells it: `Jul 10, 2023, 12:21:41 PM`.
-pub fn expiration(at: Seconds) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let text = at.to_string();
-    let number = |range: std::ops::Range<usize>| {
-        text.get(range).and_then(|digits| digits.parse::<usize>().ok()).unwrap_or_default()
-    };
-    let (hour, noon) = (number(11..13), if number(11..13) < 12 { "AM" } else { "PM" });
-    format!(
-        "{} {}, {}, {}:{} {noon}",
-        MONTHS[(number(5..7).max(1) - 1) % 12],
-        number(8..10),
-        number(0..4),
-        (hour + 11) % 12 + 1,
-        text.get(14..19).unwrap_or("00:00"),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sts_spells_moments_its_own_way() {
-        let of = |text: &str| expiration(Seconds::parse(text).unwrap());
-        assert_eq!(of("2023-07-10T12:21:41Z"), "Jul 10, 2023, 12:21:41 PM");
-        assert_eq!(of("2026-03-02T00:05:09Z"), "Mar 2, 2026, 12:05:09 AM");
-        assert_eq!(of("2026-12-31T23:59:59Z"), "Dec 31, 2026, 11:59:59 PM");
-    }
 }

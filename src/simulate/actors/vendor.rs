@@ -12,7 +12,6 @@ use crate::simulate::call::Place;
 use crate::simulate::call::Routine;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::catalogue::DESCRIBE_INSTANCES;
 use crate::simulate::catalogue::machines;
@@ -80,12 +79,8 @@ pub fn take_role(scene: &mut Scene<'_>, at: Seconds) -> Session {
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
         account: id,
+        ..Session::default()
     };
     let unique = Chance::of(org.seed, "vendor").unique_id("AROA");
     let by = Caller::of_another_account(VENDOR, &format!("{unique}:collector-eu"), ADDRESS, AGENT);

@@ -3,6 +3,9 @@
 //! Invariant: a request holds what IAM was asked, documents as text; an answer holds documents percent-encoded and
 //! moments in IAM's own spelling, as CloudTrail has them.
 
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use serde_json::json;
 
@@ -237,31 +240,16 @@ impl Edit {
 
 /// Returns `at` as IAM's answers have it: `Mar 2, 2026, 8:05:00 AM`.
 pub fn moment(at: Seconds) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let text = at.to_string();
-    let mut parts = text.split(['-', 'T', ':', 'Z']);
-    let mut next = || parts.next().unwrap_or_default();
-    let (year, month, day, hour, minute, second) = (next(), next(), next(), next(), next(), next());
-    let number = |digits: &str| digits.parse::<usize>().unwrap_or_default();
-    let (month, day, hour) = (MONTHS[(number(month) + 11) % 12], number(day), number(hour));
-    let (half, twelve) = (if hour < 12 { "AM" } else { "PM" }, (hour + 11) % 12 + 1);
-    format!("{month} {day}, {year}, {twelve}:{minute}:{second} {half}")
+    let moment = jiff::Timestamp::from_second(at.0).unwrap_or_default();
+    jiff::tz::Offset::UTC.to_datetime(moment).strftime("%b %-d, %Y, %-I:%M:%S %p").to_string()
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters, as IAM does with documents.
+/// What IAM leaves as it is in documents: RFC 3986's unreserved characters.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Percent-encodes a document as IAM does in its answers.
 fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => write!(out, "%{byte:02X}").expect("a string takes everything"),
-        }
-    }
-    out
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

@@ -60,11 +60,6 @@ pub(super) fn program(org: &Organisation, person: &Person) -> &'static str {
     life(org, person).habits.program
 }
 
-/// Returns how the portal's own records name `person` until a sign-in has told who it is: by the user id alone.
-pub(super) fn by_user_id(person: &Person) -> String {
-    format!("person:{}", person.user_id)
-}
-
 /// Returns the day of the simulation that `at` falls on.
 pub(super) fn day_of(org: &Organisation, at: Seconds) -> i64 {
     (at.0 - org.start.0).div_euclid(86_400)

@@ -115,7 +115,7 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let by = session.caller(&cast::desk(org, person, at), cast::program(org, person));
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![colleague.identity(), cast::by_user_id(colleague)],
+        aliases: vec![colleague.identity()],
         accounts: vec![MANAGEMENT, target],
         ..Told::default()
     };
@@ -162,7 +162,7 @@ fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![cast::by_user_id(person), broker_identity(scene)],
+        aliases: vec![broker_identity(scene)],
         accounts: vec![account],
         events: vec![(Seconds(at.0 + 2), taken_away)],
         grants: vec![first.id.clone(), second.id.clone()],

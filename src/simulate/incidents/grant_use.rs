@@ -79,7 +79,6 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let (session, taken) = scene.noting(|scene| portal::take_role(scene, &portal, taking, at));
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![cast::by_user_id(person)],
         accounts: vec![account],
         events: taken,
         ..Told::default()
@@ -158,7 +157,6 @@ fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
     let mut told = Told {
         identity: person.identity(),
-        aliases: vec![cast::by_user_id(person)],
         accounts: vec![account],
         grants: vec![grant.id.clone()],
         ..Told::default()

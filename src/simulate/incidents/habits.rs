@@ -8,11 +8,9 @@ use crate::simulate::call::EventId;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::census;
-use crate::simulate::iam::told::moment;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::cast;
@@ -69,13 +67,7 @@ fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let day = cast::day_of(org, begins);
     let life = cast::life(org, person);
     let ((), events) = scene.noting(|scene| life.work_at_home(scene, (day, begins), NIGHT_CALLS));
-    Told {
-        identity: person.identity(),
-        aliases: vec![cast::by_user_id(person)],
-        accounts: vec![account],
-        events,
-        ..Told::default()
-    }
+    Told { identity: person.identity(), accounts: vec![account], events, ..Told::default() }
 }
 
 fn vendor_beyond_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
@@ -136,12 +128,8 @@ fn vendor_session(
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
         account: id,
+        ..Session::default()
     };
     let written = Written::read("sts", "AssumeRole")
         .asking(json!({
@@ -151,7 +139,7 @@ fn vendor_session(
         .answering(json!({
             "credentials": {
                 "accessKeyId": session.key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
-                "expiration": moment(session.ends),
+                "expiration": session.expiration(),
             },
             "assumedRoleUser": {
                 "assumedRoleId": format!("{}:{name}", session.role_id), "arn": session.arn(),

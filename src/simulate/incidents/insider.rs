@@ -130,11 +130,7 @@ pub(super) fn session(
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + seconds),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
-        from_instance: Instance::No,
+        ..Session::default()
     }
 }
 

@@ -15,7 +15,6 @@ use crate::simulate::caller::Session;
 use crate::simulate::catalogue;
 use crate::simulate::chance::Chance;
 use crate::simulate::diary::Scene;
-use crate::simulate::iam::told::moment;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::cast;
@@ -157,18 +156,15 @@ fn session_of(scene: &mut Scene<'_>, instance: &Workload, at: Seconds) -> Sessio
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + 6 * 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
-        invoked_by: String::new(),
-        web_identity: None,
         from_instance: Instance::Yes,
         account: id,
+        ..Session::default()
     };
     let issued = Written::read("sts", "AssumeRole")
         .asking(json!({"roleArn": session.role_arn, "roleSessionName": session.name}))
         .answering(json!({"credentials": {
             "accessKeyId": session.key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
-            "expiration": moment(session.ends),
+            "expiration": session.expiration(),
         }}))
         .with(
             "resources",

@@ -14,7 +14,6 @@ use crate::simulate::call::AccountIx;
 use crate::simulate::call::Place;
 use crate::simulate::call::Written;
 use crate::simulate::caller::Caller;
-use crate::simulate::caller::Instance;
 use crate::simulate::caller::Session;
 use crate::simulate::diary::Scene;
 use crate::simulate::iam::Change;
@@ -85,11 +84,8 @@ fn caller(scene: &mut Scene<'_>, account: AccountIx, at: Seconds) -> Arc<Caller>
         key: scene.chance.key("ASIA"),
         started: at,
         ends: Seconds(at.0 + 3_600),
-        source_identity: String::new(),
-        on_behalf_of: String::new(),
         invoked_by: SERVICE.to_owned(),
-        web_identity: None,
-        from_instance: Instance::No,
+        ..Session::default()
     };
     let taken = Written::read("sts", "AssumeRole")
         .asking(json!({"roleArn": session.role_arn, "roleSessionName": session.name}))
