@@ -242,7 +242,7 @@ struct Verdicts {
     out: BufWriter<io::Stdout>,
     /// What went wrong; nothing is printed after it.
     failed: Option<io::Error>,
-    told: mpsc::Sender<io::Result<()>>,
+    told: mpsc::SyncSender<io::Result<()>>,
 }
 
 impl Verdicts {
@@ -268,7 +268,7 @@ impl Drop for Verdicts {
 
 /// Returns who prints each verdict on standard output, and what tells how that ended.
 fn verdicts() -> (Witness, mpsc::Receiver<io::Result<()>>) {
-    let (told, ended) = mpsc::channel();
+    let (told, ended) = mpsc::sync_channel(1);
     let mut verdicts = Verdicts { out: BufWriter::new(io::stdout()), failed: None, told };
     (Box::new(move |finding| verdicts.print(finding)), ended)
 }

@@ -82,8 +82,10 @@ fn message() -> impl Strategy<Value = (Version, Evidence)> {
         })
 }
 
+type Messages = Vec<(Version, Evidence)>;
+
 /// Messages, and the same in another order, some of them several times.
-fn shuffled() -> impl Strategy<Value = (Vec<(Version, Evidence)>, Vec<(Version, Evidence)>)> {
+fn shuffled() -> impl Strategy<Value = (Messages, Messages)> {
     let repeated = proptest::collection::vec(any::<proptest::sample::Index>(), 0..12);
     let messages = proptest::collection::vec(message(), 1..24);
     (messages, repeated).prop_flat_map(|(messages, repeated)| {

@@ -448,7 +448,8 @@ mod tests {
     fn automation_is_exempt_and_says_so() {
         let by = "[[protect]]\nname='all'\nlevels=['permissions_management']\nby=['person', 'workload', 'service']";
         let strict = format!("exempt_automation=[]\n{by}");
-        let made: [(&str, fn(&mut Act<'_>)); 3] = [
+        type Change = fn(&mut Act<'_>);
+        let made: [(&str, Change); 3] = [
             ("services", |act| act.by_service = true),
             ("provisioners", |act| act.provisioner = true),
             ("brokers", |act| act.broker = true),

@@ -8,6 +8,7 @@
 //! idle stream, and when an outbox row was made.
 
 mod commit;
+mod learn;
 mod protect;
 mod prune;
 
@@ -16,8 +17,6 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::alert::Desk;
-use crate::grants::Applied;
-use crate::grants::Evidence;
 use crate::identity;
 use crate::identity::Registry;
 use crate::model::Detector;
@@ -32,7 +31,6 @@ use crate::model::TrailRecord;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
-use crate::pipeline::batch::Told;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
@@ -245,42 +243,6 @@ impl Core {
         let matched: SmallVec<[u32; 8]> =
             decided.map(|found| found.rule).chain(opened).chain(judged).collect();
         self.matched(rules, &matched, &event, object);
-    }
-
-    /// Takes in messages about grants.
-    fn learn(
-        &mut self,
-        told: Vec<Told>,
-        source: &Arc<str>,
-        object: &ObjectId,
-        counts: &mut Counts,
-    ) {
-        counts.read = told.len() as u64;
-        for Told { line, said, text } in told {
-            let arrived = self.now_or_so();
-            let from = format!("{}:{line}", object.location).into_boxed_str();
-            let applied = said.map(|version| {
-                let id = version.id.0.clone();
-                (self.protect.learn(*version, Evidence { from, arrived }), id)
-            });
-            let reason = match applied {
-                Ok((Applied::New, _)) => {
-                    counts.kept += 1;
-                    continue;
-                }
-                Ok((Applied::Duplicate, _)) => {
-                    counts.duplicates += 1;
-                    continue;
-                }
-                // Both are kept in the ledger; that they differ is for somebody to look at.
-                Ok((Applied::Conflict, id)) => format!(
-                    "grant `{id}`: its source has said something else under the same revision and time"
-                ),
-                Err(reason) => reason,
-            };
-            counts.quarantined += 1;
-            self.quarantine(source, object, Some(line), reason, text.into_bytes());
-        }
     }
 
     fn matched(&mut self, rules: &Rules, matched: &[u32], event: &Event<'_>, object: &str) {

@@ -53,6 +53,7 @@ use crate::sink::SinkError;
 use crate::source;
 use crate::source::Known;
 use crate::source::Looks;
+use crate::source::Running;
 use crate::source::SourceError;
 use crate::store::Reader;
 use crate::store::Store;
@@ -145,16 +146,7 @@ pub async fn daemon(
     info!("stopping");
     let deadline = Instant::now() + config.pipeline.drain_timeout.0;
     stop.send_replace(true);
-    let at_rest = async {
-        running.ended().await?;
-        grants.ended().await
-    };
-    match timeout_at(deadline, at_rest).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => warn!(error = %chain(&error), "a source failed while stopping"),
-        Err(_) => warn!("not every source came to rest in time; what is left comes again"),
-    }
-    drop((running, grants));
+    come_to_rest(running, grants, deadline).await;
     let store = config.store.path.clone();
     let settled = async move {
         if end == End::Complete {
@@ -165,6 +157,19 @@ pub async fn daemon(
     let books = engine.finish(end, settled).await?;
     info!(total = %books.total(), "stopped");
     Ok(books)
+}
+
+/// Waits until `deadline` for the sources to hand over what they have begun with.
+async fn come_to_rest(mut records: Running, mut grants: Running, deadline: Instant) {
+    let at_rest = async {
+        records.ended().await?;
+        grants.ended().await
+    };
+    match timeout_at(deadline, at_rest).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "a source failed while stopping"),
+        Err(_) => warn!("not every source came to rest in time; what is left comes again"),
+    }
 }
 
 /// Returns the core's settings as the operator's file has them.

@@ -157,9 +157,6 @@ fn the_defaults_are_useful_and_quiet() {
         assert!(is_person && !act.by_service && !act.provisioner && !act.broker, "{act:?}");
     });
     let count: usize = asked.values().sum();
-    println!("{count} of {honest} honest acts want a grant: {asked:?}");
-    println!("incidents on the surface: {found:?}");
-    println!("not in the table of actions: {:?}", surface.unknown_actions());
     assert!(count > 0 && count * 200 < honest, "{count} of {honest}");
     let missed: Vec<_> = PRIVILEGED.iter().filter(|name| !found.contains(**name)).collect();
     assert!(missed.is_empty(), "{missed:?}");
@@ -183,6 +180,5 @@ fn automation_is_exempt_whoever_is_asked() {
             *exempt.entry(name.to_owned()).or_insert(0_usize) += 1;
         }
     });
-    println!("exempt: {exempt:?}");
     assert!(exempt.contains_key("services") && exempt.contains_key("brokers"), "{exempt:?}");
 }

@@ -7,13 +7,13 @@
 //! Invariant: an act beside the surface costs one lookup and no memory. Nothing waits where all grants were known
 //! before the first record.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+mod act;
+mod finding;
+mod waiting;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -39,15 +39,14 @@ use crate::model::Facts;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slot;
-use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::action_of;
-use crate::pipeline::schema;
+use crate::pipeline::core::protect::act::Told;
+use crate::pipeline::core::protect::act::text;
+use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
-use crate::pipeline::table;
-use crate::pipeline::table::HeldRow;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -56,8 +55,9 @@ use crate::store::Tx;
 const MAX_CALLS: usize = 16_384;
 /// How many sessions are remembered; when they are that many all are asked anew.
 const MAX_SESSIONS: usize = 16_384;
-/// What may wait for late grants, in bytes. Beyond, the oldest are judged by what is known.
-const MAX_WAITING_BYTES: usize = 32 << 20;
+pub use finding::Finding;
+pub use finding::Witness;
+pub(super) use waiting::Held;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,30 +69,6 @@ pub(super) enum Standing {
     /// No grant covers it yet.
     Waits,
 }
-
-/// A verdict as `scan --verdicts` prints it.
-#[derive(Debug, Serialize)]
-pub struct Finding<'a> {
-    time: String,
-    event_id: String,
-    identity: &'a str,
-    account: &'a str,
-    region: &'a str,
-    action: &'a str,
-    resources: &'a [&'a str],
-    outcome: &'a str,
-    entry: &'a str,
-    access_level: &'a str,
-    verdict: Option<&'a str>,
-    dimension: Option<&'a str>,
-    grant: Option<&'a str>,
-    reason: Option<&'a str>,
-    seconds_outside: Option<i64>,
-    confidence: &'a str,
-}
-
-/// Who is told of every verdict.
-pub type Witness = Box<dyn FnMut(&Finding<'_>) + Send>;
 
 /// A kind of call that may want a grant.
 #[derive(Debug, Clone)]
@@ -112,37 +88,6 @@ struct Session {
     is_given: bool,
 }
 
-/// An act that waits.
-#[derive(Debug)]
-pub(super) struct Held {
-    time: Seconds,
-    record: String,
-    slots: Slots,
-    session: Option<Arc<Facts>>,
-    /// Its own facts, but those about grants.
-    facts: Facts,
-    /// Where it was read.
-    pub(super) object: String,
-}
-
-impl Held {
-    fn bytes(&self) -> usize {
-        self.record.len() + size_of::<Self>() + 1_024
-    }
-
-    /// Returns the act as an event.
-    pub(super) fn event(&self) -> Event<'_> {
-        Event {
-            time: self.time,
-            record: Record::Trail(TrailRecord::new(&self.record, &self.slots)),
-            session: self.session.clone(),
-            facts: self.facts.clone(),
-        }
-    }
-}
-
-type Key = (Seconds, String);
-
 /// Grants, the surface, and what waits.
 pub(super) struct Protect {
     surface: Surface,
@@ -154,12 +99,7 @@ pub(super) struct Protect {
     calls: HashMap<u64, Option<Call>>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
     sessions: HashMap<usize, (Arc<Facts>, Session)>,
-    waiting: BTreeMap<Key, Held>,
-    waiting_bytes: usize,
-    /// Of what waits, what the store lacks.
-    unsaved: BTreeSet<Key>,
-    /// What the store has and nobody waits for any more.
-    settled: Vec<Key>,
+    waiting: Waiting,
     witness: Option<Witness>,
 }
 
@@ -182,10 +122,7 @@ impl Protect {
             given: Given::default(),
             calls: HashMap::new(),
             sessions: HashMap::new(),
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-            unsaved: BTreeSet::new(),
-            settled: Vec::new(),
+            waiting: Waiting::load(connection)?,
             witness: None,
         };
         protect.ledger.load(connection)?;
@@ -193,12 +130,6 @@ impl Protect {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
             }
-        }
-        let rows = table::held(connection, &schema::fields()).map_err(StoreError::Read)?;
-        for HeldRow { time, event_id, record, facts, object } in rows {
-            let slots = Slots::of(&record).unwrap_or_default();
-            let held = Held { time, record, slots, session: None, facts, object };
-            protect.wait((time, event_id), held);
         }
         Ok(protect)
     }
@@ -294,13 +225,7 @@ impl Protect {
             false => Standing::Judged,
         };
         if standing == Standing::Waits {
-            let (text, slots) = record.detached();
-            let (session, own) = (event.session.clone(), event.facts.clone());
-            let object = object.to_owned();
-            let held = Held { time: event.time, record: text, slots, session, facts: own, object };
-            let key = (event.time, event.id());
-            self.unsaved.insert(key.clone());
-            self.wait(key, held);
+            self.waiting.hold(event.id(), Held::of(event, &record, object));
         }
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
         if standing == Standing::Judged {
@@ -357,150 +282,19 @@ impl Protect {
     }
 
     fn say(&mut self, event: &Event<'_>) {
-        let Some(witness) = &mut self.witness else { return };
-        let known = |name| Some(text(event, name)).filter(|text| !text.is_empty());
-        let resources: Vec<&str> = match event.fact("gw.resources") {
-            Some(Fact::Texts(texts)) => texts.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let slot = |slot| match &event.record {
-            Record::Trail(record) => record.slot_or_empty(slot),
-            Record::Flow(_) => Cow::Borrowed(""),
-        };
-        witness(&Finding {
-            time: event.time.to_string(),
-            event_id: event.id(),
-            identity: text(event, "gw.identity.name"),
-            account: &slot(Slot::RecipientAccountId),
-            region: &slot(Slot::AwsRegion),
-            action: text(event, "gw.action"),
-            resources: &resources,
-            outcome: text(event, "gw.outcome"),
-            entry: text(event, "gw.grant.entry"),
-            access_level: text(event, "gw.access_level"),
-            verdict: known("gw.grant.verdict"),
-            dimension: known("gw.grant.dimension"),
-            grant: known("gw.grant.id"),
-            reason: known("gw.grant.reason"),
-            seconds_outside: match event.fact("gw.grant.seconds_outside") {
-                Some(Fact::Whole(seconds)) => Some(*seconds),
-                _ => None,
-            },
-            confidence: text(event, "gw.grant.confidence"),
-        });
-    }
-
-    fn wait(&mut self, key: Key, held: Held) {
-        self.waiting_bytes += held.bytes();
-        if let Some(replaced) = self.waiting.insert(key, held) {
-            self.waiting_bytes -= replaced.bytes();
+        if let Some(witness) = &mut self.witness {
+            finding::told(event, witness);
         }
     }
 
     /// Returns the next act for which time has come, in the order of event time.
     pub(super) fn due(&mut self, watermark: Seconds) -> Option<Held> {
-        let first = self.waiting.first_entry()?;
-        let is_due = first.key().0.plus(self.grace) <= watermark;
-        if !is_due && self.waiting_bytes <= MAX_WAITING_BYTES {
-            return None;
-        }
-        let (key, held) = first.remove_entry();
-        self.waiting_bytes -= held.bytes();
-        if !self.unsaved.remove(&key) {
-            self.settled.push(key);
-        }
-        Some(held)
+        self.waiting.due(watermark, self.grace)
     }
 
     /// Writes what was learned and what began or ceased to wait since the last save.
     pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
-        for (time, event_id) in self.settled.drain(..) {
-            table::drop_held(tx, time, &event_id).map_err(|error| tx.failed(error))?;
-        }
-        for key in std::mem::take(&mut self.unsaved) {
-            let Some(held) = self.waiting.get(&key) else { continue };
-            let mut facts = Facts::default();
-            held.event().all_facts().for_each(|(name, fact)| facts.set(name, fact.clone()));
-            let row = HeldRow {
-                time: held.time,
-                event_id: key.1,
-                record: held.record.clone(),
-                facts,
-                object: held.object.clone(),
-            };
-            table::insert_held(tx, &row).map_err(|error| tx.failed(error))?;
-        }
-        Ok(())
-    }
-}
-
-fn text<'e>(event: &'e Event<'_>, name: &str) -> &'e str {
-    match event.fact(name) {
-        Some(Fact::Text(text)) => text,
-        _ => "",
-    }
-}
-
-/// What an act needs of its record.
-struct Told<'r> {
-    account: Cow<'r, str>,
-    region: Cow<'r, str>,
-    address: Cow<'r, str>,
-    delegate: Cow<'r, str>,
-    started: Option<Seconds>,
-    resources: SmallVec<[String; 2]>,
-}
-
-impl<'r> Told<'r> {
-    fn of(event: &Event<'_>, record: &TrailRecord<'r>, action: &str) -> Self {
-        Self {
-            account: record.slot_or_empty(Slot::RecipientAccountId),
-            region: record.slot_or_empty(Slot::AwsRegion),
-            address: record.slot_or_empty(Slot::SourceIpAddress),
-            delegate: record.text("userIdentity.invokedByDelegate.accountId").unwrap_or_default(),
-            started: Seconds::parse(text(event, "gw.session.started")),
-            resources: grants::resources(record, action),
-        }
-    }
-
-    fn act<'a>(
-        &'a self,
-        event: &'a Event<'_>,
-        action: &'a str,
-        resources: &'a [&'a str],
-    ) -> Act<'a> {
-        let flag = |name| event.fact(name) == Some(&Fact::Flag(true));
-        Act {
-            time: event.time,
-            identity: text(event, "gw.identity.name"),
-            origin: text(event, "gw.identity.origin"),
-            user_id: text(event, "gw.session.on_behalf_of"),
-            source_identity: text(event, "gw.session.source_identity"),
-            account: &self.account,
-            caller_account: text(event, "gw.identity.account"),
-            role_arn: text(event, "gw.session.role_arn"),
-            permission_set: text(event, "gw.session.permission_set"),
-            session_name: text(event, "gw.session.name"),
-            chain: match event.fact("gw.session.chain") {
-                Some(Fact::Texts(chain)) => chain,
-                _ => &[],
-            },
-            action,
-            resources,
-            region: &self.region,
-            address: self.address.parse().ok(),
-            session_started: self.started,
-            confidence: text(event, "gw.identity.confidence"),
-            by_service: flag("gw.by_service"),
-            provisioner: flag("gw.provisioner"),
-            broker: flag("gw.broker"),
-            groups: &[],
-            delegate: &self.delegate,
-            mfa: match event.fact("gw.session.mfa") {
-                Some(Fact::Flag(mfa)) => Some(*mfa),
-                _ => None,
-            },
-        }
+        self.waiting.save(tx)
     }
 }
