@@ -255,7 +255,7 @@ mod tests {
             "exempt[0].name: `services` is what verdicts call exempt automation; choose another name",
             "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
             "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
-            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, given",
+            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, elevated, root, given",
         ];
         assert_eq!(found, expected);
     }

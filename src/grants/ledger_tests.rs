@@ -219,7 +219,7 @@ fn the_state_is_that_of_the_time_that_is_asked_for() {
     }
     let grant = ledger.get(&active.id).unwrap();
     let status = |clock: &str| grant.as_of(at(clock)).map(|version| version.status);
-    assert_eq!(status("09:39"), None);
+    assert_eq!(status("08:49"), None);
     assert_eq!(status("09:45"), Some(Status::Requested));
     assert_eq!(status("09:52"), Some(Status::Active), "from its approval on");
     assert_eq!(status("11:00"), Some(Status::Revoked));

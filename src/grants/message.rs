@@ -8,6 +8,7 @@ mod covers;
 mod fields;
 mod forms;
 mod rows;
+mod window;
 mod written;
 
 use std::fmt;

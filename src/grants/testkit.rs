@@ -47,7 +47,7 @@ pub(super) fn version(id: &str) -> Version {
             ..Scope::default()
         },
         window: Window { from: at("10:00"), until: at("12:00") },
-        requested_at: Some(at("09:40")),
+        requested_at: Some(at("08:50")),
         approved_at: Some(at("09:50")),
         approvers: Vec::new(),
         ticket: "".into(),

@@ -11,7 +11,6 @@ use crate::grants::grant::GrantId;
 use crate::grants::grant::Status;
 use crate::grants::grant::Version;
 use crate::grants::grant::Who;
-use crate::grants::grant::Window;
 use crate::grants::message::Limits;
 use crate::grants::message::MessageError;
 use crate::grants::message::Mistake;
@@ -42,6 +41,9 @@ const FIELDS: [&str; 18] = [
 const MAX_ID_BYTES: usize = 256;
 const MAX_TEXT_BYTES: usize = 16 << 10;
 const MAX_LIST: usize = 1_000;
+
+/// What is wrong with a window without an end.
+pub(super) const NO_END: &str = "is missing: access without an end is standing privilege, no grant";
 
 /// Reads one message. The line in its error is 0: the caller knows it.
 ///
@@ -213,59 +215,22 @@ impl Reader {
     }
 
     /// Reads a moment; it says of itself which hour of which zone it means.
-    fn moment(&mut self, field: &str, value: &Value) -> Option<Seconds> {
+    pub(super) fn moment(&mut self, field: &str, value: &Value) -> Option<Seconds> {
         let found = value.as_str().and_then(|text| Seconds::parse(text.trim()));
         if found.is_none() {
-            let form = "a time with its zone, such as 2026-03-01T08:00:00Z";
-            self.wrong(field, format!("{} is not {form}", shown(value)));
+            // The calendar ends with the year 9999, and so do those who mean that nothing does.
+            let is_forever =
+                value.as_str().is_some_and(|text| text.trim().starts_with("9999-12-31"));
+            let what = match is_forever {
+                true => NO_END.to_owned(),
+                false => format!(
+                    "{} is not a time with its zone, such as 2026-03-01T08:00:00Z",
+                    shown(value)
+                ),
+            };
+            self.wrong(field, what);
         }
         found
-    }
-
-    fn window(
-        &mut self,
-        value: Option<&Value>,
-        need: Need,
-        emitted_at: Seconds,
-        limits: &Limits,
-    ) -> Window {
-        // A request that never became access, or an end told without its window: nothing from then on.
-        let nothing = Window { from: emitted_at, until: emitted_at };
-        let Some(fields) = self.object("window", value) else {
-            if need == Need::Must && value.is_none() {
-                self.wrong("window", "is missing");
-            }
-            return nothing;
-        };
-        self.only("window", fields, &["not_before", "not_after"]);
-        let mut bound = |name: &str| {
-            let field = path("window", name);
-            let found = there(fields, name);
-            if found.is_none() && need == Need::Must {
-                let what = match name {
-                    "not_after" => {
-                        "is missing: access without an end is standing privilege, no grant"
-                    }
-                    _ => "is missing",
-                };
-                self.wrong(field.as_str(), what);
-            }
-            found.and_then(|value| self.moment(&field, value))
-        };
-        let (Some(from), Some(until)) = (bound("not_before"), bound("not_after")) else {
-            return nothing;
-        };
-        let length = until.since(from);
-        if length > limits.max_duration {
-            let most = limits.max_duration;
-            self.wrong(
-                "window.not_after",
-                format!("is {length} after not_before, at most {most} may be"),
-            );
-        } else if until < from || (until == from && need == Need::Must) {
-            self.wrong("window.not_after", "is not after not_before");
-        }
-        Window { from, until }
     }
 
     fn approvers(&mut self, value: Option<&Value>) -> Vec<Who> {

@@ -136,8 +136,7 @@ fn what_is_wrong_is_told_field_by_field() {
         preset("aws-team").unwrap().map(&bare).unwrap_err().to_string(),
         "line 0, grant `team:6f0c9a52-1111-4222-8333-944455566677`: \
          scope.accounts[0]: has to be text, not nothing; \
-         window.not_before: is missing (`startTime`); \
-         window.not_after: is missing: access without an end is standing privilege, no grant"
+         window: is missing: access without an end is standing privilege, no grant"
     );
 }
 
