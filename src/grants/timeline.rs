@@ -54,6 +54,18 @@ impl Grant {
         let at = in_force(&self.versions, &effects(&self.versions), time)?;
         self.versions.get(at).map(|(version, _)| version)
     }
+
+    /// Returns the state at `time`: what its source had said, begun and ended by the clock where nobody said so; `None`
+    /// if the source had said nothing by then.
+    pub fn state_at(&self, time: Seconds) -> Option<Status> {
+        let version = self.as_of(time)?;
+        Some(match version.status {
+            status if !status.gives() => status,
+            _ if time >= version.window.until => Status::Ended,
+            _ if time < version.window.from => Status::Scheduled,
+            status => status,
+        })
+    }
 }
 
 /// Returns the spells of a grant, in the order of time for each kind.

@@ -24,6 +24,7 @@ pub use alert::AlertId;
 pub use alert::GroupKey;
 pub use alert::SinkName;
 pub use alert::Subject;
+pub use delivery::Became;
 pub use delivery::Content;
 pub use delivery::Delivery;
 pub use delivery::Format;

@@ -15,6 +15,7 @@ mod rooms;
 
 mod outside;
 
+mod api;
 mod commands;
 mod crash;
 mod envelopes;

@@ -158,16 +158,7 @@ fn shown(grant: &Grant, time: Seconds) -> &Version {
 
 /// Returns the state of a grant at `time`: what its source said, ended by the clock where nobody said so.
 fn state(grant: &Grant, time: Seconds) -> String {
-    match grant.as_of(time) {
-        None => "unheard of".to_owned(),
-        Some(version) if version.status.gives() && time >= version.window.until => {
-            name(Status::Ended)
-        }
-        Some(version) if version.status.gives() && time < version.window.from => {
-            name(Status::Scheduled)
-        }
-        Some(version) => name(version.status),
-    }
+    grant.state_at(time).map_or_else(|| "unheard of".to_owned(), name)
 }
 
 fn name(status: Status) -> String {

@@ -8,6 +8,7 @@ mod files;
 mod import;
 mod list;
 mod map;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ enum GrantsCommand {
     Show(list::ShowArgs),
     Add(Box<edit::AddArgs>),
     Revoke(edit::RevokeArgs),
+    Token(token::TokenArgs),
 }
 
 pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
@@ -56,6 +58,7 @@ pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
         GrantsCommand::Show(args) => list::show(args),
         GrantsCommand::Add(args) => edit::add(args),
         GrantsCommand::Revoke(args) => edit::revoke(args),
+        GrantsCommand::Token(args) => token::run(args),
     }
 }
 

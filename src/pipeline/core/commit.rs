@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::model::Became;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
@@ -25,7 +26,7 @@ const LEDGER_KEPT: Span = Span(45 * 86_400);
 /// What one commit group has gathered.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<(Receipt, Vec<Became>)>,
     pub(super) objects: HashSet<ObjectId>,
     pub(super) ledger: Vec<LedgerRow>,
     pub(super) quarantine: Vec<QuarantineRow>,
@@ -110,7 +111,9 @@ impl Core {
             self.books.add(source, *counts);
         }
         let deliveries = group.receipts.len();
-        group.receipts.into_iter().for_each(Receipt::committed);
+        for (receipt, became) in group.receipts {
+            receipt.committed_as(became);
+        }
         Ok(Committed { deliveries, opened: opened.len() })
     }
 }
