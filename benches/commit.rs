@@ -63,7 +63,8 @@ impl Corpus {
         let mut sieve = Sieve::new(Arc::clone(&self.rules));
         let numbered = self.texts.iter().enumerate();
         let deliveries = numbered.map(|(number, text)| delivery(number, text));
-        let read = |delivery| pipeline::read(delivery, &self.config.decode, &mut sieve);
+        let read =
+            |delivery| pipeline::read(delivery, &pipeline::Reading::of(&self.config), &mut sieve);
         Room { core, group: deliveries.map(read).collect(), _folder: folder }
     }
 }

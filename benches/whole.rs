@@ -163,13 +163,15 @@ fn scan(files: &[PathBuf], threads: usize) {
         dedup_window: grantwatch::model::Span(86_400),
         dedup_max_events: 1_800_000,
         destinations: Vec::new(),
+        grants: grantwatch::grants::Config::default(),
+        grants_are: pipeline::Grants::Unread,
         asked: pipeline::Asked::default(),
     };
     let gait = pipeline::Gait {
         threads,
         commit_interval: Duration::from_millis(500),
         commit_bytes: 64 << 20,
-        decode: decode::Config::default(),
+        reading: pipeline::Reading::of(&grantwatch::config::Config::default()),
         pace: pipeline::Pace::Replay,
         clock: || Seconds(0),
     };
@@ -190,7 +192,7 @@ fn scan(files: &[PathBuf], threads: usize) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (books, ()) =
-        runtime.block_on(pipeline::once(&at, settings, Arc::new(rules), gait, feed)).unwrap();
+        runtime.block_on(pipeline::once(&at, settings, Arc::new(rules), gait, None, feed)).unwrap();
     assert!(books.total().balance());
     assert_eq!(books.total().read as usize, files.len() * corpus::EVENTS_PER_FILE);
 }

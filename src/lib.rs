@@ -8,6 +8,7 @@ pub mod alert;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod grants;
 pub mod identity;
 pub mod model;
 pub mod outbox;

@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod detectors;
 mod evaluate;
+mod grants;
 mod outbox;
 pub mod output;
 mod run;
@@ -55,6 +56,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Grants(grants::GrantsArgs),
     Detectors(detectors::DetectorsArgs),
     Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
@@ -120,6 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Grants(args) => grants::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,13 +24,16 @@ use crate::cli::output::Format;
 use crate::cli::output::Screen;
 use crate::cli::severity;
 use crate::config::Config;
-use crate::identity::Glob;
 use crate::model;
+use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Span;
 use crate::pipeline;
 use crate::pipeline::Asked;
+use crate::pipeline::Finding;
+use crate::pipeline::Grants;
+use crate::pipeline::Witness;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::daemon;
@@ -41,6 +45,7 @@ use crate::source;
 use crate::source::Access;
 use crate::source::Known;
 use crate::source::Listing;
+use crate::source::Looks;
 use crate::source::SourceError;
 use crate::source::Target;
 use crate::source::Window;
@@ -89,6 +94,14 @@ pub struct ScanArgs {
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub broker: Vec<String>,
 
+    /// Messages about access grants, in files and folders: `.json`, `.ndjson`, `.yaml`, `.csv`. They are read first, so
+    /// that each privileged act is judged by the grants of its time.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub grants: Vec<PathBuf>,
+
+    /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
+    #[arg(long, conflicts_with = "format")]
+    pub verdicts: bool,
     /// Further accounts of yours: their own logs are not read, or come later in the order of keys than those of others.
     /// Without it, an account is known as yours from its first file on.
     #[arg(long, value_name = "ACCOUNT", num_args = 1.., value_parser = account)]
@@ -173,6 +186,11 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
     // Everything there is will be read, so correlations can wait for all of it: the order of files changes nothing.
     let settings = pipeline::Settings {
         asked,
+        // All there is was read before the first record, so nothing waits for more.
+        grants_are: match args.grants.is_empty() && !args.verdicts {
+            true => Grants::Unread,
+            false => Grants::Known,
+        },
         allowed_lateness: Span(i64::MAX),
         ..daemon::settings(&config, Vec::new())
     };
@@ -180,7 +198,7 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
         threads: args.threads.into(),
         commit_interval: config.pipeline.commit_interval.0,
         commit_bytes: config.pipeline.commit_bytes,
-        decode: config.decode.clone(),
+        reading: pipeline::Reading::of(&config),
         pace: pipeline::Pace::Replay,
         clock: || WallClock.now(),
     };
@@ -200,12 +218,59 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
         let (_stop, stopped) = watch::channel(false);
         // The core asks the ledger itself; reading an object twice costs less than asking twice.
         let known: Known = Arc::new(|_| false);
+        source::grants(&args.grants, Looks::Once, &known, &deliveries, &stopped)?.ended().await?;
         let mut running = source::list(&args.target, &listing, known, deliveries, stopped).await?;
         watched(&mut running).await
     };
-    let (books, fed) = pipeline::once(&store, settings, rules, gait, feed).await?;
+    let (witness, told) = match args.verdicts {
+        true => {
+            let (witness, told) = verdicts();
+            (Some(witness), Some(told))
+        }
+        false => (None, None),
+    };
+    let (books, fed) = pipeline::once(&store, settings, rules, gait, witness, feed).await?;
     fed?;
+    if let Some(told) = told {
+        told.recv().context("the core ended early")?.context("could not print the verdicts")?;
+    }
     Ok(books)
+}
+
+/// Prints verdicts as they come.
+struct Verdicts {
+    out: BufWriter<io::Stdout>,
+    /// What went wrong; nothing is printed after it.
+    failed: Option<io::Error>,
+    told: mpsc::SyncSender<io::Result<()>>,
+}
+
+impl Verdicts {
+    fn print(&mut self, finding: &Finding<'_>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let line = serde_json::to_writer(&mut self.out, finding).map_err(io::Error::from);
+        self.failed = line.and_then(|()| self.out.write_all(b"\n")).err();
+    }
+}
+
+impl Drop for Verdicts {
+    fn drop(&mut self) {
+        let ended = match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        };
+        // Whoever waited may have gone; then nobody needs to know.
+        let _nobody = self.told.send(ended).is_err();
+    }
+}
+
+/// Returns who prints each verdict on standard output, and what tells how that ended.
+fn verdicts() -> (Witness, mpsc::Receiver<io::Result<()>>) {
+    let (told, ended) = mpsc::sync_channel(1);
+    let mut verdicts = Verdicts { out: BufWriter::new(io::stdout()), failed: None, told };
+    (Box::new(move |finding| verdicts.print(finding)), ended)
 }
 
 /// Waits until everything has been read, with a progress bar on a terminal.
@@ -252,9 +317,14 @@ fn print(args: &ScanArgs, store: &Reader) -> anyhow::Result<Option<Severity>> {
             None
         }
     });
-    let mut out = BufWriter::new(io::stdout().lock());
-    output::write(&mut out, args.format, Screen::here(), &mut alerts)?;
-    out.flush()?;
+    if args.verdicts {
+        alerts.by_ref().for_each(drop);
+    } else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        output::write(&mut out, args.format, Screen::here(), &mut alerts)?;
+        out.flush()?;
+    }
+    drop(alerts);
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(worst),

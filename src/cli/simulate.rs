@@ -234,6 +234,14 @@ fn deliver(
 fn configuration(rate: Rate) -> String {
     let watch = rate == Rate::Live;
     let role = broker::ROLE;
+    let grants = match rate {
+        Rate::Max => {
+            "[grants]\n# What the access broker says; it is read before anything is judged.\npaths = [\"grants.ndjson\"]"
+        }
+        Rate::Live => {
+            "# [grants] is left out: what the broker says is written when the simulation ends."
+        }
+    };
     format!(
         "# For a daemon over this simulation. Start it in this folder:
 #   grantwatch run --config grantwatch.toml
@@ -250,6 +258,8 @@ watch = {watch}
 [identity]
 # Assignments that the access broker makes are how it should be.
 brokers = [\"{role}\"]
+
+{grants}
 
 [[sink.file]]
 name = \"alerts\"
@@ -300,8 +310,9 @@ fn tell(
     let (alerts, role) = ("alerts.ndjson", broker::ROLE);
     writeln!(
         err,
-        "next:   grantwatch scan {} --broker {role} --format ndjson > {alerts}",
-        out.at("AWSLogs")
+        "next:   grantwatch scan {} --broker {role} --grants {} --format ndjson > {alerts}",
+        out.at("AWSLogs"),
+        out.at("grants.ndjson")
     )?;
     writeln!(
         err,
@@ -321,6 +332,7 @@ mod tests {
             let found = crate::config::parse(&configuration(rate), "grantwatch.toml".as_ref());
             let config = found.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(config.source.folder[0].watch, rate == Rate::Live);
+            assert_eq!(config.grants.paths.is_empty(), rate == Rate::Live);
         }
     }
 

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::alert;
 use crate::decode;
+use crate::grants;
 use crate::identity;
 use crate::outbox;
 use crate::rules;
@@ -51,6 +52,8 @@ pub struct Config {
     pub decode: decode::Config,
     /// Who is behind a record.
     pub identity: identity::Config,
+    /// Which acts want an access grant, where grants are told of, and how they are judged.
+    pub grants: grants::Config,
     /// Which detectors are loaded.
     pub detectors: rules::Config,
     /// What an alert holds.
@@ -64,12 +67,13 @@ pub struct Config {
 }
 
 /// The sections in the order in which the example shows them.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "store",
     "source",
     "sink",
     "detectors",
     "identity",
+    "grants",
     "alert",
     "outbox",
     "decode",
@@ -92,6 +96,7 @@ fn checks(config: &Config) -> Vec<Mistake> {
     mistakes.extend(of("source", config.source.check()));
     mistakes.extend(of("decode", config.decode.check()));
     mistakes.extend(of("identity", config.identity.check()));
+    mistakes.extend(of("grants", config.grants.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
     mistakes

@@ -4,14 +4,12 @@
 
 use std::borrow::Cow;
 
-use crate::identity::action::Outcome;
-use crate::identity::action::action;
 use crate::identity::caller::Caller;
 use crate::identity::config::Config;
-use crate::identity::config::fits;
 use crate::identity::lineage::Lineage;
 use crate::identity::network::Address;
 use crate::identity::network::Source;
+use crate::identity::outcome::Outcome;
 use crate::identity::party::Basis;
 use crate::identity::party::Confidence;
 use crate::identity::party::Kind;
@@ -22,6 +20,8 @@ use crate::model::Facts;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::TrailRecord;
+use crate::model::action_of;
+use crate::model::fits;
 use crate::model::json;
 
 /// Roles that build accounts by automation (AWS Control Tower, its account factory for Terraform, StackSets).
@@ -37,7 +37,8 @@ const PROVISIONING_SERVICES: [&str; 4] = [
 /// Returns the facts of one record that its session's other records do not share.
 pub fn event_facts(record: &TrailRecord<'_>, time: Seconds) -> Facts {
     let mut facts = Facts::default();
-    facts.set("gw.action", action(record));
+    let source = record.slot_or_empty(Slot::EventSource);
+    facts.set("gw.action", action_of(&source, &record.slot_or_empty(Slot::EventName)));
     facts.set("gw.outcome", Outcome::of(record).name());
     let source = Source::of(&record.slot_or_empty(Slot::SourceIpAddress));
     facts.set("gw.source.kind", source.name());

@@ -81,7 +81,7 @@ fields! {
     "gw.source.public" "flag" Event
     "Whether `sourceIPAddress` is an address of the internet." "true",
     "gw.action" "text" Event
-    "The call as policies spell it, without the date some services append." "iam:CreateUser",
+    "The IAM action that allows the call: `s3:ListBucket` for `ListObjectsV2`, without the date that some services append." "iam:CreateUser",
     "gw.outcome" "text" Event
     "How the call ended: success, denied (for want of permission) or failed." "success",
     "gw.by_service" "flag" Session

@@ -4,13 +4,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasherDefault;
-use std::hash::Hasher;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use crate::model::Facts;
+use crate::model::Plain;
 
 /// How many answers are made before all are dropped and made again as they are asked for.
 const MEMO_MAX: usize = 16_384;
@@ -55,26 +52,5 @@ impl Memo {
         for question in others {
             self.answers.remove(&question);
         }
-    }
-}
-
-/// Leaves hashes as they are: the keys of these maps are hashes already.
-#[derive(Default)]
-pub(super) struct AsIs(u64);
-
-/// For maps whose keys are hashes.
-pub(super) type Plain = BuildHasherDefault<AsIs>;
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }

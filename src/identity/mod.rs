@@ -8,7 +8,6 @@
 //! A name is never better than its evidence: each says how sure it is, and why.
 //! Read on in `registry.rs`, then `caller.rs` (one record by itself) and `lineage.rs` (the chain behind it).
 
-mod action;
 mod caller;
 mod config;
 mod context;
@@ -19,6 +18,7 @@ mod known;
 mod lineage;
 mod memo;
 mod network;
+mod outcome;
 mod party;
 mod registry;
 mod session;
@@ -31,7 +31,6 @@ mod testkit;
 mod tests;
 
 pub use config::Config;
-pub use config::Glob;
 pub use facts::event_facts;
 pub use fields::FIELDS;
 pub use registry::Registry;

@@ -20,12 +20,12 @@ use serde_json::json;
 
 use crate::identity::Config;
 use crate::identity::FIELDS;
-use crate::identity::Glob;
 use crate::identity::Registry;
 use crate::identity::SCHEMA;
 use crate::identity::event_facts;
 use crate::identity::table::OURS;
 use crate::model::Facts;
+use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::TrailRecord;

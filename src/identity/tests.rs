@@ -23,7 +23,7 @@ fn a_person_stays_known_through_chained_roles() {
         08:05 A takes Deploy as B in 444455556666 named deploy @198.51.100.7
         08:06 B calls iam:CreateUser    ! person:alice@example.com exact chain_depth=2 issuer=AssumeRole source_network=198.51.100.0/24 role_name=Deploy
         08:07 B takes Runner as C in 444455556666 named run
-        08:08 C calls lambda:Invoke20150331 ! person:alice@example.com exact chain_depth=3 chain=person:alice@example.com>111122223333/role/AWSReservedSSO_Admin_0123456789abcdef>444455556666/role/Deploy>444455556666/role/Runner action=lambda:Invoke
+        08:08 C calls lambda:Invoke20150331 ! person:alice@example.com exact chain_depth=3 chain=person:alice@example.com>111122223333/role/AWSReservedSSO_Admin_0123456789abcdef>444455556666/role/Deploy>444455556666/role/Runner action=lambda:InvokeFunction
         08:09 svc:lambda.amazonaws.com takes payments as W named fn
         08:10 W calls s3:GetObject      ! workload:111122223333/role/payments probable kind=workload stitched=false chain_depth=1 reason~lambda.amazonaws.com
         08:11 svc:s3.amazonaws.com calls kms:Decrypt ! service:s3.amazonaws.com exact by_service=true chain_depth=0

@@ -64,6 +64,8 @@ pub enum Format {
     Flow,
     /// Nothing is promised: decide by the bytes.
     Any,
+    /// No log: messages about grants, in the form that the name's ending tells of.
+    Grants,
 }
 
 /// Where an object that is not a log is routed.

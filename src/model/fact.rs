@@ -108,6 +108,17 @@ impl Facts {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact)
     }
 
+    /// Reads facts back from JSON; those that `fields` does not name any more are left behind.
+    pub fn read(written: &serde_json::Map<String, serde_json::Value>, fields: &[Field]) -> Self {
+        let mut facts = Self::default();
+        for field in fields {
+            if let Some(fact) = written.get(field.name).and_then(Fact::from_json) {
+                facts.set(field.name, fact);
+            }
+        }
+        facts
+    }
+
     /// Returns all facts with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Fact)> {
         self.0.iter().map(|(name, fact)| (*name, fact))
@@ -142,4 +153,7 @@ pub enum Scope {
     Session,
     /// The single event.
     Event,
+    /// What the grants say of the single event: only events on the protect surface have such facts, so a rule that
+    /// needs one is asked about no other.
+    Grant,
 }

@@ -3,6 +3,7 @@
 //! Invariant: no I/O, no clock and no AWS SDK type here. What a CloudTrail record means is the
 //! business of the rooms; this module only keeps it readable.
 
+mod action;
 mod alert;
 mod delivery;
 mod detector;
@@ -10,11 +11,14 @@ mod duration;
 mod event;
 mod fact;
 mod flow;
+mod glob;
 pub mod json;
+mod plain;
 mod text;
 mod time;
 mod trail;
 
+pub use action::action_of;
 pub use alert::Alert;
 pub use alert::AlertId;
 pub use alert::GroupKey;
@@ -40,6 +44,11 @@ pub use fact::Field;
 pub use fact::Scope;
 pub use flow::FlowColumns;
 pub use flow::FlowRecord;
+pub use glob::Glob;
+pub use glob::fits;
+pub use glob::fits_in_any_case;
+pub use plain::AsIs;
+pub use plain::Plain;
 pub use text::bounded;
 pub use time::Seconds;
 pub use time::Span;

@@ -2,19 +2,27 @@
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::decode;
 use crate::decode::Decoded;
+use crate::grants::Version;
+use crate::grants::message;
+use crate::grants::message::Form;
+use crate::grants::message::Limits;
 use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Event;
 use crate::model::Facts;
+use crate::model::Format;
 use crate::model::Hold;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Record;
 use crate::model::Route;
+use crate::model::bounded;
 use crate::rules::Candidate;
 use crate::rules::Rules;
 use crate::rules::Sieve;
@@ -41,7 +49,7 @@ impl Batch {
     pub fn bytes(&self) -> u64 {
         match &self.outcome {
             Outcome::Read(read) => read.decoded.text_bytes() as u64,
-            Outcome::Routed(_) | Outcome::Rejected { .. } => 0,
+            Outcome::Grants(_) | Outcome::Routed(_) | Outcome::Rejected { .. } => 0,
         }
     }
 }
@@ -50,6 +58,8 @@ impl Batch {
 pub enum Outcome {
     /// Records.
     Read(Box<Read>),
+    /// Messages about grants.
+    Grants(Vec<Told>),
     /// No log, by its key.
     Routed(Route),
     /// Nothing that can ever be read.
@@ -59,6 +69,16 @@ pub enum Outcome {
         /// Its first bytes.
         body: Vec<u8>,
     },
+}
+
+/// A message about a grant.
+pub struct Told {
+    /// The line it begins at, from 1.
+    pub line: u64,
+    /// What it says, or why it cannot be read.
+    pub said: Result<Box<Version>, String>,
+    /// Its first line, for quarantine.
+    pub text: String,
 }
 
 /// The records of a delivery, and what the rules had to say before facts are known.
@@ -76,10 +96,10 @@ pub struct Read {
 /// Reads a delivery: the work of a worker thread.
 ///
 /// A bug that an object wakes costs that object: it goes to quarantine like any other that cannot be read.
-pub fn read(delivery: Delivery, config: &decode::Config, sieve: &mut Sieve) -> Batch {
+pub fn read(delivery: Delivery, config: &Reading, sieve: &mut Sieve) -> Batch {
     let Delivery { source, object, content, hold, receipt } = delivery;
     // The sieve only remembers answers; one that is missing is asked for again.
-    let outcome = catch_unwind(AssertUnwindSafe(|| outcome(content, config, sieve)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| outcome(&object, content, config, sieve)));
     let outcome = outcome.unwrap_or_else(|_| Outcome::Rejected {
         reason: "reading it failed by a bug of ours; please report it".to_owned(),
         body: Vec::new(),
@@ -87,21 +107,73 @@ pub fn read(delivery: Delivery, config: &decode::Config, sieve: &mut Sieve) -> B
     Batch { source, object, outcome, receipt, _hold: hold }
 }
 
-fn outcome(content: Content, config: &decode::Config, sieve: &mut Sieve) -> Outcome {
+/// The bounds on what is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// `[decode]`.
+    pub decode: decode::Config,
+    /// `grants.max_duration`, as messages about grants are held to it.
+    pub grants: Limits,
+}
+
+impl Reading {
+    /// Returns the bounds that `config` sets.
+    pub fn of(config: &Config) -> Self {
+        let max_duration = config.grants.max_duration.span();
+        Self { decode: config.decode.clone(), grants: Limits { max_duration } }
+    }
+}
+
+fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Sieve) -> Outcome {
     match content {
         Content::Routed(route) => Outcome::Routed(route),
         Content::Rejected { reason, mut body } => {
             body.truncate(MAX_KEPT_BYTES);
             Outcome::Rejected { reason, body }
         }
+        Content::Bytes { format: Format::Grants, bytes } => grants(object, bytes, config),
         Content::Bytes { format, bytes } => {
             let head: Vec<u8> = bytes.iter().copied().take(4 * 1024).collect();
-            match decode::decode(format, bytes, config) {
+            match decode::decode(format, bytes, &config.decode) {
                 Ok(decoded) => Outcome::Read(Box::new(ask(decoded, sieve))),
                 Err(error) => Outcome::Rejected { reason: chain(&error).to_string(), body: head },
             }
         }
     }
+}
+
+/// Reads messages about grants; the form is what the name ends with.
+fn grants(object: &ObjectId, bytes: Vec<u8>, config: &Reading) -> Outcome {
+    let rejected = |reason: &str, bytes: Vec<u8>| Outcome::Rejected {
+        reason: reason.to_owned(),
+        body: bytes.into_iter().take(4 * 1024).collect(),
+    };
+    let Some(form) = Form::of(Path::new(&object.location)) else {
+        let reason = "messages about grants stand in .json, .ndjson, .yaml or .csv";
+        return rejected(reason, bytes);
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return rejected("it is not UTF-8", error.into_bytes()),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let told = message::values(&text, form).into_iter().map(|found| {
+        let (line, said) = match found {
+            Ok((line, value)) => (line, message::read(&value, &config.grants)),
+            Err(error) => (error.line, Err(error)),
+        };
+        let first = lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let text = match said {
+            Ok(_) => String::new(),
+            Err(_) => bounded(first, 4 * 1024).into_owned(),
+        };
+        let said = said.map(Box::new).map_err(|mut error| {
+            error.line = line;
+            error.to_string()
+        });
+        Told { line: line as u64, said, text }
+    });
+    Outcome::Grants(told.collect())
 }
 
 fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {

@@ -8,6 +8,8 @@
 //! idle stream, and when an outbox row was made.
 
 mod commit;
+mod learn;
+mod protect;
 mod prune;
 
 use std::sync::Arc;
@@ -32,6 +34,8 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Protect;
+use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
@@ -52,6 +56,8 @@ use crate::store::StoreError;
 const MAX_AHEAD: Span = Span(15 * 60);
 
 pub use commit::Committed;
+pub use protect::Finding;
+pub use protect::Witness;
 
 /// The state of the house, and the group under way.
 pub struct Core {
@@ -61,6 +67,7 @@ pub struct Core {
     registry: Registry,
     correlator: Correlator,
     gates: Gates,
+    protect: Protect,
     desk: Desk,
     seen: Seen,
     newest: Seconds,
@@ -90,6 +97,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
+        let protect = Protect::load(&settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -100,6 +108,7 @@ impl Core {
             registry,
             correlator,
             gates,
+            protect,
             desk,
             seen,
             newest,
@@ -130,6 +139,10 @@ impl Core {
             Outcome::Read(read) => {
                 self.read(*read, &source, &object, &mut counts);
                 "read".to_owned()
+            }
+            Outcome::Grants(told) => {
+                self.learn(told, &source, &object, &mut counts);
+                "grants".to_owned()
             }
             Outcome::Routed(route) => {
                 counts.routed = 1;
@@ -206,19 +219,29 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
+        let action = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
+            _ => None,
+        };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
         }
+        let standing = match action {
+            Some(action) => self.protect.judge(&mut event, &action, object),
+            None => Standing::Beside,
+        };
+        let judged = of_verdicts(rules, &event, standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
-        let matched: SmallVec<[u32; 8]> = decided.map(|found| found.rule).chain(opened).collect();
+        let matched: SmallVec<[u32; 8]> =
+            decided.map(|found| found.rule).chain(opened).chain(judged).collect();
         self.matched(rules, &matched, &event, object);
     }
 
@@ -293,6 +316,18 @@ impl Core {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
+        let rules = Arc::clone(&self.rules);
+        while let Some(held) = self.protect.due(watermark) {
+            let mut event = held.event();
+            let standing = self.protect.judge_finally(&mut event);
+            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
+            self.matched(&rules, &matched, &event, &held.object);
+        }
+    }
+
+    /// Tells `witness` of every verdict from now on, once it is final.
+    pub fn tell_verdicts(&mut self, witness: Witness) {
+        self.protect.tell(witness);
     }
 
     /// Changes rules and destinations. The group must be committed: what correlations count is read from the store.
@@ -321,4 +356,17 @@ impl Core {
     pub fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// Returns the rules about verdicts that match an event whose verdict is final.
+fn of_verdicts<'r>(
+    rules: &'r Rules,
+    event: &'r Event<'_>,
+    standing: Standing,
+) -> impl Iterator<Item = u32> + 'r {
+    let asked = match standing {
+        Standing::Judged => rules.of_verdicts(),
+        Standing::Beside | Standing::Waits => &[],
+    };
+    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

@@ -26,6 +26,7 @@ use crate::model::ObjectId;
 use crate::outbox;
 use crate::outbox::Leases;
 use crate::pipeline::MIGRATIONS;
+use crate::pipeline::batch::Reading;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::detectors::load_detectors;
@@ -40,6 +41,7 @@ use crate::pipeline::engine::Gait;
 use crate::pipeline::engine::Pace;
 use crate::pipeline::settings::Asked;
 use crate::pipeline::settings::Destination;
+use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
 use crate::pipeline::table;
 use crate::rules::Problem;
@@ -50,6 +52,8 @@ use crate::sink::Sink;
 use crate::sink::SinkError;
 use crate::source;
 use crate::source::Known;
+use crate::source::Looks;
+use crate::source::Running;
 use crate::source::SourceError;
 use crate::store::Reader;
 use crate::store::Store;
@@ -104,6 +108,10 @@ pub async fn daemon(
     let core = Core::open(store, settings(&config, destinations(&sinks)), Arc::clone(&rules))?;
     let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait(&config));
     let (stop, stopped) = watch::channel(false);
+    // Grants that are there stand before the first record in the queue, so they are known when it is judged.
+    let paths = &config.grants.paths;
+    source::grants(paths, Looks::Once, &known, &deliveries, &stopped)?.ended().await?;
+    let mut grants = source::grants(paths, Looks::Always, &known, &deliveries, &stopped)?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);
     info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");
@@ -118,16 +126,17 @@ pub async fn daemon(
                 info!("every source has ended");
                 break End::Complete;
             }
+            ended = grants.ended(), if grants.is_running() => ended?,
             () = engine.gone() => {
                 // The core says itself what was wrong. Nothing can be committed any more, so nothing is waited for.
-                drop(running);
+                drop((running, grants));
                 post.stop(Instant::now()).await;
                 return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
             }
             failed = post.failed() => match failed {
                 // It could not hand over what became of an alert: the core says why.
                 DaemonError::Dispatch(DispatchError::Core(_)) => {
-                    drop(running);
+                    drop((running, grants));
                     return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
                 }
                 failed => return Err(failed),
@@ -137,12 +146,7 @@ pub async fn daemon(
     info!("stopping");
     let deadline = Instant::now() + config.pipeline.drain_timeout.0;
     stop.send_replace(true);
-    match timeout_at(deadline, running.ended()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => warn!(error = %chain(&error), "a source failed while stopping"),
-        Err(_) => warn!("not every source came to rest in time; what is left comes again"),
-    }
-    drop(running);
+    come_to_rest(running, grants, deadline).await;
     let store = config.store.path.clone();
     let settled = async move {
         if end == End::Complete {
@@ -155,6 +159,19 @@ pub async fn daemon(
     Ok(books)
 }
 
+/// Waits until `deadline` for the sources to hand over what they have begun with.
+async fn come_to_rest(mut records: Running, mut grants: Running, deadline: Instant) {
+    let at_rest = async {
+        records.ended().await?;
+        grants.ended().await
+    };
+    match timeout_at(deadline, at_rest).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "a source failed while stopping"),
+        Err(_) => warn!("not every source came to rest in time; what is left comes again"),
+    }
+}
+
 /// Returns the core's settings as the operator's file has them.
 pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
     Settings {
@@ -165,6 +182,11 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
         dedup_window: config.pipeline.dedup_window.span(),
         dedup_max_events: config.pipeline.dedup_max_events,
         destinations,
+        grants: config.grants.clone(),
+        grants_are: match config.grants.paths.is_empty() {
+            true => Grants::Unread,
+            false => Grants::Arriving,
+        },
         asked: Asked::default(),
     }
 }
@@ -174,7 +196,7 @@ fn gait(config: &Config) -> Gait {
         threads: config.pipeline.decode_threads,
         commit_interval: config.pipeline.commit_interval.0,
         commit_bytes: config.pipeline.commit_bytes,
-        decode: config.decode.clone(),
+        reading: Reading::of(config),
         pace: Pace::Live,
         clock: || WallClock.now(),
     }

@@ -25,12 +25,12 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-use crate::decode;
 use crate::model::Delivery;
 use crate::model::Seconds;
 use crate::outbox::Settled;
 use crate::pipeline::batch;
 use crate::pipeline::batch::Batch;
+use crate::pipeline::batch::Reading;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::dispatch::Gone;
@@ -62,8 +62,8 @@ pub struct Gait {
     pub commit_interval: Duration,
     /// A group is committed once it holds this many bytes.
     pub commit_bytes: u64,
-    /// `[decode]`.
-    pub decode: decode::Config,
+    /// The bounds on what is read.
+    pub reading: Reading,
     /// Whether event time follows real time when nothing comes.
     pub pace: Pace,
     /// Real time, for outbox rows and for a live stream's pace.
@@ -117,7 +117,7 @@ impl Engine {
         let gone = Arc::new(Notify::new());
         let workers = (0..threads).map(|_| {
             let (intake, rules) = (Arc::clone(&intake), Arc::clone(&rules));
-            let (to_core, config) = (to_core.clone(), gait.decode.clone());
+            let (to_core, config) = (to_core.clone(), gait.reading.clone());
             std::thread::spawn(move || work(&intake, &rules, &config, &to_core))
         });
         let workers = workers.collect();
@@ -285,7 +285,7 @@ impl Ahead {
 fn work(
     intake: &Intake,
     rules: &RwLock<Arc<Rules>>,
-    config: &decode::Config,
+    config: &Reading,
     to_core: &SyncSender<ToCore>,
 ) {
     let current = || Arc::clone(&rules.read().unwrap_or_else(PoisonError::into_inner));

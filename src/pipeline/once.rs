@@ -9,6 +9,7 @@ use crate::model::Delivery;
 use crate::pipeline::MIGRATIONS;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
+use crate::pipeline::core::Witness;
 use crate::pipeline::engine::End;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::engine::Gait;
@@ -20,7 +21,7 @@ use crate::store::StoreError;
 
 /// Runs everything that `feed` sends through the core and returns the books, with what `feed` returned.
 ///
-/// The alerts are in the store afterwards.
+/// The alerts are in the store afterwards. `witness` is told of every verdict.
 ///
 /// # Errors
 /// When the store cannot be opened, read or written.
@@ -29,10 +30,14 @@ pub async fn once<T, F: Future<Output = T>>(
     settings: Settings,
     rules: Arc<Rules>,
     gait: Gait,
+    witness: Option<Witness>,
     feed: impl FnOnce(mpsc::Sender<Delivery>) -> F,
 ) -> Result<(Books, T), StoreError> {
     let store = Store::open(&at.path, MIGRATIONS)?;
-    let core = Core::open(store, settings, Arc::clone(&rules))?;
+    let mut core = Core::open(store, settings, Arc::clone(&rules))?;
+    if let Some(witness) = witness {
+        core.tell_verdicts(witness);
+    }
     let (engine, deliveries) = Engine::start(core, rules, gait);
     let fed = feed(deliveries).await;
     let books = engine.finish(End::Complete, std::future::ready(())).await?;

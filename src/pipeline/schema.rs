@@ -1,6 +1,7 @@
 //! The schema of the store, numbered, and the table of all facts: what the rooms bring, put in order.
 
 use crate::alert;
+use crate::grants;
 use crate::identity;
 use crate::model::Field;
 use crate::outbox;
@@ -17,9 +18,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "outbox", sql: outbox::MIGRATION_SQL },
     Migration { number: 6, name: "what correlations count", sql: rules::table::TOGETHER },
     Migration { number: 7, name: "names and accounts of ours", sql: identity::table::OURS },
+    Migration { number: 8, name: "grants", sql: grants::SCHEMA },
+    Migration { number: 9, name: "acts that wait for late grants", sql: table::HELD },
 ];
 
 /// Returns the table of all facts, room by room.
 pub fn fields() -> Vec<Field> {
-    [identity::FIELDS, rules::FIELDS].concat()
+    [identity::FIELDS, grants::FIELDS, rules::FIELDS].concat()
 }

@@ -1,6 +1,7 @@
 //! What the core is built from.
 
 use crate::alert;
+use crate::grants;
 use crate::identity;
 use crate::model::Seconds;
 use crate::model::Severity;
@@ -34,8 +35,23 @@ pub struct Settings {
     pub dedup_max_events: u64,
     /// Where alerts go.
     pub destinations: Vec<Destination>,
+    /// `[grants]`.
+    pub grants: grants::Config,
+    /// When grants come in.
+    pub grants_are: Grants,
     /// Events outside of this are learned from and counted, but no rule is asked about them.
     pub asked: Asked,
+}
+
+/// When grants come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grants {
+    /// Nobody reads any: acts are judged only if the store knows of some.
+    Unread,
+    /// All of them before the first record: what none covers is told at once.
+    Known,
+    /// At any time: what none covers waits for those that are late.
+    Arriving,
 }
 
 /// The span of event time that rules are asked about: half-open.

@@ -3,7 +3,12 @@
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
+use rusqlite::types::Type;
+use serde_json::Map;
+use serde_json::Value;
 
+use crate::model::Facts;
+use crate::model::Field;
 use crate::model::ObjectId;
 use crate::model::Seconds;
 use crate::pipeline::books::Counts;
@@ -50,6 +55,28 @@ pub const SCHEMA: &str = "
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// The table of acts that wait for late grants.
+pub const HELD: &str = "
+    CREATE TABLE held_act (
+        time     INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        record   TEXT NOT NULL,
+        facts    TEXT NOT NULL,
+        object   TEXT NOT NULL,
+        PRIMARY KEY (time, event_id)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// An act that waits for late grants.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HeldRow {
+    pub time: Seconds,
+    pub event_id: String,
+    pub record: String,
+    pub facts: Facts,
+    pub object: String,
+}
 
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +192,50 @@ pub(super) fn seen(
         }
     }
     Ok(())
+}
+
+pub(super) fn insert_held(connection: &Connection, row: &HeldRow) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO held_act (time, event_id, record, facts, object)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let facts = serde_json::to_string(&row.facts)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    statement.execute(params![row.time.0, row.event_id, row.record, facts, row.object])?;
+    Ok(())
+}
+
+pub(super) fn drop_held(
+    connection: &Connection,
+    time: Seconds,
+    event_id: &str,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("DELETE FROM held_act WHERE time = ?1 AND event_id = ?2")?;
+    statement.execute(params![time.0, event_id])?;
+    Ok(())
+}
+
+/// Returns the acts that wait, oldest first.
+pub(super) fn held(connection: &Connection, fields: &[Field]) -> rusqlite::Result<Vec<HeldRow>> {
+    let mut statement = connection.prepare(
+        "SELECT time, event_id, record, facts, object FROM held_act ORDER BY time, event_id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let facts: String = row.get(3)?;
+        // Only a damaged file holds a text that is no JSON.
+        let facts: Map<String, Value> = serde_json::from_str(&facts).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(3, Type::Text, error.into())
+        })?;
+        Ok(HeldRow {
+            time: Seconds(row.get(0)?),
+            event_id: row.get(1)?,
+            record: row.get(2)?,
+            facts: Facts::read(&facts, fields),
+            object: row.get(4)?,
+        })
+    })?;
+    rows.collect()
 }
 
 /// Forgets events older than `seen_before` and ledger rows noted before `ledger_before`.

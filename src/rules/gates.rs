@@ -1,8 +1,9 @@
-//! Rules that ask for a certain kind of session, and which sessions they are asked about.
+//! Rules that not every event is asked about, and which events they are asked about.
 //!
 //! A rule such as "a chain of three roles" names no call: it would be asked about every event. But it cannot match
 //! unless its session has certain facts, and those are the same for all events of the session. So each session is
-//! asked once, and most sessions leave no such rule open.
+//! asked once, and most sessions leave no such rule open. A rule that cannot match without a fact about grants is asked
+//! only about events that have a verdict; it stands at no session's gate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,12 +23,30 @@ use crate::rules::logic::Truth;
 /// How many sessions are remembered; when they are that many all are asked anew.
 const MAX_SESSIONS: usize = 16_384;
 
-/// Returns whether a rule cannot match a session that has no facts.
-pub(super) fn is_gated(condition: &Condition) -> bool {
-    truth(condition, &Arc::new(Facts::default())) == Truth::False
+/// Which events a rule is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// All that its record fits.
+    Open,
+    /// It cannot match without certain facts of a session: those of sessions that have them.
+    Session,
+    /// It cannot match without a fact about grants: those that have a verdict.
+    Grant,
 }
 
-fn truth(condition: &Condition, session: &Arc<Facts>) -> Truth {
+impl Gate {
+    /// Returns the gate that `condition` stands behind.
+    pub(super) fn of(condition: &Condition) -> Self {
+        let nothing = Arc::new(Facts::default());
+        match () {
+            () if truth(condition, &nothing, Known::Grant) == Truth::False => Self::Grant,
+            () if truth(condition, &nothing, Known::Session) == Truth::False => Self::Session,
+            () => Self::Open,
+        }
+    }
+}
+
+fn truth(condition: &Condition, session: &Arc<Facts>, known: Known) -> Truth {
     let slots = Slots::default();
     let event = Event {
         time: Seconds(0),
@@ -35,7 +54,7 @@ fn truth(condition: &Condition, session: &Arc<Facts>) -> Truth {
         session: Some(Arc::clone(session)),
         facts: Facts::default(),
     };
-    condition.truth(&event, Known::Session)
+    condition.truth(&event, known)
 }
 
 /// The gated rules that each session leaves open.
@@ -51,7 +70,7 @@ impl Gates {
     /// Makes the gates of `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
         let all = rules.of(&Service::CloudTrail).iter().copied();
-        let gated = all.filter(|rule| rules.rules[*rule as usize].gated).collect();
+        let gated = all.filter(|rule| rules.rules[*rule as usize].gate == Gate::Session).collect();
         Self { rules, gated, open: HashMap::new() }
     }
 
@@ -70,7 +89,8 @@ impl Gates {
             self.open.clear();
         }
         let may_match = |rule: &u32| {
-            truth(&self.rules.rules[*rule as usize].condition, session) != Truth::False
+            let condition = &self.rules.rules[*rule as usize].condition;
+            truth(condition, session, Known::Session) != Truth::False
         };
         let open: Arc<[u32]> = self.gated.iter().copied().filter(may_match).collect();
         self.open.insert(address, (Arc::clone(session), Arc::clone(&open)));

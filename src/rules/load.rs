@@ -30,7 +30,7 @@ use crate::rules::block;
 use crate::rules::block::Block;
 use crate::rules::correlate;
 use crate::rules::files::Source;
-use crate::rules::gates;
+use crate::rules::gates::Gate;
 use crate::rules::head::Head;
 use crate::rules::head::detector;
 use crate::rules::placeholders;
@@ -118,7 +118,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),
         );
         rules.rules.push(Rule {
-            gated: gates::is_gated(&condition),
+            gate: Gate::of(&condition),
             condition,
             place: place.clone(),
             detector: Arc::new(detector),

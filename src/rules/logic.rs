@@ -48,6 +48,8 @@ pub(super) enum Known {
     Record,
     /// The facts of the session, but not the record.
     Session,
+    /// What the grants say, and nothing else.
+    Grant,
     /// The record and the facts of its session, but none of its own.
     RecordAndSession,
     /// Everything.
@@ -86,6 +88,7 @@ impl Known {
                 matches!(self, Self::Session | Self::RecordAndSession | Self::All)
             }
             (FieldName::Fact(_, Scope::Event), _) => self == Self::All,
+            (FieldName::Fact(_, Scope::Grant), _) => matches!(self, Self::Grant | Self::All),
         }
     }
 

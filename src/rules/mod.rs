@@ -53,6 +53,7 @@ pub use sieve::Verdict;
 pub use windows::Fired;
 
 use block::TestCase;
+use gates::Gate;
 use load::Place;
 use logic::Condition;
 use logic::Known;
@@ -156,8 +157,7 @@ pub(crate) struct Rule {
     logsource: LogSource,
     alerts: bool,
     feeds: bool,
-    /// It cannot match without certain facts of a session, so it is asked only about sessions that have them.
-    gated: bool,
+    gate: Gate,
 }
 
 /// A loaded correlation.
@@ -180,6 +180,8 @@ impl Rule {
 pub struct Rules {
     rules: Vec<Rule>,
     routes: [Arc<[u32]>; 3],
+    /// Rules about calls that are asked only about events that have a verdict.
+    of_verdicts: Vec<u32>,
     correlations: Vec<Counting>,
     bases: Vec<SigmaRule>,
     tests: Vec<(DetectorId, Place, TestCase)>,
@@ -237,6 +239,11 @@ impl Rules {
         condition.truth(event, Known::RecordAndSession) != Truth::False
     }
 
+    /// Returns the rules that can only match an event with a verdict; the sieve and the gates leave them out.
+    pub fn of_verdicts(&self) -> &[u32] {
+        &self.of_verdicts
+    }
+
     /// Decides a gated rule, now that `event` has all its facts.
     pub fn matches(&self, rule: u32, event: &Event<'_>) -> bool {
         self.rules[rule as usize].matches(event)
@@ -290,6 +297,9 @@ impl Rules {
                 .map(|(place, _)| place)
                 .collect()
         });
+        let calls = self.of(&Service::CloudTrail).iter().copied();
+        self.of_verdicts =
+            calls.filter(|rule| self.rules[*rule as usize].gate == Gate::Grant).collect();
     }
 }
 

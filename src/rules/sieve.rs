@@ -12,6 +12,7 @@ use crate::model::Event;
 use crate::model::Record;
 use crate::rules::Rules;
 use crate::rules::Service;
+use crate::rules::gates::Gate;
 use crate::rules::logic::Condition;
 use crate::rules::logic::Known;
 use crate::rules::logic::Rest;
@@ -76,11 +77,13 @@ pub struct Sieve {
 impl Sieve {
     /// Makes an empty memory for `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
-        let flows = rules.of(&Service::VpcFlow).iter().map(|rule| Remaining {
-            rule: *rule,
-            ask: Ask::Record(rules.rules[*rule as usize].condition.clone()),
-        });
-        let flows = flows.collect();
+        let remaining = |rule: &u32| {
+            let asked = &rules.rules[*rule as usize];
+            // A flow has no verdict, ever.
+            let is_asked = asked.gate != Gate::Grant;
+            is_asked.then(|| Remaining { rule: *rule, ask: Ask::Record(asked.condition.clone()) })
+        };
+        let flows = rules.of(&Service::VpcFlow).iter().filter_map(remaining).collect();
         Self { rules, kinds: HashMap::new(), narrowed: HashMap::new(), flows, key: Vec::new() }
     }
 
@@ -161,7 +164,8 @@ impl Sieve {
         }
         let may_match = |rule: &u32| {
             let rule = &self.rules.rules[*rule as usize];
-            !rule.gated && rule.condition.truth(event, Known::Shared(step)) != Truth::False
+            let is_open = rule.gate == Gate::Open;
+            is_open && rule.condition.truth(event, Known::Shared(step)) != Truth::False
         };
         let kept: Arc<[u32]> = rules.iter().copied().filter(may_match).collect();
         if self.narrowed.len() < MAX_KINDS {

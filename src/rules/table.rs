@@ -11,7 +11,6 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Field;
 use crate::model::Seconds;
@@ -130,7 +129,7 @@ pub(super) fn inputs(connection: &Connection, fields: &[Field]) -> rusqlite::Res
                 rule_ids: head.rule_ids,
                 slots: Slots::of(record.get())?,
                 record: record.get().to_owned(),
-                facts: read_facts(&head.facts, fields),
+                facts: Facts::read(&head.facts, fields),
                 object: head.object,
             })
         }));
@@ -143,14 +142,4 @@ fn read<'a, T: Deserialize<'a>>(column: usize, text: &'a str) -> rusqlite::Resul
     serde_json::from_str(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
     })
-}
-
-fn read_facts(written: &Map<String, Value>, fields: &[Field]) -> Facts {
-    let mut facts = Facts::default();
-    for field in fields {
-        if let Some(fact) = written.get(field.name).and_then(Fact::from_json) {
-            facts.set(field.name, fact);
-        }
-    }
-    facts
 }

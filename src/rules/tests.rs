@@ -13,6 +13,8 @@ use serde_json::json;
 use super::*;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::FlowColumns;
+use crate::model::FlowRecord;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slots;
@@ -29,6 +31,7 @@ const FACTS: &[Field] = &[
         example: "",
     },
     Field { name: "gw.by_service", kind: "flag", scope: Scope::Session, meaning: "", example: "" },
+    Field { name: "gw.grant.verdict", kind: "text", scope: Scope::Grant, meaning: "", example: "" },
 ];
 
 fn load(yaml: &str) -> (Arc<Rules>, Vec<String>) {
@@ -120,6 +123,49 @@ fn facts_are_asked_only_where_the_record_leaves_the_question_open() {
     assert!(!rules.decide(candidates[0], &by_service));
     let other = json!({"eventName": "DeleteUser", "eventSource": "iam"});
     assert!(!matches(&rules, &other, &Facts::default()));
+}
+
+#[test]
+fn a_rule_about_verdicts_costs_events_without_one_nothing() {
+    let rule = |detection: &str| rule(detection).replace(", service: cloudtrail", "");
+    let about = [
+        "  s: {gw.grant.verdict: none}\n  condition: s",
+        "  s: {gw.grant.verdict: none, gw.by_service: false, eventName: A}\n  condition: s",
+        "  s: {gw.grant.verdict|exists: true}\n  t: {eventName: A}\n  condition: s and not t",
+    ];
+    let beside = [
+        "  s: {eventName: A}\n  t: {gw.grant.verdict: covered}\n  condition: s and not t",
+        "  s: {gw.grant.verdict: none}\n  t: {eventName: A}\n  condition: s or t",
+    ];
+    let all: Vec<String> = about.iter().chain(&beside).map(|it| rule(it)).collect();
+    let (rules, problems) = load(&all.join("---\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(rules.of_verdicts(), [0, 1, 2]);
+
+    let text = json!({"eventName": "A", "eventSource": "iam.amazonaws.com"}).to_string();
+    let slots = Slots::of(&text).unwrap();
+    let columns = FlowColumns::parse(FlowColumns::DEFAULT);
+    let flow = FlowRecord::new("2 1 eni-1 - - - - - - - - - - OK", &columns);
+    for record in [Record::Trail(TrailRecord::new(&text, &slots)), Record::Flow(flow)] {
+        let event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
+        let mut asked = Vec::new();
+        Sieve::new(Arc::clone(&rules)).candidates(&event, |found| asked.push(found.rule));
+        assert!(!asked.is_empty() && asked.iter().all(|rule| *rule >= 3), "{asked:?}");
+    }
+    let mut session = Facts::default();
+    session.set("gw.by_service", false);
+    let session = Arc::new(session);
+    assert!(Gates::new(Arc::clone(&rules)).open(&session).is_empty());
+
+    let record = Record::Trail(TrailRecord::new(&text, &slots));
+    let session = Some(session);
+    let mut event = Event { time: Seconds(0), record, session, facts: Facts::default() };
+    let matched = |event: &Event<'_>| -> Vec<u32> {
+        rules.of_verdicts().iter().copied().filter(|rule| rules.matches(*rule, event)).collect()
+    };
+    assert_eq!(matched(&event), [0; 0]);
+    event.facts.set("gw.grant.verdict", "none");
+    assert_eq!(matched(&event), [0, 1]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! of our business; what it is, by its key, is.
 //!
 //! Reading order: `envelope` (what a message says), `key` (what an object is), `fetch` with
-//! `budget` (reading within bounds), `sqs`, `folder`, `target`; `upload` writes, for simulations.
+//! `budget` (reading within bounds), `sqs`, `folder`, `target`, `grants`; `upload` writes, for simulations.
 //!
 //! Invariant: the only room that knows the AWS SDK. Every queue here has a bound, and every wait ends
 //! with the stop.
@@ -17,6 +17,7 @@ mod envelope;
 mod error;
 mod fetch;
 pub mod folder;
+mod grants;
 mod key;
 mod listing;
 mod lookup;
@@ -42,6 +43,7 @@ use tokio::task::JoinSet;
 use crate::model::Delivery;
 use crate::model::ObjectId;
 use crate::source::budget::Budget;
+use crate::source::folder::Holds;
 use crate::source::folder::Reader;
 use crate::source::window::Window as Asked;
 
@@ -50,6 +52,8 @@ pub use crate::source::counters::Counters;
 pub use crate::source::error::Cause;
 pub use crate::source::error::Fault;
 pub use crate::source::error::SourceError;
+pub use crate::source::grants::Looks;
+pub use crate::source::grants::grants;
 pub use crate::source::target::Listing;
 pub use crate::source::target::Target;
 pub use crate::source::target::list;
@@ -107,6 +111,11 @@ impl Running {
         &self.counters
     }
 
+    /// Returns whether any source has not ended yet, as far as somebody waited for it.
+    pub fn is_running(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
     /// Waits until all sources have ended, or the first has failed; call it again to wait for the
     /// others. Nothing is lost if the wait is broken off.
     pub async fn ended(&mut self) -> Result<(), SourceError> {
@@ -148,6 +157,7 @@ pub async fn start(
         all_counters.push(Arc::clone(&counters));
         let reader = Reader {
             name: Arc::clone(&counters.source),
+            holds: Holds::Logs,
             budget: Budget::new(folder.max_bytes_in_flight),
             max_object_bytes: folder.max_object_bytes,
             known: Arc::clone(&known),

@@ -21,6 +21,7 @@ use crate::source::counters::Counters;
 use crate::source::error::SourceError;
 use crate::source::fetch::Fetcher;
 use crate::source::fetch::Limits;
+use crate::source::folder::Holds;
 use crate::source::folder::Reader;
 use crate::source::listing::Lister;
 use crate::source::lookup::Lookup;
@@ -135,7 +136,9 @@ pub async fn list(
             std::fs::metadata(path)
                 .map_err(|source| SourceError::Unreadable { path: path.clone(), source })?;
             let counters = Arc::clone(&counters);
-            let reader = Reader { name, budget, max_object_bytes, known, to, counters, stop };
+            let holds = Holds::Logs;
+            let reader =
+                Reader { name, holds, budget, max_object_bytes, known, to, counters, stop };
             tasks.spawn(reader.once(path.clone(), listing.window));
         }
         Target::Bucket { bucket, prefix } => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use grantwatch::config;
+use grantwatch::grants::Surface;
 use grantwatch::pipeline;
 use grantwatch::simulate::incidents;
 
@@ -46,6 +47,11 @@ fn generated_between(inside: &str, name: &str, body: &str) {
 #[test]
 fn the_incidents_are_listed_as_they_are() {
     generated_between("docs/simulate.md", "incidents", &incidents::table());
+}
+
+#[test]
+fn the_defaults_of_the_protect_surface_are_listed_as_they_are() {
+    generated_between("docs/protect.md", "defaults", &Surface::builtin_table());
 }
 
 #[test]

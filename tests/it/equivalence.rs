@@ -187,11 +187,11 @@ fn compare_files(rules: &Arc<Rules>, plain: &Plain, folder: &str, compared: &mut
     let mut registry = Registry::new(&setting.config.identity);
     let mut sieve = Sieve::new(Arc::clone(rules));
     let mut gates = Gates::new(Arc::clone(rules));
-    let fields = pipeline::fields().into_iter().filter(|field| field.scope == Scope::Event);
+    let fields = pipeline::fields().into_iter().filter(|field| field.scope != Scope::Session);
     let of_the_event: BTreeSet<&str> = fields.map(|field| field.name).collect();
     for original in originals(folder) {
         let delivery = original.delivery(Receipt::nobody());
-        let batch = pipeline::read(delivery, &setting.config.decode, &mut sieve);
+        let batch = pipeline::read(delivery, &pipeline::Reading::of(&setting.config), &mut sieve);
         let Outcome::Read(read) = batch.outcome else { continue };
         for (_, record) in read.decoded.records() {
             if let Record::Trail(record) = &record {
@@ -229,7 +229,14 @@ fn judge(
     let open = open.iter().flat_map(|open| open.iter().copied());
     let gated = open.filter(|rule| rules.may_match(*rule, bare) && rules.matches(*rule, event));
     let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, event));
-    decided.map(|candidate| candidate.rule).chain(gated).map(|rule| title(rules, rule)).collect()
+    let has_verdict = matches!(event.record, Record::Trail(_))
+        && pipeline::fields()
+            .iter()
+            .any(|field| field.scope == Scope::Grant && event.facts.get(field.name).is_some());
+    let of_verdicts = rules.of_verdicts().iter().copied().filter(|_| has_verdict);
+    let judged = of_verdicts.filter(|rule| rules.matches(*rule, event));
+    let asked = decided.map(|candidate| candidate.rule).chain(gated).chain(judged);
+    asked.map(|rule| title(rules, rule)).collect()
 }
 
 fn title(rules: &Rules, rule: u32) -> String {
@@ -269,7 +276,9 @@ impl Written {
         for (key, value) in written {
             match fields.iter().find(|field| field.name == key).map(|it| (it.name, it.scope)) {
                 Some((name, Scope::Session)) => session.set(name, Fact::from_json(value).unwrap()),
-                Some((name, Scope::Event)) => facts.set(name, Fact::from_json(value).unwrap()),
+                Some((name, Scope::Event | Scope::Grant)) => {
+                    facts.set(name, Fact::from_json(value).unwrap());
+                }
                 None => nest(&mut record, key, value.clone()),
             }
         }

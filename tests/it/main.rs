@@ -7,6 +7,7 @@
 mod docs;
 mod equivalence;
 mod files;
+mod grants;
 mod house;
 mod originals;
 mod replay;
@@ -19,6 +20,7 @@ mod crash;
 mod envelopes;
 mod faults;
 mod least_privilege;
+mod protect;
 mod scan;
 mod shutdown;
 mod simulate;

@@ -9,11 +9,11 @@ use std::sync::Mutex;
 
 use grantwatch::alert;
 use grantwatch::config::Config;
-use grantwatch::identity::Glob;
 use grantwatch::model::Alert;
 use grantwatch::model::Content;
 use grantwatch::model::Delivery;
 use grantwatch::model::Format;
+use grantwatch::model::Glob;
 use grantwatch::model::Hold;
 use grantwatch::model::ObjectId;
 use grantwatch::model::Receipt;
@@ -188,7 +188,7 @@ impl<'a> House<'a> {
         let receipt = Receipt::new(move || {
             acknowledged.lock().unwrap().insert(number);
         });
-        let config = &self.setting.config.decode;
+        let config = &pipeline::Reading::of(&self.setting.config);
         let batch = pipeline::read(original.delivery(receipt), config, &mut self.sieve);
         self.core().take(batch).unwrap();
     }

@@ -378,7 +378,7 @@ fn run(setting: &Setting, day: &[Original], threads: usize, commit_bytes: u64) -
         // Groups are closed by size alone: what a machine is busy with must not show.
         commit_interval: Duration::from_secs(3_600),
         commit_bytes,
-        decode: setting.config.decode.clone(),
+        reading: pipeline::Reading::of(&setting.config),
         pace: Pace::Replay,
         clock: || Seconds(1_800_000_000),
     };
@@ -388,7 +388,8 @@ fn run(setting: &Setting, day: &[Original], threads: usize, commit_bytes: u64) -
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let once = pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, feed);
+    let once =
+        pipeline::once(&at, setting.settings(), Arc::clone(&setting.rules), gait, None, feed);
     let (books, ()) = runtime.block_on(once).unwrap();
     assert!(books.total().balance());
     let alerts = alerts(&Reader::open(&at.path).unwrap());

@@ -91,7 +91,8 @@ fn delivered(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
     ids
 }
 
-fn truths(files: &BTreeMap<String, Vec<u8>>) -> Vec<Truth> {
+/// Returns what the truth beside `files` tells of.
+pub fn truths(files: &BTreeMap<String, Vec<u8>>) -> Vec<Truth> {
     let text = str::from_utf8(&files["truth.ndjson"]).unwrap();
     let mut found = Vec::new();
     for line in text.lines() {
@@ -146,6 +147,62 @@ fn everything_it_writes_can_be_read_and_its_truth_is_delivered() {
     }
 }
 
+#[test]
+fn grants_are_judged_and_honest_work_is_left_alone() {
+    let house = House::new();
+    for seed in ["7", "11", "42"] {
+        let drill = format!("drill{seed}");
+        simulated(&house, &drill, &["--seed", seed]);
+        let (logs, grants) = (format!("{drill}/AWSLogs"), format!("{drill}/grants.ndjson"));
+        let scan = ["scan", &logs, "--broker", "access-broker", "--grants", &grants];
+        let files = files(&house.path(&drill));
+        let truths = truths(&files);
+        let incident = |id: &str| {
+            let of = |truth: &&Truth| truth.events.iter().any(|event| id.ends_with(event));
+            truths.iter().find(of).map(|truth| truth.name.as_str())
+        };
+        let lines = |more: &[&str]| -> Vec<Value> {
+            let output = run(&house, &[&scan[..], more].concat(), 0).stdout;
+            let lines = String::from_utf8(output).unwrap();
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let mut found = BTreeSet::new();
+        for verdict in lines(&["--verdicts"]) {
+            let name = verdict["verdict"].as_str().unwrap();
+            if matches!(name, "covered" | "exempt") {
+                continue;
+            }
+            let of = incident(verdict["event_id"].as_str().unwrap());
+            let of = of.unwrap_or_else(|| panic!("honest work, seed {seed}: {verdict}"));
+            let dimension = verdict["dimension"].as_str().unwrap_or_default();
+            found.insert(format!("{of}: {name} {dimension}"));
+        }
+        for expected in [
+            "ungranted_privilege: none ",
+            "grant_outlived: expired ",
+            "grant_out_of_scope: out_of_scope resource",
+            "grant_out_of_scope: out_of_scope action",
+        ] {
+            assert!(found.contains(expected), "seed {seed}: no `{expected}` in {found:#?}");
+        }
+        let who = |name: &str| {
+            let truth = truths.iter().find(|truth| truth.name == name);
+            truth.unwrap_or_else(|| panic!("seed {seed}: no {name}")).identity.clone()
+        };
+        let alerts = lines(&["--format", "ndjson"]);
+        for (name, detector) in [
+            ("ungranted_privilege", "privilege_without_grant"),
+            ("grant_outlived", "grant_outlived"),
+            ("grant_out_of_scope", "grant_scope_exceeded"),
+        ] {
+            let by = who(name);
+            let is_told =
+                |alert: &Value| alert["detector"] == detector && alert["who"]["name"] == *by;
+            assert!(alerts.iter().any(is_told), "seed {seed}: {name} of {by}");
+        }
+    }
+}
+
 /// A shelf in memory.
 #[derive(Default)]
 struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
@@ -156,6 +213,13 @@ impl Shelf for Memory {
         assert!(known.is_none(), "{key} came twice");
         Ok(())
     }
+}
+
+/// Returns the files of a simulation.
+pub fn written(plan: &Plan) -> BTreeMap<String, Vec<u8>> {
+    let shelf = Memory::default();
+    simulate::simulate(plan, &shelf, &BrokenOff(plan.end()), 2).unwrap();
+    shelf.0.into_inner().unwrap()
 }
 
 /// Breaks a simulation off.

@@ -29,8 +29,8 @@ use crate::cli::simulate::Folder;
 use crate::cli::simulate::Times;
 use crate::cli::simulate::Wanted;
 use crate::config::Config;
-use crate::identity::Glob;
 use crate::model::Alert;
+use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::SinkName;
@@ -141,6 +141,7 @@ fn configuration(folder: &Path, receiver: Url) -> Config {
     config.store.path = folder.join("grantwatch.db");
     // What the organisation's access broker assigns is how it should be.
     config.identity.brokers = vec![Glob(broker::ROLE.to_owned())];
+    config.grants.paths = vec![folder.join("grants.ndjson")];
     let mut days = source::folder::Config::new("simulation", folder.join("AWSLogs"));
     days.watch = false;
     config.source.folder = vec![days];

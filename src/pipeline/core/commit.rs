@@ -85,6 +85,7 @@ impl Core {
         self.registry.save(&tx)?;
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
+        self.protect.save(&tx)?;
         let opened = self.desk.save(&tx)?;
         for alert in &opened {
             let takes = |to: &&Destination| alert.severity >= to.min_severity;

@@ -126,7 +126,8 @@ mod tests {
                 hold: Hold::nothing(),
                 receipt: Receipt::nobody(),
             };
-            let batch = pipeline::read(delivery, &self.config.decode, &mut self.sieve);
+            let batch =
+                pipeline::read(delivery, &pipeline::Reading::of(&self.config), &mut self.sieve);
             self.core.take(batch).unwrap();
             self.core.commit(Seconds(now * DAY)).unwrap();
         }

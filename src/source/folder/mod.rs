@@ -27,6 +27,7 @@ use tracing::warn;
 
 use crate::model::Content;
 use crate::model::Delivery;
+use crate::model::Format;
 use crate::model::Hold;
 use crate::model::ObjectId;
 use crate::model::Receipt;
@@ -201,6 +202,8 @@ fn slashed(path: &Path) -> String {
 pub(super) struct Reader {
     /// The source's name.
     pub(super) name: Arc<str>,
+    /// What its files are.
+    pub(super) holds: Holds,
     /// What may be in flight.
     pub(super) budget: Budget,
     /// The largest file that is read.
@@ -213,6 +216,24 @@ pub(super) struct Reader {
     pub(super) counters: Arc<Counters>,
     /// Says when to stop.
     pub(super) stop: flag::Receiver<bool>,
+}
+
+/// What the files of a folder are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Logs, as far as their names do not say otherwise.
+    Logs,
+    /// Messages about grants, all of them.
+    Grants,
+}
+
+impl Holds {
+    fn promise(self, path: &Path) -> Promise {
+        match self {
+            Self::Logs => key::promise(&slashed(path)),
+            Self::Grants => Promise::Read(Format::Grants),
+        }
+    }
 }
 
 /// What became of a file.
@@ -238,8 +259,20 @@ pub(super) enum Unreadable {
 impl Reader {
     /// Reads all files at or below `root` once.
     pub(super) async fn once(self, root: PathBuf, window: Window) -> Result<(), SourceError> {
+        self.each_once(vec![root], window).await
+    }
+
+    /// Reads all files at or below each of `roots` once, in their order.
+    pub(super) async fn each_once(
+        self,
+        roots: Vec<PathBuf>,
+        window: Window,
+    ) -> Result<(), SourceError> {
         let task = spawn_blocking(move || {
-            let files = walk(&root, window)?;
+            let mut files = Vec::new();
+            for root in roots {
+                files.extend(walk(&root, window)?);
+            }
             self.announce(&files);
             self.read_all(files);
             Ok(())
@@ -269,8 +302,7 @@ impl Reader {
             count(&self.counters.known);
             return Passed::On;
         }
-        let promise = key::promise(&slashed(&file.path));
-        let format = match promise {
+        let format = match self.holds.promise(&file.path) {
             Promise::Read(format) => format,
             Promise::Routed(route, what) => {
                 debug!(source = %self.name, %object, what, "a file that is no log");

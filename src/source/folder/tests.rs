@@ -23,6 +23,7 @@ fn reader(known: &'static [&'static str]) -> Told {
     let (say, stop) = flag::channel(false);
     let reader = Reader {
         name: Arc::from("test"),
+        holds: Holds::Logs,
         budget: Budget::new(1_048_576),
         max_object_bytes: 1_000,
         known: Arc::new(|object| known.iter().any(|it| object.location.ends_with(it))),

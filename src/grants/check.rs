@@ -1,0 +1,271 @@
+//! What is wrong with the `[grants]` section, so that it is told at the start and not found out by a silence.
+//!
+//! Invariant: an action that is new to AWS is no mistake; one that is a letter away from a known one is.
+
+use crate::grants::actions;
+use crate::grants::config::Automation;
+use crate::grants::config::Config;
+use crate::grants::config::Exempt;
+use crate::grants::config::Need;
+use crate::grants::config::Protect;
+use crate::grants::surface::GIVEN;
+use crate::grants::surface::builtin;
+use crate::model::Duration;
+use crate::model::Glob;
+use crate::model::action_of;
+
+/// How many letters may differ from a known action for a name to be taken for a slip.
+const SLIP: usize = 2;
+
+/// Mistakes: the key below the section, and a sentence.
+type Mistakes = Vec<(String, String)>;
+
+impl Config {
+    /// Returns what is wrong with it: the key and why.
+    pub fn check(&self) -> Mistakes {
+        let mut wrong = Vec::new();
+        let bounds = [
+            ("skew", self.skew, "0s", "5m"),
+            ("grace", self.grace, "0s", "1d"),
+            ("max_duration", self.max_duration, "5m", "366d"),
+        ];
+        for (key, value, least, most) in bounds {
+            let limit = |text: &str| text.parse::<Duration>().expect("the bounds are durations");
+            if value < limit(least) || value > limit(most) {
+                wrong.push((key.to_owned(), format!("{value} is not between {least} and {most}")));
+            }
+        }
+        for (index, entry) in self.protect.iter().enumerate() {
+            let at = format!("protect[{index}]");
+            let is_twice = self.protect.iter().take(index).any(|other| other.name == entry.name);
+            name(&mut wrong, &at, &entry.name, is_twice);
+            if entry.name == GIVEN {
+                let what = "`given` is the entry of what grants give; choose another name";
+                wrong.push((format!("{at}.name"), what.to_owned()));
+            }
+            protect(&mut wrong, &at, entry);
+        }
+        let mut names: Vec<String> = self.protect.iter().map(|entry| entry.name.clone()).collect();
+        if self.builtin {
+            names.extend(builtin::entries().into_iter().map(|entry| entry.name));
+        }
+        if self.given {
+            names.push(GIVEN.to_owned());
+        }
+        for (index, entry) in self.exempt.iter().enumerate() {
+            let at = format!("exempt[{index}]");
+            let is_twice = self.exempt.iter().take(index).any(|other| other.name == entry.name);
+            name(&mut wrong, &at, &entry.name, is_twice);
+            exempt(&mut wrong, &at, entry, &names);
+        }
+        wrong
+    }
+}
+
+fn name(wrong: &mut Mistakes, at: &str, name: &str, is_twice: bool) {
+    let automation = [Automation::Services, Automation::Provisioners, Automation::Brokers];
+    let what = if name.trim().is_empty() {
+        "a name is wanted, as verdicts and alerts give it".to_owned()
+    } else if is_twice {
+        format!("there is another one called `{name}`")
+    } else if automation.iter().any(|it| it.name() == name) {
+        format!("`{name}` is what verdicts call exempt automation; choose another name")
+    } else {
+        return;
+    };
+    wrong.push((format!("{at}.name"), what));
+}
+
+fn protect(wrong: &mut Mistakes, at: &str, entry: &Protect) {
+    let narrows = !entry.levels.is_empty()
+        || !entry.accounts.is_empty()
+        || [&entry.actions, &entry.resources, &entry.roles, &entry.permission_sets]
+            .into_iter()
+            .any(|globs| says_something(globs));
+    if !narrows {
+        let what = "it means every call there is; give levels, actions, resources, accounts, roles \
+                    or permission_sets";
+        wrong.push((at.to_owned(), what.to_owned()));
+    }
+    for (key, is_empty) in [("by", entry.by.is_empty()), ("requires", entry.requires.is_empty())] {
+        if is_empty {
+            wrong.push((format!("{at}.{key}"), "with an empty list it asks nobody".to_owned()));
+        }
+    }
+    let asks_pipelines = entry.requires.contains(&Need::Pipeline);
+    if asks_pipelines && entry.pipelines.is_empty() {
+        let what = "`requires` has `pipeline`, so the approved ones must be named";
+        wrong.push((format!("{at}.pipelines"), what.to_owned()));
+    }
+    if !asks_pipelines && !entry.pipelines.is_empty() {
+        let what = "they count for nothing unless `requires` has `pipeline`";
+        wrong.push((format!("{at}.pipelines"), what.to_owned()));
+    }
+    if let Some(index) = entry.pipelines.iter().position(Glob::matches_anything) {
+        let what = "it approves every role".to_owned();
+        wrong.push((format!("{at}.pipelines[{index}]"), what));
+    }
+    actions_of(wrong, &format!("{at}.actions"), &entry.actions);
+    actions_of(wrong, &format!("{at}.except_actions"), &entry.except_actions);
+    resources(wrong, at, &entry.resources);
+    accounts(wrong, at, &entry.accounts);
+}
+
+fn exempt(wrong: &mut Mistakes, at: &str, entry: &Exempt, names: &[String]) {
+    for (key, text) in [("owner", &entry.owner), ("reason", &entry.reason)] {
+        if text.trim().is_empty() {
+            let what = format!("an exemption has an {key}; who reads the verdict asks for it");
+            wrong.push((format!("{at}.{key}"), what.replace("an reason", "a reason")));
+        }
+    }
+    let narrows = !entry.accounts.is_empty()
+        || [
+            &entry.identities,
+            &entry.actions,
+            &entry.resources,
+            &entry.roles,
+            &entry.permission_sets,
+        ]
+        .into_iter()
+        .any(|globs| says_something(globs));
+    if !narrows {
+        let what = "it exempts everybody from everything; give identities, actions, resources, \
+                    accounts, roles or permission_sets";
+        wrong.push((at.to_owned(), what.to_owned()));
+    }
+    for (index, wanted) in entry.entries.iter().enumerate() {
+        if !names.contains(wanted) {
+            let what = format!("there is no entry `{wanted}`; there are {}", names.join(", "));
+            wrong.push((format!("{at}.entries[{index}]"), what));
+        }
+    }
+    actions_of(wrong, &format!("{at}.actions"), &entry.actions);
+    resources(wrong, at, &entry.resources);
+    accounts(wrong, at, &entry.accounts);
+}
+
+/// Returns whether the patterns leave anything out.
+fn says_something(globs: &[Glob]) -> bool {
+    !globs.is_empty() && !globs.iter().any(Glob::matches_anything)
+}
+
+fn accounts(wrong: &mut Mistakes, at: &str, accounts: &[String]) {
+    for (index, account) in accounts.iter().enumerate() {
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            let what = format!("`{account}` is no account id, which has twelve digits");
+            wrong.push((format!("{at}.accounts[{index}]"), what));
+        }
+    }
+}
+
+fn resources(wrong: &mut Mistakes, at: &str, globs: &[Glob]) {
+    for (index, glob) in globs.iter().enumerate() {
+        if !glob.0.starts_with("arn:") && !glob.0.starts_with('*') {
+            let what = format!("`{glob}` fits no ARN; ARNs begin with `arn:`");
+            wrong.push((format!("{at}.resources[{index}]"), what));
+        }
+    }
+}
+
+fn actions_of(wrong: &mut Mistakes, at: &str, globs: &[Glob]) {
+    for (index, glob) in globs.iter().enumerate() {
+        if let Some(what) = slip(glob) {
+            wrong.push((format!("{at}[{index}]"), what));
+        }
+    }
+}
+
+/// Returns what is wrong with a pattern of actions.
+fn slip(glob: &Glob) -> Option<String> {
+    let text = glob.0.as_str();
+    let Some((service, action)) = text.split_once(':') else {
+        let is_open = text.starts_with('*') || text.ends_with('*');
+        return (!is_open)
+            .then(|| format!("`{text}` is no action, which is written `iam:CreateUser`"));
+    };
+    if !glob.is_literal() || !actions::level(text).is_guessed {
+        return None;
+    }
+    let of_event = action_of(&format!("{service}.amazonaws.com"), action);
+    if of_event != text && !actions::level(&of_event).is_guessed {
+        return Some(format!("`{text}` is an event; the action that allows it is `{of_event}`"));
+    }
+    let wanted = text.to_ascii_lowercase();
+    let near = |known: &str| strsim::damerau_levenshtein(&known.to_ascii_lowercase(), &wanted);
+    let is_service = |known: &str| known.eq_ignore_ascii_case(service);
+    let nearest = actions::all()
+        .filter(|(service, _, _)| is_service(service))
+        .map(|(service, name, _)| format!("{service}:{name}"))
+        .map(|known| (near(&known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= SLIP)?;
+    Some(format!("AWS has no action `{text}`; did you mean `{}`?", nearest.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let config: Config = toml::from_str(text).unwrap();
+        config.check().into_iter().map(|(key, what)| format!("{key}: {what}")).collect()
+    }
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Config::default().check(), []);
+        let own = Config { protect: builtin::entries(), ..Config::default() };
+        assert_eq!(own.check(), []);
+    }
+
+    #[test]
+    fn mistakes_are_named_where_they_are() {
+        let found = mistakes(
+            r#"
+            skew = "10m"
+            [[protect]]
+            name = "everything"
+            actions = ["*"]
+            [[protect]]
+            name = "everything"
+            actions = ["iam:CreatUser", "s3:DeleteObjects", "DeleteUser", "iam:NewThingOfNextYear", "rds:*"]
+            requires = ["pipeline"]
+            accounts = ["12"]
+            resources = ["my-bucket"]
+            by = []
+            [[exempt]]
+            name = "services"
+            owner = ""
+            reason = "because"
+            until = "2026-03-31"
+            entries = ["permision"]
+            "#,
+        );
+        let expected = [
+            "skew: 10m is not between 0s and 5m",
+            "protect[0]: it means every call there is; give levels, actions, resources, accounts, roles or permission_sets",
+            "protect[1].name: there is another one called `everything`",
+            "protect[1].by: with an empty list it asks nobody",
+            "protect[1].pipelines: `requires` has `pipeline`, so the approved ones must be named",
+            "protect[1].actions[0]: AWS has no action `iam:CreatUser`; did you mean `iam:CreateUser`?",
+            "protect[1].actions[1]: `s3:DeleteObjects` is an event; the action that allows it is `s3:DeleteObject`",
+            "protect[1].actions[2]: `DeleteUser` is no action, which is written `iam:CreateUser`",
+            "protect[1].resources[0]: `my-bucket` fits no ARN; ARNs begin with `arn:`",
+            "protect[1].accounts[0]: `12` is no account id, which has twelve digits",
+            "exempt[0].name: `services` is what verdicts call exempt automation; choose another name",
+            "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
+            "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
+            "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, elevated, root, given",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_exemption_ends() {
+        assert!(toml::from_str::<Config>("[[exempt]]\nname='a'\nowner='b'\nreason='c'").is_err());
+        assert!(
+            toml::from_str::<Config>("[[exempt]]\nname='a'\nowner='b'\nreason='c'\nuntil='never'")
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! The `[grants]` section of the operator's file.
+//!
+//! Invariant: a configuration that passes [`Config::check`] cannot make [`crate::grants::Surface`] fail, and silences
+//! nothing by accident: what would exempt everything is a mistake.
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::grants::actions::Level;
+use crate::model::Duration;
+use crate::model::Glob;
+
+/// Which acts want a grant, and how grants are judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Files and folders of messages about grants: `.json`, `.ndjson`, `.yaml` and `.csv`, folders with all folders
+    /// below. They are read before anything is judged and watched from then on. Without any, and as long as no grant
+    /// was ever told of, nothing is judged by grants.
+    pub paths: Vec<PathBuf>,
+    /// How far the clock of the tool that gives grants may be off: a grant covers this much before its start and after
+    /// its end. At most 5m.
+    pub skew: Duration,
+    /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
+    pub grace: Duration,
+    /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
+    pub max_duration: Duration,
+    /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
+    pub cover_scheduled: bool,
+    /// Whether the entries that come with grantwatch are asked, behind your own. docs/protect.md lists them. An own
+    /// entry of the same name takes the place of a built-in one.
+    pub builtin: bool,
+    /// Whether acts that write, done with a permission set or role that some grant gives in that account, want a grant
+    /// by themselves: what has to be asked for is nothing to have by itself. Their entry is called `given`.
+    pub given: bool,
+    /// Automation that needs no grant in any entry: `services` are calls that an AWS service makes for somebody,
+    /// `provisioners` and `brokers` are those of `[identity]`, service-linked roles, Identity Center's provisioning,
+    /// Control Tower, its account factory and StackSets among them.
+    pub exempt_automation: Vec<Automation>,
+    /// What wants a grant, MFA or a pipeline. The first entry that fits an act decides.
+    pub protect: Vec<Protect>,
+    /// Who needs none after all, until when, and why.
+    pub exempt: Vec<Exempt>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            skew: Duration::from_secs(60),
+            grace: Duration::from_secs(600),
+            max_duration: Duration::from_secs(7 * 86_400),
+            cover_scheduled: false,
+            builtin: true,
+            given: true,
+            exempt_automation: vec![
+                Automation::Services,
+                Automation::Provisioners,
+                Automation::Brokers,
+            ],
+            protect: Vec::new(),
+            exempt: Vec::new(),
+        }
+    }
+}
+
+/// A part of the protect surface. What is left empty holds for all; what is given must fit, each key of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Protect {
+    /// What alerts call it.
+    #[schemars(length(min = 1), example = "production-data")]
+    pub name: String,
+    /// Access levels, as AWS's service authorization reference gives them. Empty: any.
+    #[serde(default)]
+    pub levels: Vec<Level>,
+    /// Actions as globs, without regard to case: `rds:Delete*`. Empty: any.
+    #[serde(default)]
+    pub actions: Vec<Glob>,
+    /// Actions that are not meant though they fit, as globs.
+    #[serde(default)]
+    pub except_actions: Vec<Glob>,
+    /// Resources as globs over ARNs: one that the record names must fit. A record that names none does not fit.
+    #[serde(default)]
+    pub resources: Vec<Glob>,
+    /// Accounts by id. Empty: all.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Roles that the act is done with, as globs over their ARN or name.
+    #[serde(default)]
+    pub roles: Vec<Glob>,
+    /// Permission sets of Identity Center that the act is done with, as globs over their name.
+    #[serde(default)]
+    pub permission_sets: Vec<Glob>,
+    /// Whose acts are meant, by what `gw.identity.kind` says of them.
+    #[serde(default = "people")]
+    pub by: Vec<By>,
+    /// What such an act requires; all of it. `grant`: an access grant that covers it. `mfa`: a session with a second
+    /// factor; sessions of Identity Center never show one in CloudTrail. `pipeline`: one of `pipelines`.
+    #[serde(default = "grant")]
+    pub requires: Vec<Need>,
+    /// The approved pipelines, as globs over the ARN or name of their roles. They need `workload` in `by` to be asked.
+    #[serde(default)]
+    pub pipelines: Vec<Glob>,
+}
+
+/// Somebody who needs no grant, for a time. What is left empty holds for all; what is given must fit, each key of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exempt {
+    /// What the verdict calls it.
+    #[schemars(length(min = 1), example = "migration-of-march")]
+    pub name: String,
+    /// Who answers for it.
+    #[schemars(length(min = 1), example = "platform@example.com")]
+    pub owner: String,
+    /// Why.
+    #[schemars(length(min = 1), example = "OPS-1234: databases move to the new account")]
+    pub reason: String,
+    /// The last day on which it holds, UTC.
+    #[schemars(example = "2026-03-31")]
+    pub until: Date,
+    /// The entries that it is exempt from, by name. Empty: all.
+    #[serde(default)]
+    pub entries: Vec<String>,
+    /// Identities as globs over `gw.identity.name`: `person:alice@example.com`.
+    #[serde(default)]
+    pub identities: Vec<Glob>,
+    /// Actions as globs, without regard to case.
+    #[serde(default)]
+    pub actions: Vec<Glob>,
+    /// Resources as globs over ARNs: every one that the record names must fit. A record that names none does not fit.
+    #[serde(default)]
+    pub resources: Vec<Glob>,
+    /// Accounts by id.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Roles as globs over their ARN or name.
+    #[serde(default)]
+    pub roles: Vec<Glob>,
+    /// Permission sets as globs over their name.
+    #[serde(default)]
+    pub permission_sets: Vec<Glob>,
+}
+
+/// What an act on the surface requires.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// A grant that covers it.
+    Grant,
+    /// A session with a second factor.
+    Mfa,
+    /// An approved pipeline.
+    Pipeline,
+}
+
+impl Need {
+    /// Returns its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Mfa => "mfa",
+            Self::Pipeline => "pipeline",
+        }
+    }
+}
+
+/// What sort of identity an act is done by: `gw.identity.kind`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A person.
+    Person,
+    /// An IAM user.
+    User,
+    /// The root user.
+    Root,
+    /// A role that no person took.
+    Workload,
+    /// Another account.
+    External,
+    /// An AWS service.
+    Service,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl By {
+    /// Every sort.
+    pub const ALL: [Self; 7] = [
+        Self::Person,
+        Self::User,
+        Self::Root,
+        Self::Workload,
+        Self::External,
+        Self::Service,
+        Self::Unknown,
+    ];
+
+    /// Returns its name in the configuration, which is that in canonical names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::User => "user",
+            Self::Root => "root",
+            Self::Workload => "workload",
+            Self::External => "external",
+            Self::Service => "service",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns what sort the canonical `identity` is of.
+    pub fn of(identity: &str) -> Self {
+        match identity.split_once(':').map_or(identity, |(kind, _)| kind) {
+            "person" => Self::Person,
+            "user" => Self::User,
+            "root" => Self::Root,
+            "workload" => Self::Workload,
+            "external" => Self::External,
+            "service" => Self::Service,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Automation that is known to act by itself.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Automation {
+    /// AWS services that act for somebody (`gw.by_service`).
+    Services,
+    /// What builds accounts (`gw.provisioner`).
+    Provisioners,
+    /// What gives grants (`gw.broker`).
+    Brokers,
+}
+
+impl Automation {
+    /// Returns its name, in the configuration and in the verdict.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Provisioners => "provisioners",
+            Self::Brokers => "brokers",
+        }
+    }
+}
+
+pub(super) fn people() -> Vec<By> {
+    vec![By::Person, By::User, By::Root]
+}
+
+pub(super) fn grant() -> Vec<Need> {
+    vec![Need::Grant]
+}

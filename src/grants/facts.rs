@@ -1,0 +1,131 @@
+//! What the grants say of an act, as facts that rules and stories name.
+//!
+//! Invariant: every name set here stands in [`FIELDS`]; what is not known is not set. Only acts on the protect surface
+//! have any of these facts, so a rule that needs one is asked about no other.
+
+use crate::grants::config::Need;
+use crate::grants::grant::Version;
+use crate::grants::surface::Wanted;
+use crate::grants::verdict::Act;
+use crate::grants::verdict::Judgement;
+use crate::grants::verdict::Verdict;
+use crate::model::Facts;
+use crate::model::Field;
+use crate::model::Scope;
+
+macro_rules! fields {
+    ($($name:literal $kind:literal $meaning:literal $example:literal,)*) => {
+        /// Every fact of this room, in the order of the reference.
+        pub const FIELDS: &[Field] =
+            &[$(Field {
+                name: $name,
+                kind: $kind,
+                scope: Scope::Grant,
+                meaning: $meaning,
+                example: $example,
+            },)*];
+    };
+}
+
+fields! {
+    "gw.protected" "flag"
+    "Whether the call is on the protect surface, exempt or not; never false, but unset. Set only where grants are read." "true",
+    "gw.access_level" "text"
+    "How much the call's action may do: list, read, tagging, write or permissions_management." "permissions_management",
+    "gw.resources" "texts"
+    "What a protected call was done to, by ARN, as far as its record says." "arn:aws:rds:eu-central-1:111122223333:db:orders",
+    "gw.lacks" "text"
+    "What else the protect surface wants of the call and is not there: mfa or pipeline." "mfa",
+    "gw.grant.verdict" "text"
+    "Whether a grant covered the call at its time: covered, none, expired, not_started, revoked, out_of_scope or exempt." "expired",
+    "gw.grant.entry" "text"
+    "The entry of the protect surface that the call is on." "permissions",
+    "gw.grant.id" "text"
+    "The grant that covers the call, else the nearest one." "team:6f0c9a52",
+    "gw.grant.reason" "text"
+    "Why the verdict is what it is, in a sentence." "grant team:6f0c9a52 was over 6m before",
+    "gw.grant.dimension" "text"
+    "What of the nearest grant's scope does not fit: account, role, action, resource, region or network." "resource",
+    "gw.grant.seconds_outside" "whole"
+    "How many seconds outside the nearest grant's window the call was made." "360",
+    "gw.grant.session_outlived" "flag"
+    "Whether the session began inside the grant's window and still acts after it." "true",
+    "gw.grant.retroactive" "flag"
+    "Whether the nearest grant was approved only after the call." "false",
+    "gw.grant.break_glass" "flag"
+    "Whether the grant was taken in an emergency, without approval." "false",
+    "gw.grant.approver" "texts"
+    "Who approved the grant." "bob@example.com",
+    "gw.grant.justification" "text"
+    "The reason that was given for the grant." "rotate the certificate",
+    "gw.grant.ticket" "text"
+    "The ticket of the grant." "jira OPS-1234",
+    "gw.grant.until" "text"
+    "The end of the grant's window as it was at the time of the call." "2026-03-01T10:00:00Z",
+    "gw.grant.confidence" "text"
+    "How sure it is that the verdict is about the right identity: exact, probable or ambiguous." "exact",
+}
+
+/// Returns what is known of an act that wants `wanted`. `judged` is missing where no grant is wanted; `grant` is the
+/// version of the judgement's grant that was in force.
+pub fn facts(
+    act: &Act<'_>,
+    wanted: &Wanted<'_>,
+    judged: Option<&Judgement>,
+    grant: Option<&Version>,
+) -> Facts {
+    let mut facts = Facts::default();
+    facts.set("gw.protected", true);
+    facts.set("gw.access_level", wanted.level.name());
+    facts.set("gw.grant.entry", wanted.entry);
+    if !act.resources.is_empty() {
+        let resources: Vec<String> = act.resources.iter().map(|arn| (*arn).to_owned()).collect();
+        facts.set("gw.resources", resources);
+    }
+    if let Some(lacks) = wanted.lacks.filter(|_| wanted.exempt.is_none()) {
+        facts.set("gw.lacks", Need::name(lacks));
+    }
+    if let Some(judged) = judged {
+        set_verdict(&mut facts, judged);
+    }
+    if let Some(version) = grant {
+        set_grant(&mut facts, version);
+    }
+    facts
+}
+
+fn set_verdict(facts: &mut Facts, judged: &Judgement) {
+    facts.set("gw.grant.verdict", judged.verdict.name());
+    facts.set("gw.grant.reason", judged.reason.as_str());
+    if let Verdict::OutOfScope(dimension) = judged.verdict {
+        facts.set("gw.grant.dimension", dimension.name());
+    }
+    if let Some(outside) = judged.outside {
+        facts.set("gw.grant.seconds_outside", outside.0);
+    }
+    facts.set("gw.grant.session_outlived", judged.session_outlived);
+    facts.set("gw.grant.retroactive", judged.retroactive);
+    facts.set("gw.grant.confidence", judged.confidence.name());
+    if let Some(id) = &judged.grant {
+        facts.set("gw.grant.id", &*id.0);
+    }
+}
+
+fn set_grant(facts: &mut Facts, version: &Version) {
+    facts.set("gw.grant.break_glass", version.break_glass);
+    let name = |who: &crate::grants::Who| match &*who.user_name {
+        "" => who.user_id.to_string(),
+        name => name.to_owned(),
+    };
+    if !version.approvers.is_empty() {
+        facts.set("gw.grant.approver", version.approvers.iter().map(name).collect::<Vec<_>>());
+    }
+    for (name, text) in
+        [("gw.grant.justification", &version.justification), ("gw.grant.ticket", &version.ticket)]
+    {
+        if !text.is_empty() {
+            facts.set(name, &**text);
+        }
+    }
+    facts.set("gw.grant.until", version.window.until.to_string());
+}
