@@ -714,3 +714,51 @@ fn a_queue_with_a_preset_that_is_none_is_a_mistake() {
     assert_eq!(status.code(), Some(2), "{log}");
     assert!(log.contains("source.sqs[0].preset: there is no preset `aws-tem`"), "{log}");
 }
+
+#[test]
+fn the_examples_of_the_document_do_what_it_says() {
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl here");
+        return;
+    }
+    let house = house();
+    fs::write(
+        house.path("grants.ndjson"),
+        lines(&[with(message("g-1"), "/source", json!("aws-team"))]),
+    )
+    .unwrap();
+    let told = files::text("testdata/grants/aws-team/messages.ndjson");
+    fs::write(house.path("request.json"), told.lines().find(|line| !line.is_empty()).unwrap())
+        .unwrap();
+    let made = ["grants", "token", "--name", "of-the-document", "--source", "aws-team"];
+    let made = String::from_utf8(house.command(&made).output().unwrap().stdout).unwrap();
+    let (token, entry) = made.split_once("\n\n").unwrap();
+    let house = house.with(entry);
+    let served = serve(&house);
+    let document = files::text("docs/api.md");
+    let blocks = document.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut answers = Vec::new();
+    for block in blocks.filter(|block| block.starts_with("curl ")) {
+        let script = block.replace("127.0.0.1:8440", &served.at.to_string());
+        let run = std::process::Command::new("sh")
+            .args(["-e", "-c", &script])
+            .env("TOKEN", token)
+            .current_dir(house.path(""))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success(), "{block}\n{said}");
+        answers.push(said);
+    }
+    let has = |at: usize, text: &str| {
+        let answer = &answers[at];
+        assert!(answer.contains(text), "no `{text}` in\n{answer}");
+    };
+    assert!(document.contains(&answers[0]), "the first answer is shown: {}", answers[0]);
+    has(1, "\"id\":\"g-1\"");
+    has(2, "\"result\":\"new\"");
+    has(3, "\"grants\":[");
+    has(3, "\"justification\":\"incident 7\"");
+    has(4, "\"result\":\"new\"");
+    assert_eq!(answers.len(), 5);
+}
