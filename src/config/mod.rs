@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::alert;
+use crate::api;
 use crate::decode;
 use crate::grants;
 use crate::identity;
@@ -54,6 +55,8 @@ pub struct Config {
     pub identity: identity::Config,
     /// Which acts want an access grant, where grants are told of, and how they are judged.
     pub grants: grants::Config,
+    /// The HTTP API, off by default.
+    pub api: api::Config,
     /// Which detectors are loaded.
     pub detectors: rules::Config,
     /// What an alert holds.
@@ -66,14 +69,22 @@ pub struct Config {
     pub log: telemetry::Config,
 }
 
+impl Config {
+    /// Returns whether messages about grants may come in while the daemon runs.
+    pub fn hears_of_grants(&self) -> bool {
+        !self.grants.paths.is_empty() || self.api.takes_grants() || self.source.hears_of_grants()
+    }
+}
+
 /// The sections in the order in which the example shows them.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "store",
     "source",
     "sink",
     "detectors",
     "identity",
     "grants",
+    "api",
     "alert",
     "outbox",
     "decode",
@@ -97,8 +108,18 @@ fn checks(config: &Config) -> Vec<Mistake> {
     mistakes.extend(of("decode", config.decode.check()));
     mistakes.extend(of("identity", config.identity.check()));
     mistakes.extend(of("grants", config.grants.check()));
+    mistakes.extend(of("api", config.api.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
+    for (index, queue) in config.source.sqs.iter().enumerate() {
+        let Some(name) = &queue.preset else { continue };
+        let is_own = config.grants.preset.iter().any(|preset| preset.name == *name);
+        if !is_own && grants::presets::preset(name).is_none() {
+            let all = grants::presets::FILES.map(|(name, _)| name).join(", ");
+            let what = format!("there is no preset `{name}`; there are {all}");
+            mistakes.push(Mistake::at(format!("source.sqs[{index}].preset"), what));
+        }
+    }
     mistakes
 }
 

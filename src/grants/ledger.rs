@@ -115,6 +115,32 @@ impl Ledger {
         })
     }
 
+    /// Loads the grants whose names come after `after`, whole ones, until `most` versions are read. Returns the last
+    /// of them if there may be more.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_after(
+        &mut self,
+        connection: &Connection,
+        after: &str,
+        most: usize,
+    ) -> Result<Option<GrantId>, StoreError> {
+        table::after(connection, after, most, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
+    /// Loads one grant.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_one(&mut self, connection: &Connection, id: &GrantId) -> Result<(), StoreError> {
+        table::of_grant(connection, id, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
     /// Writes what was taken in since the last save.
     ///
     /// # Errors
