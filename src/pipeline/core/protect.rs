@@ -318,8 +318,7 @@ impl Protect {
     /// Writes what was learned and what began or ceased to wait since the last save.
     pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
-        self.judged.save(tx)?;
-        self.waiting.save(tx)
+        self.save_acts(tx)
     }
 }
 
