@@ -382,9 +382,9 @@ fn an_extension_that_is_told_of_late_covers_if_it_was_made_in_time() {
         "word of g-1 for ana: 2 extended 09:20-11:00, approved 09:20, sent 09:45  ! grant_expired r2 resolved covered_late x1",
     );
     let stage = Stage::new().told(told).told(
-        "word of g-1 for ana: 2 extended 09:20-11:00, approved 09:20, sent 10:05  ! grant_expired r2 approved_afterwards as grant_approved_afterwards x1",
+        "word of g-1 for ana: 2 extended 09:20-11:00, approved 09:20, sent 10:05  ! grant_approved_afterwards approved_afterwards x1 + grant_expired r2 approved_afterwards x1",
     );
-    let reason = stage.alerts()[0].reason.clone().unwrap();
+    let reason = stage.alerts()[1].reason.clone().unwrap();
     assert!(reason.text.contains("was extended only 15m after"), "{}", reason.text);
 }
 
