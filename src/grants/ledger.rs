@@ -44,6 +44,8 @@ pub struct Ledger {
     places: BTreeMap<GrantId, u32>,
     held: Vec<Held>,
     index: Index,
+    /// How many versions there are.
+    versions: u64,
     /// Versions that are not in the store yet, or not with this evidence.
     unsaved: BTreeSet<(u32, table::Digest)>,
 }
@@ -98,6 +100,11 @@ impl Ledger {
     /// Returns how many grants there are.
     pub fn len(&self) -> usize {
         self.held.len()
+    }
+
+    /// Returns how many versions of grants there are.
+    pub fn versions(&self) -> u64 {
+        self.versions
     }
 
     /// Returns whether there is no grant.
@@ -205,6 +212,7 @@ impl Ledger {
                 == (version.revision, version.emitted_at, version.status)
         };
         let is_conflict = versions.iter().any(same);
+        self.versions += 1;
         let (old_keys, old_stay) = (keys(versions), stay(versions, place));
         versions.insert(before, (version, evidence));
         held.spells = timeline::spells(versions);
@@ -220,6 +228,7 @@ impl Ledger {
     }
 
     fn insert_first(&mut self, version: Version, evidence: Evidence) -> u32 {
+        self.versions += 1;
         let place = u32::try_from(self.held.len()).expect("memory ends before four billion grants");
         self.places.insert(version.id.clone(), place);
         let versions = vec![(version, evidence)];

@@ -360,8 +360,7 @@ impl Protect {
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
         self.claims.save(tx, watermark)?;
-        self.judged.save(tx)?;
-        self.waiting.save(tx)
+        self.save_acts(tx)
     }
 }
 

@@ -257,3 +257,72 @@ fn reason(
 fn said_of(text: String, acts: usize) -> String {
     if acts > 1 { format!("{text} (one of {acts} acts)") } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DetectorId;
+    use crate::model::Span;
+
+    fn detector(name: &str, severity: Severity) -> Arc<Detector> {
+        Arc::new(Detector {
+            id: DetectorId(name.to_owned()),
+            name: name.to_owned(),
+            title: String::new(),
+            description: String::new(),
+            severity,
+            attack: Vec::new(),
+            references: Vec::new(),
+            falsepositives: Vec::new(),
+            group_by: Vec::new(),
+            suppress_for: Span(0),
+            story: None,
+            respond: Vec::new(),
+        })
+    }
+
+    /// An act that was told by the detectors `before`, each in an alert of its own name, and is spoken of by `now`:
+    /// returns what each alert gets, then who is news. Detectors are letters; capitals are severe.
+    fn settled(before: &str, was_open: bool, now: &str, is_open: bool) -> String {
+        let alert = |letter: char| AlertId(letter.to_string());
+        let severity = |letter: char| match letter.is_uppercase() {
+            true => Severity::High,
+            false => Severity::Low,
+        };
+        let detectors: Vec<Arc<Detector>> =
+            now.chars().map(|letter| detector(&letter.to_string(), severity(letter))).collect();
+        let speakers: Vec<Speaker<'_>> = now.chars().map(alert).zip(&detectors).collect();
+        let telling = |letter: char| Telling {
+            alert: alert(letter),
+            detector: DetectorId(letter.to_string()),
+        };
+        let tellings = before.chars().map(telling).collect();
+        let found = Found { mark: String::new(), is_open: was_open, tellings };
+        let mut fates = Vec::new();
+        let (tellings, news) = settle(&found, is_open, &speakers, |alert, fate| {
+            fates.push(format!("{alert} {}", if fate == Fate::Lost { "lost" } else { "changed" }));
+        });
+        fates.extend(tellings.iter().map(|it| format!("{} by {}", it.alert, it.detector)));
+        fates.extend(news.iter().map(|(alert, _)| format!("{alert} news")));
+        fates.join(", ")
+    }
+
+    #[test]
+    fn who_tells_of_an_act_that_is_judged_anew() {
+        for (before, was_open, now, is_open, expected) in [
+            ("N", true, "", false, "N lost"),
+            ("N", true, "b", false, "N lost, b news"),
+            ("b", false, "R", true, "b lost, R news"),
+            ("", false, "R", true, "R news"),
+            ("", false, "Rs", true, "R news, s news"),
+            ("N", true, "E", true, "N changed, N by E"),
+            ("N", true, "aE", true, "N changed, N by E, a news"),
+            ("N", true, "N", true, "N changed, N by N"),
+            ("NX", true, "XE", true, "N changed, X changed, N by E, X by X"),
+            ("NX", true, "X", true, "N changed, X changed, N by X, X by X"),
+            ("N", true, "", true, "N by N"),
+        ] {
+            assert_eq!(settled(before, was_open, now, is_open), expected, "{before} {now}");
+        }
+    }
+}

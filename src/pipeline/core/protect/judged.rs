@@ -209,6 +209,11 @@ impl Judged {
         self.doubted.extend(keys);
     }
 
+    /// Notes that there is word of nobody knows which grants.
+    pub fn doubt_all(&mut self) {
+        self.doubted = self.by_key.keys().copied().collect();
+    }
+
     /// Returns the acts that word of a grant may have changed, oldest first; they are in doubt no more.
     pub fn doubted(&mut self) -> BTreeSet<ActId> {
         let doubted = std::mem::take(&mut self.doubted);
