@@ -1,6 +1,7 @@
 //! What was done with grants: counted once, told of once, reported in every form, and in the numbers.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use grantwatch::telemetry::metrics::Metrics;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::claims;
 use crate::originals;
 use crate::outside::daemon::House;
 
@@ -495,6 +497,31 @@ fn the_incidents_are_reported_as_they_were() {
         assert!(!policy.to_string().contains("iam:"), "{policy:#}");
         let (enough, given) = (proposal["seconds"].as_i64(), proposal["given_seconds"].as_i64());
         assert!(enough < given, "{proposal:#}");
+    }
+}
+
+#[test]
+fn scan_and_the_daemon_tell_the_same_of_use() {
+    let incidents = [("grant_outlived", "1d10h", "grant_tail"), ("grant_cut_short", "2d3h", "")];
+    for seed in ["7", "11"] {
+        let house = House::new();
+        let truths = claims::simulated(&house, seed, &incidents);
+        let told = |alerts: Vec<Value>| -> BTreeSet<String> {
+            let ours =
+                |alert: &&Value| claims::OF_USE.iter().any(|name| alert["detector"] == **name);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let line = |alert: &Value| {
+                let (story, count) = (text(&alert["story"]), &alert["count"]);
+                format!("{} {count} {story}", text(&alert["detector"]))
+            };
+            alerts.iter().filter(ours).map(line).collect()
+        };
+        let scanned = told(claims::scanned(&house));
+        assert_eq!(told(claims::daemon(&house)), scanned, "seed {seed}");
+        let tails: Vec<&String> =
+            scanned.iter().filter(|line| line.starts_with("grant_tail 1 ")).collect();
+        let outlived = &truths.iter().find(|it| it.name == "grant_outlived").unwrap().grants[0];
+        assert!(tails.len() == 1 && tails[0].contains(&**outlived), "seed {seed}: {scanned:#?}");
     }
 }
 

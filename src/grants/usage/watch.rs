@@ -235,12 +235,14 @@ impl Watch {
         is_read: &dyn Fn(&str) -> bool,
     ) -> Option<Told> {
         let brief = self.briefs.get(grant.id()).filter(|brief| brief.acts == 0)?;
-        // What was told of afterwards, or began before anything was read, may have been used all the same.
         let heard = grant.versions().map(|(_, evidence)| evidence.arrived).min()?;
         let version = grant.as_of(Seconds(brief.until.0 - 1)).unwrap_or_else(|| grant.latest());
         let mut accounts = version.scope.accounts.iter().flatten();
         let is_seen = version.scope.accounts.is_none() || accounts.any(|account| is_read(account));
-        let is_known = heard <= at && reach.oldest <= brief.from && is_seen;
+        // What was told of afterwards may have been used all the same; but what came before the first event has the time
+        // of the clock, which events of long ago have not reached.
+        let is_in_time = heard <= at || heard > reach.newest;
+        let is_known = is_in_time && reach.oldest <= brief.from && is_seen;
         is_known.then(|| told(grant, unused(version, brief)))
     }
 }
