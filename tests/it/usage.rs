@@ -44,7 +44,7 @@ const ROLE: &str = "AWSReservedSSO_Admin_0123456789abcdef";
 const HOME: &str = "111122223333";
 
 /// A core that is told of one day, line by line: `HH:MM Call` is what ana does in her session since 09:25, `HH:MM stream`
-/// is somebody else's call, `grant`, `emergency` and `end` are messages about her grant from 09:20 to 11:00, `restart` loads
+/// is somebody else's call, `grant`, `emergency` and `ended` are messages about her grant from 09:20 to 11:00, `restart` loads
 /// what is committed. A time may be of the next day (`+HH:MM`).
 struct Stage {
     config: Config,
@@ -170,6 +170,9 @@ impl Stage {
                 Some((time, name)) => self.record(time, name),
                 None if line == "grant" => self.grant(&json!({})),
                 None if line == "emergency" => self.grant(&json!({"break_glass": true})),
+                None if line == "ended" => self.grant(&json!({
+                    "status": "ended", "revision": 3, "emitted_at": "2026-03-02T12:00:00Z",
+                })),
                 None if line == "restart" => self.open(),
                 _ => panic!("{line}"),
             }
@@ -276,6 +279,8 @@ fn a_grant_that_nobody_used_is_told_of_once() {
         "09:00 stream \n grant \n 10:59 GetRole! \n 13:00 stream",
         // Nothing is known of the time before the first event.
         "09:30 stream \n grant \n 13:00 stream",
+        // Its broker says later that it is over, long after it was used.
+        "09:00 stream \n grant \n 10:00 GetRole \n 13:00 stream \n +12:00 stream \n ended \n +13:00 stream",
         // Told of too late to know what was done with it.
         "09:00 stream \n 13:00 stream \n grant \n 14:00 stream",
     ] {
