@@ -531,7 +531,7 @@ fn played(acts: &[(u8, &str)], words: &[Word], turns: &[Turn]) -> Stage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn late_word_comes_to_the_same_end(
         acts in acts(),

@@ -113,7 +113,7 @@ fn rejudge(
     let mut event = kept.act.event();
     let standing = protect.judge_again(&mut event);
     let Standing::Judged(found) = &standing else { return None };
-    let found = found.clone().unwrap_or_else(|| Found::of(&event.facts, false));
+    let found = found.clone().unwrap_or_else(|| Found::of(&event.facts));
     if found.mark == kept.found.mark {
         return None;
     }
@@ -122,7 +122,7 @@ fn rejudge(
         .map(|detector| (Fingerprint::of(detector, &event).id, detector))
         .collect();
     let because = reason(protect, &event, (&kept.found, &found), at);
-    let (tellings, news) = settle(&kept.found, found.is_open, &speakers, |alert, fate| {
+    let (tellings, news) = settle(&kept.found, &found, &speakers, |alert, fate| {
         let touched = all.entry(alert.clone()).or_insert_with(|| Touched {
             lost: Vec::new(),
             changed: Vec::new(),
@@ -153,14 +153,14 @@ enum Fate {
 /// Decides which alerts go on telling of an act, in whose words, and who has to raise one.
 fn settle<'s, 'r>(
     before: &Found,
-    is_open: bool,
+    now: &Found,
     speakers: &'s [Speaker<'r>],
     mut fate: impl FnMut(&AlertId, Fate),
 ) -> (Vec<Telling>, Vec<&'s Speaker<'r>>) {
     let is_told = |alert: &AlertId| before.tellings.iter().any(|it| it.alert == *alert);
     let mut news: Vec<&Speaker<'r>> =
         speakers.iter().filter(|(alert, _)| !is_told(alert)).collect();
-    let stays_open = before.is_open && is_open;
+    let stays_open = before.is_open && now.is_open;
     // Who speaks for the act where the alert's own detector has nothing more to say.
     let best = |among: &[&Speaker<'r>]| {
         let best = among.iter().enumerate().max_by_key(|(_, (alert, it))| (it.severity, alert));
@@ -298,8 +298,9 @@ mod tests {
         };
         let tellings = before.chars().map(telling).collect();
         let found = Found { mark: String::new(), is_open: was_open, tellings };
+        let found_now = Found { is_open, tellings: Vec::new(), ..found.clone() };
         let mut fates = Vec::new();
-        let (tellings, news) = settle(&found, is_open, &speakers, |alert, fate| {
+        let (tellings, news) = settle(&found, &found_now, &speakers, |alert, fate| {
             fates.push(format!("{alert} {}", if fate == Fate::Lost { "lost" } else { "changed" }));
         });
         fates.extend(tellings.iter().map(|it| format!("{} by {}", it.alert, it.detector)));
