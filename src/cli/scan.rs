@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::alert;
 use crate::cli::Exit;
+use crate::cli::grants::report;
 use crate::cli::output;
 use crate::cli::output::Format;
 use crate::cli::output::Screen;
@@ -102,6 +103,11 @@ pub struct ScanArgs {
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
+
+    /// Write what was done with each of the grants into this file: `.html`, `.md`, `.json` or `.csv`.
+    #[arg(long, value_name = "FILE", requires = "grants")]
+    pub report: Option<PathBuf>,
+
     /// Further accounts of yours: their own logs are not read, or come later in the order of keys than those of others.
     /// Without it, an account is known as yours from its first file on.
     #[arg(long, value_name = "ACCOUNT", num_args = 1.., value_parser = account)]
@@ -144,6 +150,8 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
+    // What cannot be written is said before everything is read.
+    args.report.as_deref().map(report::form_of).transpose()?;
     let paths = args.detectors.clone();
     let wanted = rules::Config { paths, builtin: !args.no_builtin, ..rules::Config::default() };
     let (rules, problems) = pipeline::load_detectors(&wanted);
@@ -158,6 +166,9 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         .build()
         .context("could not start the runtime")?;
     let books = runtime.block_on(read(args, &at, rules))?;
+    if let Some(file) = &args.report {
+        report::write_all(&at, file)?;
+    }
     let alerts = Reader::open(&at)?;
     let worst = print(args, &alerts)?;
     let mut err = io::stderr().lock();

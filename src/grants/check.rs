@@ -30,7 +30,11 @@ impl Config {
         let bounds = [
             ("skew", self.skew, "0s", "5m"),
             ("grace", self.grace, "0s", "1d"),
+            ("residue_after", self.residue_after, "1m", "1d"),
+            ("provision_within", self.provision_within, "1m", "1d"),
             ("max_duration", self.max_duration, "5m", "366d"),
+            ("sessions_last", self.sessions_last, "15m", "13h"),
+            ("keep_usage", self.keep_usage, "1d", "3660d"),
         ];
         for (key, value, least, most) in bounds {
             let limit = |text: &str| text.parse::<Duration>().expect("the bounds are durations");

@@ -28,8 +28,18 @@ pub struct Config {
     pub skew: Duration,
     /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
     pub grace: Duration,
+    /// How long after its end what a grant gave may still stand before that is told as a residue.
+    pub residue_after: Duration,
+    /// How long after the start of a grant its access has to be given. Only told where what the source says has shown
+    /// before as assignments in that account.
+    pub provision_within: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
+    /// How long a role session that a grant began may go on after its end: the longest session duration of your
+    /// permission sets. What such sessions did is summed up and told once that time is over.
+    pub sessions_last: Duration,
+    /// How long what was done with a grant is kept for `grants report`, in event time since its last use.
+    pub keep_usage: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
     pub cover_scheduled: bool,
     /// Whether the entries that come with grantwatch are asked, behind your own. docs/protect.md lists them. An own
@@ -57,7 +67,11 @@ impl Default for Config {
             paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
+            residue_after: Duration::from_secs(900),
+            provision_within: Duration::from_secs(900),
             max_duration: Duration::from_secs(7 * 86_400),
+            sessions_last: Duration::from_secs(12 * 3_600),
+            keep_usage: Duration::from_secs(400 * 86_400),
             cover_scheduled: false,
             builtin: true,
             given: true,

@@ -16,10 +16,13 @@ use crate::grants::grant::Version;
 use crate::grants::index::Index;
 use crate::grants::index::Key;
 use crate::grants::index::Stay;
+use crate::grants::judge::Scheduled;
 use crate::grants::table;
 use crate::grants::timeline;
+use crate::grants::timeline::Kind;
 use crate::grants::timeline::Spell;
 use crate::grants::who;
+use crate::model::Seconds;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -65,12 +68,25 @@ impl Ledger {
 
     /// Returns a grant by its name.
     pub fn get(&self, id: &GrantId) -> Option<&Grant> {
-        self.held(*self.places.get(id)?).map(|held| &held.grant)
+        self.held_as(id).map(|held| &held.grant)
     }
 
     /// Returns all grants, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.places.values().filter_map(|place| Some(&self.held(*place)?.grant))
+    }
+
+    /// Returns from when until when a grant gave or gives access; nothing if it never did.
+    pub(super) fn given(&self, id: &GrantId, scheduled: Scheduled) -> Option<(Seconds, Seconds)> {
+        let held = self.held(*self.places.get(id)?)?;
+        let gives = |spell: &&Spell| match spell.kind {
+            Kind::Given => true,
+            Kind::Promised => scheduled == Scheduled::Covers,
+            Kind::Afterwards => false,
+        };
+        let given = || held.spells.iter().filter(gives);
+        let from = given().map(|spell| spell.from).min()?;
+        given().map(|spell| spell.until).max().map(|until| (from, until))
     }
 
     /// Returns how many grants there are.
@@ -131,6 +147,21 @@ impl Ledger {
             same.next().map(|(version, evidence)| (*digest, version, evidence))
         });
         table::put(tx, rows)
+    }
+
+    /// Returns a grant with what follows from its versions.
+    pub(super) fn held_as(&self, id: &GrantId) -> Option<&Held> {
+        self.held(*self.places.get(id)?)
+    }
+
+    /// Returns all grants with what follows from their versions.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// Returns the place of a grant.
+    pub(super) fn place(&self, id: &GrantId) -> Option<u32> {
+        self.places.get(id).copied()
     }
 
     /// Returns the grant at `place`.

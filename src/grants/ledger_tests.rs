@@ -289,8 +289,7 @@ fn the_clock_begins_and_ends_a_grant_where_nobody_said_so() {
     let mut ledger = Ledger::default();
     ledger.apply(version("g-1"), evidence("queue", "10:00"));
     let grant = ledger.get(&GrantId("g-1".into())).unwrap();
-    let states =
-        ["09:00", "09:55", "10:00", "11:59", "12:00"].map(|clock| grant.state_at(at(clock)));
+    let states = ["09:00", "09:55", "10:00", "11:59", "12:00"].map(|clock| grant.state(at(clock)));
     let (scheduled, active) = (Some(Status::Scheduled), Some(Status::Active));
     assert_eq!(states, [None, scheduled, active, active, Some(Status::Ended)]);
 }

@@ -8,7 +8,9 @@
 //! Read on in `grant.rs`.
 
 pub mod actions;
+mod census;
 mod check;
+pub mod claims;
 mod config;
 mod facts;
 mod given;
@@ -21,14 +23,19 @@ mod ledger;
 pub mod message;
 pub mod presets;
 mod reason;
+pub mod removal;
+pub mod report;
 mod resource;
 mod role;
 mod scope;
+pub mod score;
 mod surface;
 mod table;
 mod timeline;
+pub mod usage;
 mod verdict;
 mod who;
+mod words;
 
 #[cfg(test)]
 mod ledger_tests;
@@ -40,6 +47,8 @@ mod verdict_tests;
 mod who_tests;
 
 pub use actions::Level;
+pub use claims::CLAIMS;
+pub use claims::Claims;
 pub use config::Automation;
 pub use config::Broker;
 pub use config::By;
@@ -71,6 +80,9 @@ pub use surface::Surface;
 pub use surface::Wanted;
 pub use surface::Whose;
 pub use table::SCHEMA;
+pub use usage::Usage;
+pub use usage::Use;
+pub use usage::table::USAGE;
 pub use verdict::Act;
 pub use verdict::Confidence;
 pub use verdict::Dimension;

@@ -80,6 +80,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The names of all verdicts.
+    pub const NAMES: [&str; 7] =
+        ["covered", "none", "expired", "not_started", "revoked", "out_of_scope", "exempt"];
+
     /// Returns its name in `gw.grant.verdict`.
     pub fn name(&self) -> &'static str {
         match self {

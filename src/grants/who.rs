@@ -254,7 +254,7 @@ pub(super) fn keys_of(principal: &Principal, keys: &mut SmallVec<[Key; 4]>) {
 }
 
 /// Returns account and name of an IAM user; the path is left out, as names are unique.
-fn user_of(arn: &str) -> Option<(&str, &str)> {
+pub(super) fn user_of(arn: &str) -> Option<(&str, &str)> {
     let (account, resource) = split_arn(arn)?;
     Some((account, resource.strip_prefix("user/")?.rsplit('/').next()?))
 }

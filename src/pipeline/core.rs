@@ -11,6 +11,8 @@ mod commit;
 mod learn;
 mod protect;
 mod prune;
+mod signals;
+mod told;
 
 use std::sync::Arc;
 
@@ -25,18 +27,18 @@ use crate::model::Facts;
 use crate::model::ObjectId;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slots;
 use crate::model::Span;
-use crate::model::TrailRecord;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
 use crate::pipeline::core::prune::Pruning;
+use crate::pipeline::core::told::NextCount;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -70,12 +72,14 @@ pub struct Core {
     protect: Protect,
     desk: Desk,
     seen: Seen,
+    oldest: Seconds,
     newest: Seconds,
     watermark: Seconds,
     ceiling: Option<Seconds>,
     group: Group,
     books: Books,
     pruning: Pruning,
+    next_count: NextCount,
 }
 
 impl Core {
@@ -86,6 +90,7 @@ impl Core {
     pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
+        let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
         let newest = progress("newest")?.unwrap_or(Seconds(0));
         let watermark = progress("watermark")?.unwrap_or(Seconds(i64::MIN));
         let mut registry = Registry::new(&settings.identity);
@@ -97,7 +102,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
-        let protect = Protect::load(&settings, connection)?;
+        let protect = Protect::load(&settings, connection, watermark)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -111,12 +116,14 @@ impl Core {
             protect,
             desk,
             seen,
+            oldest,
             newest,
             watermark,
             ceiling,
             group,
             books,
             pruning: Pruning::default(),
+            next_count: NextCount::default(),
         })
     }
 
@@ -182,6 +189,7 @@ impl Core {
             }
             is_new[number] = true;
             kept.push(*fingerprint);
+            self.oldest = self.oldest.min(time);
             self.newest = self.newest.max(self.ceiling.map_or(time, |ceiling| time.min(ceiling)));
             if let Record::Trail(record) = &record {
                 self.registry.learn(record);
@@ -199,6 +207,8 @@ impl Core {
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
                 self.judge(&rules, &candidates, time, record, &object_text);
+            } else if is_new {
+                self.note_claim(time, record, &object_text);
             }
         }
         if !kept.is_empty() {
@@ -222,19 +232,22 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
-        let action = match (&record, &session) {
-            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
-            _ => None,
+        let Meaning { action, claims } = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
+            _ => Meaning::default(),
         };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
+        }
+        if claims {
+            self.protect.claim(&mut event, object);
         }
         let standing = match action {
             Some(action) => self.protect.judge(&mut event, &action, object),
@@ -278,13 +291,7 @@ impl Core {
             reason,
             body,
         });
-        let slots = Slots::of(&text).expect("a signal is a record");
-        let signal = Record::Trail(TrailRecord::new(&text, &slots));
-        let facts = Facts::default();
-        let event = Event { time, record: signal, session: None, facts };
-        let rules = Arc::clone(&self.rules);
-        let matched = rules.signal_matches(&Service::Intake, &event);
-        self.matched(&rules, &matched, &event, &object.to_string());
+        self.speak(&Service::Intake, &text, (time, Facts::default()), &object.to_string());
     }
 
     /// Returns the newest event's time, or real time where a live stream has shown no event yet.
@@ -326,6 +333,11 @@ impl Core {
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
             self.matched(&rules, &matched, &event, &held.object);
         }
+        // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
+        for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
+            self.signal(&Service::Grants, &signal, &object);
+        }
+        self.tell_of_usage(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

@@ -62,6 +62,7 @@ use crate::store::Reader;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// What the operator tells a running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +115,14 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let core = Core::open(store, settings(&config, destinations(&sinks)), Arc::clone(&rules))?;
+    let settings = settings(&config, destinations(&sinks));
+    let metrics = settings.metrics.clone();
+    let core = Core::open(store, settings, Arc::clone(&rules))?;
     let presets = Presets::read(&config.grants.preset)?;
     let gait = gait(&config, presets.clone());
     let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait);
     let (stop, stopped) = watch::channel(false);
-    let mut front = Front::open(&config, presets, &known, &deliveries, &stopped).await?;
+    let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);
     info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");
@@ -198,6 +201,7 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
             false => Grants::Unread,
         },
         asked: Asked::default(),
+        metrics: Metrics::new(),
     }
 }
 

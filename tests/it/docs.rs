@@ -9,6 +9,7 @@ use grantwatch::config;
 use grantwatch::grants::Surface;
 use grantwatch::pipeline;
 use grantwatch::simulate::incidents;
+use grantwatch::telemetry::metrics;
 
 use crate::files;
 
@@ -47,6 +48,11 @@ fn generated_between(inside: &str, name: &str, body: &str) {
 #[test]
 fn the_incidents_are_listed_as_they_are() {
     generated_between("docs/simulate.md", "incidents", &incidents::table());
+}
+
+#[test]
+fn the_metrics_are_listed_as_they_are() {
+    generated_between("docs/metrics.md", "metrics", &metrics::table());
 }
 
 #[test]

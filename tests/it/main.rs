@@ -16,6 +16,7 @@ mod rooms;
 mod outside;
 
 mod api;
+mod claims;
 mod commands;
 mod crash;
 mod envelopes;
@@ -26,3 +27,4 @@ mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod usage;

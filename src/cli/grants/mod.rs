@@ -8,6 +8,7 @@ mod files;
 mod import;
 mod list;
 mod map;
+pub(super) mod report;
 mod token;
 
 use std::fs;
@@ -44,6 +45,7 @@ enum GrantsCommand {
     Import(import::ImportArgs),
     List(list::ListArgs),
     Show(list::ShowArgs),
+    Report(report::ReportArgs),
     Add(Box<edit::AddArgs>),
     Revoke(edit::RevokeArgs),
     Token(token::TokenArgs),
@@ -56,6 +58,7 @@ pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
         GrantsCommand::Import(args) => import::run(args),
         GrantsCommand::List(args) => list::list(args),
         GrantsCommand::Show(args) => list::show(args),
+        GrantsCommand::Report(args) => report::run(args),
         GrantsCommand::Add(args) => edit::add(args),
         GrantsCommand::Revoke(args) => edit::revoke(args),
         GrantsCommand::Token(args) => token::run(args),

@@ -13,6 +13,7 @@ use crate::outbox::Settled;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::prune::Reached;
+use crate::pipeline::core::told::Written;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -86,7 +87,8 @@ impl Core {
         self.registry.save(&tx)?;
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
-        self.protect.save(&tx)?;
+        self.protect.save(&tx, self.watermark)?;
+        let judged = self.protect.usage.save(&tx, self.newest)?;
         let opened = self.desk.save(&tx)?;
         for alert in &opened {
             let takes = |to: &&Destination| alert.severity >= to.min_severity;
@@ -97,6 +99,7 @@ impl Core {
         for settled in &group.settled {
             outbox::settle(&tx, settled)?;
         }
+        table::set_progress(&tx, "oldest", self.oldest).map_err(failed)?;
         table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
         table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
         let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
@@ -114,6 +117,7 @@ impl Core {
         for (receipt, became) in group.receipts {
             receipt.committed_as(became);
         }
+        self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
         Ok(Committed { deliveries, opened: opened.len() })
     }
 }

@@ -8,7 +8,9 @@
 //! before the first record.
 
 mod act;
+mod claims;
 mod finding;
+mod used;
 mod waiting;
 
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
 use crate::grants::By;
+use crate::grants::Claims;
 use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
@@ -29,6 +32,7 @@ use crate::grants::Judgement;
 use crate::grants::Ledger;
 use crate::grants::Scheduled;
 use crate::grants::Surface;
+use crate::grants::Usage;
 use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
@@ -36,12 +40,14 @@ use crate::grants::Whose;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::Plain;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::action_of;
+use crate::model::place_of;
 use crate::pipeline::core::protect::act::Told;
 use crate::pipeline::core::protect::act::text;
 use crate::pipeline::core::protect::waiting::Waiting;
@@ -70,14 +76,29 @@ pub(super) enum Standing {
     Waits,
 }
 
-/// A kind of call that may want a grant.
+/// A kind of call.
 #[derive(Debug, Clone)]
 struct Call {
     action: Arc<str>,
+    sense: Sense,
+}
+
+/// What is known of a kind of call.
+#[derive(Debug, Clone, Copy)]
+struct Sense {
     /// Whose calls an entry may mean.
     whose: Whose,
-    /// Whether it wants a grant where it is done with something that grants give.
-    if_given: bool,
+    /// Whether it is about who has standing access.
+    claims: bool,
+}
+
+/// What grants have to do with a record.
+#[derive(Debug, Default)]
+pub(super) struct Meaning {
+    /// Its action, if it may be on the surface or counts as use of what grants give.
+    pub(super) action: Option<Arc<str>>,
+    /// Whether it is about who has standing access.
+    pub(super) claims: bool,
 }
 
 /// What is known of a session.
@@ -96,36 +117,43 @@ pub(super) struct Protect {
     grace: Span,
     ledger: Ledger,
     given: Given,
-    calls: HashMap<u64, Option<Call>>,
+    claims: Claims,
+    calls: HashMap<u64, Call, Plain>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
-    sessions: HashMap<usize, (Arc<Facts>, Session)>,
+    sessions: HashMap<u64, (Arc<Facts>, Session), Plain>,
     waiting: Waiting,
+    pub(super) usage: Usage,
     witness: Option<Witness>,
 }
 
 impl Protect {
     /// Makes the state of the last commit.
-    pub(super) fn load(settings: &Settings, connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn load(
+        settings: &Settings,
+        connection: &Connection,
+        watermark: Seconds,
+    ) -> Result<Self, StoreError> {
         let config = &settings.grants;
+        let mut ledger = Ledger::default();
+        ledger.load(connection)?;
+        let claims = Claims::load(claims::timing(settings), connection, &ledger, watermark)?;
         let mut protect = Self {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
-                cover_scheduled: match config.cover_scheduled {
-                    true => Scheduled::Covers,
-                    false => Scheduled::Waits,
-                },
+                cover_scheduled: Scheduled::of(config),
             },
             grants: settings.grants_are,
             grace: config.grace.span(),
-            ledger: Ledger::default(),
+            usage: Usage::load(config, &ledger, connection, watermark)?,
+            ledger,
             given: Given::default(),
-            calls: HashMap::new(),
-            sessions: HashMap::new(),
+            claims,
+            calls: HashMap::default(),
+            sessions: HashMap::default(),
             waiting: Waiting::load(connection)?,
             witness: None,
         };
-        protect.ledger.load(connection)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
@@ -144,7 +172,11 @@ impl Protect {
         if self.given.note(&version) {
             self.sessions.clear();
         }
-        self.ledger.apply(version, evidence)
+        let id = version.id.clone();
+        let applied = self.ledger.apply(version, evidence);
+        self.claims.heard(&self.ledger, &id);
+        self.usage.learned(&self.ledger, &id);
+        applied
     }
 
     /// Returns whether acts are judged at all: somebody reads grants here.
@@ -152,44 +184,52 @@ impl Protect {
         self.grants != Grants::Unread || !self.ledger.is_empty()
     }
 
-    /// Returns the action of `record` if it may be on the surface.
-    pub(super) fn action(
-        &mut self,
-        record: &TrailRecord<'_>,
-        session: &Arc<Facts>,
-    ) -> Option<Arc<str>> {
+    /// Returns what grants have to do with `record`.
+    pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
+        let Some((key, Sense { whose, claims })) = self.known_call(record) else {
+            return Meaning::default();
+        };
+        if whose.is_empty() && self.given.is_empty() {
+            return Meaning { action: None, claims };
+        }
+        let Session { by, is_given } = self.session(record, session);
+        let is_asked = whose.holds(by) || is_given;
+        let action = || match self.calls.get(&key) {
+            Some(call) => Arc::clone(&call.action),
+            None => self.call(record).action,
+        };
+        Meaning { action: is_asked.then(action), claims }
+    }
+
+    /// Returns what is known of calls like `record`, and the key that it is known by.
+    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<(u64, Sense)> {
         if !self.is_on() {
             return None;
         }
         let source = record.slot_raw(Slot::EventSource).unwrap_or_default();
         let name = record.slot_raw(Slot::EventName).unwrap_or_default();
         let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
-        let call = match self.calls.get(&key) {
-            Some(None) => return None,
-            Some(Some(call)) => call.clone(),
-            None => {
-                let call = self.call(record);
-                if self.calls.len() < MAX_CALLS {
-                    self.calls.insert(key, call.clone());
-                }
-                call?
-            }
-        };
-        let Session { by, is_given } = self.session(record, session);
-        (call.whose.holds(by) || call.if_given && is_given).then_some(call.action)
+        if let Some(call) = self.calls.get(&key) {
+            return Some((key, call.sense));
+        }
+        let call = self.call(record);
+        let sense = call.sense;
+        if self.calls.len() < MAX_CALLS {
+            self.calls.insert(key, call);
+        }
+        Some((key, sense))
     }
 
-    fn call(&self, record: &TrailRecord<'_>) -> Option<Call> {
+    fn call(&self, record: &TrailRecord<'_>) -> Call {
         let slot = |slot| record.slot_or_empty(slot);
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let whose = self.surface.whose(&action);
-        let if_given = self.surface.means_of_given(&action);
-        let may_want = if_given || !whose.is_empty();
-        may_want.then(|| Call { action: action.into(), whose, if_given })
+        let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
+        let sense = Sense { whose: self.surface.whose(&action), claims };
+        Call { action: action.into(), sense }
     }
 
     fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
-        let address = Arc::as_ptr(session).addr();
+        let address = place_of(session);
         if let Some((_, known)) = self.sessions.get(&address) {
             return *known;
         }
@@ -208,6 +248,7 @@ impl Protect {
             ..Act::default()
         };
         let by = By::of(text("gw.identity.name"));
+        self.claims.meet(session);
         let known = Session { by, is_given: self.given.holds(&act) };
         self.sessions.insert(address, (Arc::clone(session), known));
         known
@@ -217,6 +258,7 @@ impl Protect {
     pub(super) fn judge(&mut self, event: &mut Event<'_>, action: &str, object: &str) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
+            self.beside(event, &record, action, object);
             return Standing::Beside;
         };
         let is_open = !matches!(verdict, None | Some(Verdict::Covered | Verdict::Exempt(_)));
@@ -240,6 +282,7 @@ impl Protect {
         let action = text(event, "gw.action").to_owned();
         // A changed configuration may have taken it off the surface.
         let Some((facts, _)) = self.facts(event, &record, &action) else {
+            self.count(event, &action);
             return Standing::Beside;
         };
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
@@ -282,6 +325,7 @@ impl Protect {
     }
 
     fn say(&mut self, event: &Event<'_>) {
+        self.counted(event);
         if let Some(witness) = &mut self.witness {
             finding::told(event, witness);
         }
@@ -293,8 +337,9 @@ impl Protect {
     }
 
     /// Writes what was learned and what began or ceased to wait since the last save.
-    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
+        self.claims.save(tx, watermark)?;
         self.waiting.save(tx)
     }
 }

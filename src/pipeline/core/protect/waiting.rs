@@ -21,6 +21,9 @@ use crate::store::Tx;
 /// What may wait for late grants, in bytes. Beyond, the oldest are judged by what is known.
 const MAX_BYTES: usize = 32 << 20;
 
+/// What of it acts may take that nobody has to be told of.
+const MAX_QUIET_BYTES: usize = MAX_BYTES / 2;
+
 /// An act that waits.
 #[derive(Debug)]
 pub struct Held {
@@ -97,6 +100,11 @@ impl Waiting {
         let key = (held.time, event_id);
         self.unsaved.insert(key.clone());
         self.insert(key, held);
+    }
+
+    /// Returns whether an act may wait that is only counted.
+    pub fn has_room(&self) -> bool {
+        self.bytes < MAX_QUIET_BYTES
     }
 
     fn insert(&mut self, key: Key, held: Held) {
