@@ -102,6 +102,8 @@ impl Tail {
 pub(super) struct Watch {
     briefs: BTreeMap<GrantId, Brief>,
     dues: BTreeSet<(Seconds, Due, GrantId)>,
+    /// How far time has come: what was due by then was told.
+    reached: Seconds,
     /// What was told of at once, and nobody has asked for yet.
     told: Vec<Told>,
     scheduled: Scheduled,
@@ -124,6 +126,7 @@ impl Watch {
             scheduled,
             briefs: BTreeMap::new(),
             dues: BTreeSet::new(),
+            reached: watermark,
             told: Vec::new(),
             over_after: Span(over_after),
             settled_after: Span(over_after + config.sessions_last.span().0),
@@ -150,6 +153,7 @@ impl Watch {
     /// Takes in that something was said of a grant.
     pub(super) fn learned(&mut self, ledger: &Ledger, id: &GrantId) {
         let given = ledger.given(id, self.scheduled);
+        let mut dues_from = self.reached;
         if let Some(brief) = self.briefs.get(id) {
             if given == Some((brief.from, brief.until)) {
                 return;
@@ -157,14 +161,20 @@ impl Watch {
             for due in self.dues_of(id, brief.until) {
                 self.dues.remove(&due);
             }
+            // It was watched, so that all is known of its use: an end that is told late is due at once.
+            dues_from = Seconds(i64::MIN);
         }
         let Some((from, until)) = given else {
             self.briefs.remove(id);
             return;
         };
-        let brief = self.briefs.entry(id.clone()).or_default();
-        (brief.from, brief.until) = (from, until);
-        self.dues.extend(self.dues_of(id, until));
+        let dues = self.dues_of(id, until).into_iter().filter(|(due, _, _)| *due > dues_from);
+        let dues: Vec<_> = dues.collect();
+        if !dues.is_empty() {
+            let brief = self.briefs.entry(id.clone()).or_default();
+            (brief.from, brief.until) = (from, until);
+            self.dues.extend(dues);
+        }
     }
 
     fn dues_of(&self, id: &GrantId, until: Seconds) -> [(Seconds, Due, GrantId); 2] {
@@ -203,6 +213,7 @@ impl Watch {
         // When everything has been read nothing is waited for; but what lies ahead of the events is not over.
         let is_whole = reach.watermark == Seconds(i64::MAX);
         let upto = reach.watermark.min(reach.newest);
+        self.reached = self.reached.max(upto);
         while let Some((at, due, id)) = self.dues.first().cloned() {
             if at > upto {
                 break;
@@ -235,12 +246,14 @@ impl Watch {
         is_read: &dyn Fn(&str) -> bool,
     ) -> Option<Told> {
         let brief = self.briefs.get(grant.id()).filter(|brief| brief.acts == 0)?;
-        // What was told of afterwards, or began before anything was read, may have been used all the same.
         let heard = grant.versions().map(|(_, evidence)| evidence.arrived).min()?;
         let version = grant.as_of(Seconds(brief.until.0 - 1)).unwrap_or_else(|| grant.latest());
         let mut accounts = version.scope.accounts.iter().flatten();
         let is_seen = version.scope.accounts.is_none() || accounts.any(|account| is_read(account));
-        let is_known = heard <= at && reach.oldest <= brief.from && is_seen;
+        // What was told of afterwards may have been used all the same; but what came before the first event has the time
+        // of the clock, which events of long ago have not reached.
+        let is_in_time = heard <= at || heard > reach.newest;
+        let is_known = is_in_time && reach.oldest <= brief.from && is_seen;
         is_known.then(|| told(grant, unused(version, brief)))
     }
 }
