@@ -157,7 +157,7 @@ fn page(
 fn shown(grant: &Grant, time: Seconds) -> Value {
     let version = grant.as_of(time).unwrap_or_else(|| grant.latest());
     let status = grant.state(time).unwrap_or(version.status);
-    json!({"id": grant.id(), "status": status_name(status), "message": written(version)})
+    json!({"id": grant.id(), "status": status.name(), "message": written(version)})
 }
 
 fn fits(grant: &Grant, query: &Query, now: Seconds) -> bool {
@@ -180,12 +180,6 @@ fn fits(grant: &Grant, query: &Query, now: Seconds) -> bool {
     query.user.as_ref().is_none_or(is_user)
         && query.account.as_ref().is_none_or(is_account)
         && query.status.is_none_or(|wanted| status == Some(wanted))
-}
-
-/// Returns the word for a state.
-pub(super) fn status_name(status: Status) -> String {
-    let value = serde_json::to_value(status).expect("a status is a word");
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Returns what a principal is called: names, ids, ARNs.

@@ -17,7 +17,6 @@ use crate::api::problem::Problem;
 use crate::api::problem::Wrong;
 use crate::api::problem::wrongs;
 use crate::api::read;
-use crate::api::read::status_name;
 use crate::api::shared::Peer;
 use crate::api::shared::Shared;
 use crate::api::write::Name;
@@ -77,8 +76,7 @@ pub(super) async fn revoke(
     match latest.status {
         Status::Revoked => return Ok(results(&[(1, &latest)], &[Became::Duplicate], &[])),
         status if status.is_final() => {
-            let what =
-                format!("`{}` is over already: its source said `{}`", id.0, status_name(status));
+            let what = format!("`{}` is over already: its source said `{}`", id.0, status.name());
             return Err(Problem::new(Kind::AlreadyOver, what));
         }
         _ => {}

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -22,6 +23,7 @@ use axum::routing::put;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::config::Scope;
 use crate::api::problem::Kind;
 use crate::api::problem::Problem;
 use crate::api::read;
@@ -29,6 +31,7 @@ use crate::api::revoke;
 use crate::api::shared::Peer;
 use crate::api::shared::Shared;
 use crate::api::write;
+use crate::telemetry::metrics::MEDIA_TYPE;
 
 /// The document of the routes.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -42,7 +45,7 @@ struct Route {
 }
 
 /// Every route.
-const ROUTES: [Route; 8] = [
+const ROUTES: [Route; 9] = [
     Route { method: "get", path: "/v1/grants", serve: || get(read::list) },
     Route { method: "post", path: "/v1/grants", serve: || post(write::post) },
     Route { method: "get", path: "/v1/grants/{id}", serve: || get(read::get) },
@@ -51,6 +54,7 @@ const ROUTES: [Route; 8] = [
     Route { method: "post", path: "/v1/hooks/{preset}", serve: || post(write::hook) },
     Route { method: "get", path: "/v1/openapi.json", serve: || get(openapi) },
     Route { method: "get", path: "/healthz", serve: || get(health) },
+    Route { method: "get", path: "/metrics", serve: || get(metrics) },
 ];
 
 /// Returns the router over all routes.
@@ -76,9 +80,12 @@ pub(super) fn answer(body: &Value) -> Response {
 }
 
 fn json_of(status: StatusCode, text: String) -> Response {
+    of_type("application/json", status, text)
+}
+
+fn of_type(kind: &'static str, status: StatusCode, text: String) -> Response {
     let mut answer = (status, text).into_response();
-    let kind = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
 }
 
@@ -92,6 +99,15 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
         false => answer(&json!({"status": "ok"})),
         true => Problem::new(Kind::Unavailable, "the daemon is stopping").into_response(),
     }
+}
+
+/// `GET /metrics`: the daemon's numbers, as Prometheus reads them.
+async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    shared.gate().admit(&headers, Scope::Metrics, shared.now())?;
+    Ok(of_type(MEDIA_TYPE, StatusCode::OK, shared.metrics.text()))
 }
 
 /// Lets the log know of what is refused, and keeps answers out of caches.

@@ -56,6 +56,7 @@ use crate::model::Delivery;
 use crate::model::Seconds;
 use crate::store::Reader;
 use crate::telemetry::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 256;
@@ -87,6 +88,8 @@ pub enum ApiError {
 pub struct Needs {
     /// How brokers' own messages are read.
     pub presets: Presets,
+    /// The daemon's numbers.
+    pub metrics: Metrics,
     /// What a message may ask for.
     pub limits: Limits,
     /// The store, for reading.
@@ -125,6 +128,7 @@ impl Server {
             gate: RwLock::new(Arc::new(gate)),
             tls: RwLock::new(tls),
             presets: needs.presets,
+            metrics: needs.metrics,
             limits: needs.limits,
             bounds: Bounds { most, timeout: config.timeout.0 },
             to: Mutex::new(Some(needs.to)),

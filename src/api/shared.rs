@@ -39,6 +39,7 @@ use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
 use crate::store::Reader;
+use crate::telemetry::metrics::Metrics;
 
 /// The source in counters, and what evidence begins with.
 const SOURCE: &str = "api";
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     pub(super) tls: RwLock<Option<TlsAcceptor>>,
     /// How brokers' own messages are read.
     pub(super) presets: Presets,
+    /// The daemon's numbers.
+    pub(super) metrics: Metrics,
     /// What a message may ask for.
     pub(super) limits: Limits,
     /// What a body may be.

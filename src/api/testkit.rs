@@ -28,6 +28,7 @@ use crate::model::Delivery;
 use crate::model::Seconds;
 use crate::store::Migration;
 use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
 
 /// Half past ten on 1 March 2026, when the grants of this kit are in force.
 pub(super) const NOW: Seconds = Seconds(1_772_361_000);
@@ -90,6 +91,7 @@ pub(super) fn stage() -> Stage {
         gate: RwLock::new(Arc::new(Gate::new(&toml::from_str(&config).unwrap()).unwrap())),
         tls: RwLock::new(None),
         presets: Presets::default(),
+        metrics: Metrics::new(),
         limits: Limits::default(),
         bounds: Bounds { most: 100_000, timeout: Duration::from_secs(20) },
         to: Mutex::new(Some(to)),

@@ -115,12 +115,14 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let core = Core::open(store, settings(&config, destinations(&sinks)), Arc::clone(&rules))?;
+    let settings = settings(&config, destinations(&sinks));
+    let metrics = settings.metrics.clone();
+    let core = Core::open(store, settings, Arc::clone(&rules))?;
     let presets = Presets::read(&config.grants.preset)?;
     let gait = gait(&config, presets.clone());
     let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait);
     let (stop, stopped) = watch::channel(false);
-    let mut front = Front::open(&config, presets, &known, &deliveries, &stopped).await?;
+    let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);
     info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");

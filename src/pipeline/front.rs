@@ -22,6 +22,7 @@ use crate::source::Running;
 use crate::source::SourceError;
 use crate::store::Reader;
 use crate::telemetry::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// Files of grants and the API, at work. Dropping it ends them at once.
 pub(super) struct Front {
@@ -34,6 +35,7 @@ impl Front {
     pub(super) async fn open(
         config: &Config,
         presets: Presets,
+        metrics: Metrics,
         known: &Known,
         to: &mpsc::Sender<Delivery>,
         stop: &watch::Receiver<bool>,
@@ -43,6 +45,7 @@ impl Front {
         let grants = source::grants(paths, Looks::Always, known, to, stop)?;
         let needs = api::Needs {
             presets,
+            metrics,
             limits: Limits { max_duration: config.grants.max_duration.span() },
             reader: Reader::open(&config.store.path)?,
             to: to.clone(),

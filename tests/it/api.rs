@@ -452,7 +452,8 @@ fn a_source_that_signs_is_let_in_by_its_signature_once_and_lately() {
     assert_eq!(status(&tampered), 401, "another body");
     assert_eq!(served.ids(""), [""; 0]);
 
-    let first = signed(hook(""), "m-1", now(), SECRET);
+    let at = now();
+    let first = signed(hook(""), "m-1", at, SECRET);
     let answer = served.send(&first);
     assert_eq!(answer.status, 200, "{}", answer.string());
     assert!(answer.string().contains("\"new\""), "{}", answer.string());
@@ -460,7 +461,7 @@ fn a_source_that_signs_is_let_in_by_its_signature_once_and_lately() {
     assert_eq!(replayed.status, 409);
     assert!(replayed.string().contains("#replayed"), "{}", replayed.string());
     // Tried again, as a sender does who heard no answer.
-    let again = served.send(&signed(hook(""), "m-1", now() - 1, SECRET));
+    let again = served.send(&signed(hook(""), "m-1", at - 1, SECRET));
     assert_eq!(again.status, 200);
     assert!(again.string().contains("\"duplicate\""), "{}", again.string());
     assert_eq!(served.ids("").len(), 1);
@@ -559,6 +560,22 @@ fn every_route_of_the_document_is_served_and_no_other_method() {
         }
     }
     assert_eq!(served.ask("", "GET", "/healthz", ""), (200, json!({"status": "ok"})));
+}
+
+#[test]
+fn the_daemons_numbers_are_told_to_whoever_may_read_them() {
+    let scraper = token("prometheus", "gwt_scraper", "scopes = [\"metrics:read\"]");
+    let house = house().with(&scraper);
+    let served = serve(&house);
+    assert_eq!(served.put(&message("g-1")), "new");
+    let scrape = |token| served.send(&request(token, "GET", "/metrics", ""));
+    assert_eq!((scrape("").status, scrape(BROKER).status), (401, 403));
+    let told = scrape("gwt_scraper");
+    let kind = told.headers.iter().find(|(name, _)| name == "content-type").unwrap();
+    assert!(kind.1.starts_with("application/openmetrics-text"), "{kind:?}");
+    let text = told.string();
+    assert!(text.contains("grantwatch_deliveries_total{source=\"api\"} 1\n"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
 /// Makes a certificate for `localhost` with its key, writes both, and returns it.
