@@ -111,6 +111,13 @@ fn checks(config: &Config) -> Vec<Mistake> {
     mistakes.extend(of("api", config.api.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
+    if config.api.listen.is_some() && config.api.timeout <= config.pipeline.commit_interval {
+        let interval = config.pipeline.commit_interval;
+        let what = format!(
+            "a write waits for a commit, which `pipeline.commit_interval` has every {interval}"
+        );
+        mistakes.push(Mistake::at("api.timeout", what));
+    }
     for (index, queue) in config.source.sqs.iter().enumerate() {
         let Some(name) = &queue.preset else { continue };
         let is_own = config.grants.preset.iter().any(|preset| preset.name == *name);
@@ -143,6 +150,20 @@ mod tests {
             look(name, inner, &mut bare);
         }
         assert!(bare.is_empty(), "without a doc comment: {bare:?}");
+    }
+
+    #[test]
+    fn a_write_has_time_to_be_committed() {
+        let mut config = Config::default();
+        config.pipeline.commit_interval = "1m".parse().unwrap();
+        let about_time = |config: &Config| {
+            checks(config).iter().filter(|mistake| mistake.key == "api.timeout").count()
+        };
+        assert_eq!(about_time(&config), 0, "nobody writes");
+        config.api.listen = Some(([127, 0, 0, 1], 8440).into());
+        assert_eq!(about_time(&config), 1);
+        config.api.timeout = "61s".parse().unwrap();
+        assert_eq!(about_time(&config), 0);
     }
 
     #[test]
