@@ -168,7 +168,8 @@ pub async fn daemon(
         post.stop(deadline).await;
     };
     let books = engine.finish(end, settled).await?;
-    info!(total = %books.total(), "stopped");
+    let unknown_actions = books.unknown_actions.join(" ");
+    info!(total = %books.total(), unknown_actions, "stopped");
     Ok(books)
 }
 

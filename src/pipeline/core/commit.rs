@@ -89,7 +89,7 @@ impl Core {
         for (newest, events) in &group.seen {
             table::insert_seen(&tx, *newest, events).map_err(failed)?;
         }
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             table::count(&tx, source, counts).map_err(failed)?;
         }
         self.registry.save(&tx)?;
@@ -118,9 +118,10 @@ impl Core {
         self.pruning.alerts(&tx, self.settings.alert.keep.span(), &self.rules, reached)?;
         tx.commit()?;
         self.desk.forget(self.watermark);
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             self.books.add(source, *counts);
         }
+        self.books.unknown_actions = self.protect.unknown_actions();
         let deliveries = group.receipts.len();
         let opened: Vec<&Alert> =
             outgoing.iter().map(|it| &it.alert).filter(|it| it.revision == 1).collect();
