@@ -182,12 +182,9 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         )?;
     }
     if !books.unknown_actions.is_empty() {
-        let (count, names) = (books.unknown_actions.len(), books.unknown_actions.join(", "));
-        writeln!(
-            err,
-            "{count} actions are not in the table of AWS's actions, their level is a guess by their name: {}",
-            printable(&names)
-        )?;
+        let names = books.unknown_actions.join(", ");
+        let names = printable(&names);
+        writeln!(err, "not in the table of AWS's actions, the level guessed by the name: {names}")?;
     }
     let found = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
     Ok(if found { Exit::Found } else { Exit::Done })
