@@ -11,6 +11,7 @@ mod commit;
 mod learn;
 mod protect;
 mod prune;
+mod signals;
 
 use std::sync::Arc;
 
@@ -25,9 +26,7 @@ use crate::model::Facts;
 use crate::model::ObjectId;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slots;
 use crate::model::Span;
-use crate::model::TrailRecord;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
@@ -275,13 +274,7 @@ impl Core {
             reason,
             body,
         });
-        let slots = Slots::of(&text).expect("a signal is a record");
-        let signal = Record::Trail(TrailRecord::new(&text, &slots));
-        let facts = Facts::default();
-        let event = Event { time, record: signal, session: None, facts };
-        let rules = Arc::clone(&self.rules);
-        let matched = rules.signal_matches(&Service::Intake, &event);
-        self.matched(&rules, &matched, &event, &object.to_string());
+        self.speak(&Service::Intake, &text, (time, Facts::default()), &object.to_string());
     }
 
     /// Returns the newest event's time, or real time where a live stream has shown no event yet.

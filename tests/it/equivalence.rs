@@ -76,6 +76,7 @@ impl Plain {
             Service::CloudTrail => ("aws", "cloudtrail"),
             Service::VpcFlow => ("aws", "vpcflow"),
             Service::Intake => ("grantwatch", "intake"),
+            Service::Grants => ("grantwatch", "grants"),
         };
         let logsource = LogSource {
             product: Some(product.to_owned()),
@@ -317,6 +318,7 @@ fn written() -> Vec<Written> {
         let service = match collection.rules[0].logsource.service.as_deref() {
             Some("vpcflow") => Service::VpcFlow,
             Some("intake") => Service::Intake,
+            Some("grants") => Service::Grants,
             _ => Service::CloudTrail,
         };
         let rules = collection.rules.iter().map(|rule| &rule.custom_attributes);
