@@ -12,6 +12,7 @@ use crate::grants::surface::GIVEN;
 use crate::grants::surface::builtin;
 use crate::model::Duration;
 use crate::model::Glob;
+use crate::model::Seconds;
 use crate::model::action_of;
 
 /// How many letters may differ from a known action for a name to be taken for a slip.
@@ -35,6 +36,7 @@ impl Config {
                 wrong.push((key.to_owned(), format!("{value} is not between {least} and {most}")));
             }
         }
+        trail(&mut wrong, self);
         for (index, entry) in self.protect.iter().enumerate() {
             let at = format!("protect[{index}]");
             let is_twice = self.protect.iter().take(index).any(|other| other.name == entry.name);
@@ -59,6 +61,27 @@ impl Config {
             exempt(&mut wrong, &at, entry, &names);
         }
         wrong
+    }
+}
+
+/// What is wrong with how CloudTrail is read as a source of grants.
+fn trail(wrong: &mut Mistakes, config: &Config) {
+    for (index, key) in config.tag_keys.iter().enumerate() {
+        if key.trim().is_empty() {
+            let what = "a tag's key is wanted".to_owned();
+            wrong.push((format!("tag_keys[{index}]"), what));
+        }
+    }
+    let pattern = &config.source_identity_pattern;
+    if !pattern.is_empty() && pattern.matches("{id}").count() != 1 {
+        let what = format!("`{pattern}` does not say where the id stands; write `{{id}}` there");
+        wrong.push(("source_identity_pattern".to_owned(), what));
+    }
+    for (index, group) in config.groups.iter().enumerate() {
+        if Seconds::parse(&group.as_of).is_none() {
+            let what = format!("`{}` is no time like 2026-03-01T00:00:00Z", group.as_of);
+            wrong.push((format!("groups[{index}].as_of"), what));
+        }
     }
 }
 

@@ -107,6 +107,12 @@ impl Ledger {
         table::put(tx, rows)
     }
 
+    /// Returns the place of the grant called `id`.
+    pub(super) fn place(&self, id: &str) -> Option<u32> {
+        let is_named = !id.is_empty();
+        is_named.then(|| self.places.get(&GrantId(id.into())).copied())?
+    }
+
     /// Returns the grant at `place`.
     pub(super) fn held(&self, place: u32) -> Option<&Held> {
         self.held.get(usize::try_from(place).ok()?)

@@ -26,6 +26,7 @@ mod scope;
 mod surface;
 mod table;
 mod timeline;
+pub mod trail;
 mod verdict;
 mod who;
 
@@ -43,6 +44,7 @@ pub use config::Automation;
 pub use config::By;
 pub use config::Config;
 pub use config::Exempt;
+pub use config::Group;
 pub use config::Need;
 pub use config::Protect;
 pub use facts::FIELDS;

@@ -58,6 +58,8 @@ pub struct Act<'a> {
     pub groups: &'a [&'a str],
     /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
     pub delegate: &'a str,
+    /// The grant that the session was issued under by a broker, by id.
+    pub bound: &'a str,
 }
 
 /// What became of an act on the protect surface.

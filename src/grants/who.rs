@@ -167,6 +167,14 @@ impl<'a> Actor<'a> {
         }
     }
 
+    /// Returns how `version` is the actor's own, whose session was issued under it: whatever it has is the grant's.
+    pub fn bound_by(&self, version: &Version) -> Option<Hit> {
+        let act = self.act;
+        let is_bound = !act.bound.is_empty() && *version.id.0 == *act.bound;
+        let is_its_own = is_bound && !self.is_root && act.delegate.is_empty();
+        is_its_own.then_some(Hit { from: 0, owned: self.roles.len(), sure: Confidence::Exact })
+    }
+
     /// An account's own grants; root's have to be of an emergency.
     fn hit_account(&self, version: &Version, account: &str) -> Option<Hit> {
         let (act, all) = (self.act, self.roles.len());

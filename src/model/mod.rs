@@ -54,6 +54,7 @@ pub use signal::Signal;
 pub use text::bounded;
 pub use time::Seconds;
 pub use time::Span;
+pub use time::expiration;
 pub use trail::Naming;
 pub use trail::Slot;
 pub use trail::SlotSpan;

@@ -20,6 +20,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 7, name: "names and accounts of ours", sql: identity::table::OURS },
     Migration { number: 8, name: "grants", sql: grants::SCHEMA },
     Migration { number: 9, name: "acts that wait for late grants", sql: table::HELD },
+    Migration { number: 10, name: "what records told of access", sql: grants::trail::SCHEMA },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -9,6 +9,7 @@
 
 mod act;
 mod finding;
+mod trail;
 mod waiting;
 
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
 use crate::grants::Whose;
+use crate::grants::trail::Trail;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
@@ -100,6 +102,8 @@ pub(super) struct Protect {
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
     sessions: HashMap<usize, (Arc<Facts>, Session)>,
     waiting: Waiting,
+    /// What records themselves tell of grants.
+    trail: Trail,
     witness: Option<Witness>,
 }
 
@@ -116,13 +120,15 @@ impl Protect {
                     false => Scheduled::Waits,
                 },
             },
-            grants: settings.grants_are,
+            // What the records tell is never known before them.
+            grants: if config.from_cloudtrail { Grants::Arriving } else { settings.grants_are },
             grace: config.grace.span(),
             ledger: Ledger::default(),
             given: Given::default(),
             calls: HashMap::new(),
             sessions: HashMap::new(),
             waiting: Waiting::load(connection)?,
+            trail: Trail::load(config, connection)?,
             witness: None,
         };
         protect.ledger.load(connection)?;
@@ -220,7 +226,8 @@ impl Protect {
             return Standing::Beside;
         };
         let is_open = !matches!(verdict, None | Some(Verdict::Covered | Verdict::Exempt(_)));
-        let standing = match is_open && self.grants == Grants::Arriving {
+        let may_change = is_open || self.rests_on_records(&facts);
+        let standing = match may_change && self.grants == Grants::Arriving {
             true => Standing::Waits,
             false => Standing::Judged,
         };
@@ -256,13 +263,18 @@ impl Protect {
     ) -> Option<(Facts, Option<Verdict>)> {
         let told = Told::of(event, record, action);
         let resources: SmallVec<[&str; 2]> = told.resources.iter().map(String::as_str).collect();
-        let act = told.act(event, action, &resources);
+        let mut act = told.act(event, action, &resources);
+        let key = text(event, "gw.session.key");
+        act.bound = self.bound(key);
+        let groups = self.groups(&act);
+        act.groups = &groups;
         let of_given = || self.given.holds(&act).then(|| self.surface.of_given(&act)).flatten();
         let wanted = self.surface.entry(&act).or_else(of_given)?;
-        let judged = self.judged(&act, &wanted);
+        let judged = self.judged(&act, &wanted).map(|judged| self.with_naming(judged, key));
         let grant = judged.as_ref().and_then(|judged| self.ledger.get(judged.grant.as_ref()?));
         let version = grant.map(|grant| grant.as_of(event.time).unwrap_or(grant.latest()));
-        let facts = grants::facts(&act, &wanted, judged.as_ref(), version);
+        let mut facts = grants::facts(&act, &wanted, judged.as_ref(), version);
+        self.session_facts(&act, key, &mut facts);
         Some((facts, judged.map(|judged| judged.verdict)))
     }
 
@@ -295,6 +307,7 @@ impl Protect {
     /// Writes what was learned and what began or ceased to wait since the last save.
     pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
+        self.trail.save(tx)?;
         self.waiting.save(tx)
     }
 }

@@ -16,7 +16,6 @@ use crate::pipeline::core::Core;
 use crate::rules::Service;
 
 impl Core {
-    #[allow(dead_code, reason = "nothing has signals to tell yet")]
     /// Asks the rules about a signal; `object` is where what it rests on was read.
     pub(super) fn signal(&mut self, service: &Service, signal: &Signal, object: &str) {
         if self.settings.asked.about(signal.time) {

@@ -1,0 +1,158 @@
+//! Who was in which group when, as far as records and the configuration say.
+//!
+//! Being in a group is being covered by what the group was granted, so that whoever could put himself there would have
+//! approved himself: only who was put there by a broker, by provisioning, or in a call that a grant covers, counts.
+//!
+//! Invariant: what is not known is not a member. A membership of unknown beginning is none.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use crate::grants::trail::Told;
+use crate::grants::trail::Trust;
+use crate::grants::trail::lesson::Member;
+use crate::grants::trail::shelf::Shelf;
+use crate::grants::trail::shelf::key;
+use crate::model::Seconds;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// How many pairs of a member and a group are kept.
+const MAX_PAIRS: usize = 200_000;
+/// How many changes of one pair are kept; beyond, the oldest go.
+const MAX_CHANGES: usize = 32;
+
+/// A change of one membership.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+struct Change {
+    at: Seconds,
+    kind: Kind,
+}
+
+/// In the order in which changes of one second count: the last is in force.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+enum Kind {
+    Joined,
+    /// By somebody whose word does not count.
+    Claimed,
+    Left,
+}
+
+/// All memberships.
+#[derive(Debug)]
+pub(super) struct Members {
+    /// By member and group.
+    pairs: Shelf<Vec<Change>>,
+    /// The names of pairs by the id of the membership.
+    memberships: Shelf<Box<str>>,
+    /// Users of Identity Center: names in lower case by id, and ids by name.
+    names: HashMap<Box<str>, Box<str>>,
+    ids: HashMap<Box<str>, BTreeSet<Box<str>>>,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            pairs: Shelf::new("member", MAX_PAIRS),
+            memberships: Shelf::new("membership", MAX_PAIRS),
+            names: HashMap::new(),
+            ids: HashMap::new(),
+        }
+    }
+}
+
+impl Members {
+    pub fn load(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.pairs.load(connection)?;
+        self.memberships.load(connection)
+    }
+
+    pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        self.pairs.save(tx)?;
+        self.memberships.save(tx)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Takes in the name of a user of Identity Center.
+    pub fn name(&mut self, id: &str, name: &str) {
+        let name: Box<str> = name.to_lowercase().into();
+        let known = self.names.insert(id.into(), name.clone());
+        if let Some(ids) = known.and_then(|known| self.ids.get_mut(&known)) {
+            ids.remove(id);
+        }
+        self.ids.entry(name).or_default().insert(id.into());
+    }
+
+    /// Returns the id of the one user who has a name; of several with one name it is nobody's.
+    pub fn id_of(&self, name: &str) -> Option<&str> {
+        let ids = self.ids.get(&*name.to_lowercase())?;
+        let only = ids.len() == 1;
+        only.then(|| ids.first().map(|id| &**id))?
+    }
+
+    /// Takes in who was in a group at a moment, by the operator's word.
+    pub fn declare(&mut self, group: &str, member: &str, as_of: Seconds) {
+        self.note(&key(&[member, group]), Change { at: as_of, kind: Kind::Joined });
+    }
+
+    /// Takes in how a group changed.
+    pub fn settle(&mut self, change: &Member, told: &Told<'_>) {
+        let at = told.time;
+        match change {
+            Member::Joined { group, member, membership } => {
+                let is_self = !told.user_id.is_empty() && *told.user_id == **member;
+                let is_good = told.trust != Trust::None && !is_self;
+                let kind = if is_good { Kind::Joined } else { Kind::Claimed };
+                let pair = key(&[member, group]);
+                self.note(&pair, Change { at, kind });
+                if !membership.is_empty() {
+                    self.memberships.put(membership, pair);
+                }
+            }
+            Member::Left { group, member } => {
+                self.note(&key(&[member, group]), Change { at, kind: Kind::Left });
+            }
+            Member::Ended { membership } => {
+                if let Some(pair) = self.memberships.get(membership).cloned() {
+                    self.note(&pair, Change { at, kind: Kind::Left });
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, pair: &str, change: Change) {
+        match self.pairs.get(pair) {
+            Some(known) if known.contains(&change) => return,
+            Some(_) => {}
+            // That somebody left who was never seen to join says nothing new.
+            None if change.kind == Kind::Left => return,
+            None => {
+                self.pairs.put(pair, Vec::new());
+            }
+        }
+        let Some(changes) = self.pairs.get_mut(pair) else { return };
+        let before = changes.partition_point(|known| *known < change);
+        changes.insert(before, change);
+        if changes.len() > MAX_CHANGES {
+            changes.remove(0);
+        }
+    }
+
+    /// Returns the groups that `member` was in at `time`.
+    pub fn groups(&self, member: &str, time: Seconds) -> impl Iterator<Item = &str> {
+        let is_in = move |changes: &[Change]| {
+            let last = changes.iter().rev().find(|change| change.at <= time);
+            last.is_some_and(|change| change.kind == Kind::Joined)
+        };
+        let groups = self.pairs.below(member).filter(move |(_, changes)| is_in(changes));
+        groups.map(|(group, _)| group)
+    }
+}
