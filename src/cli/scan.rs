@@ -99,6 +99,11 @@ pub struct ScanArgs {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub grants: Vec<PathBuf>,
 
+    /// Take CloudTrail itself for a source of grants: policies with dates that `--broker` writes, sessions that it issues
+    /// in the name of a grant, memberships and delegations.
+    #[arg(long, requires = "broker")]
+    pub grants_from_cloudtrail: bool,
+
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
@@ -180,6 +185,7 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
     config.alert.keep = model::Duration(Duration::MAX);
     config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
     config.identity.accounts.clone_from(&args.account);
+    config.grants.from_cloudtrail = args.grants_from_cloudtrail;
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };

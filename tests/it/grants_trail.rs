@@ -27,6 +27,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::originals;
+use crate::outside::daemon::House;
 
 const HOME: &str = "111122223333";
 
@@ -765,4 +766,43 @@ fn nothing_is_believed_unless_it_is_asked_for() {
     assert_eq!(Stage::with(config.clone()).told(&story).ended().verdicts(), [""; 0]);
     config.grants.paths = vec!["grants".into()];
     assert_eq!(Stage::with(config).told(&story).ended().verdicts(), ["09:30 none -"]);
+}
+
+#[test]
+fn a_scan_judges_by_what_the_records_themselves_tell() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    // One file for each record, named so that they are read in another order than they happened.
+    let story = [
+        act("10:30", "deploy"),
+        act("09:30", "deploy"),
+        deployed("bob"),
+        put("09:05", "broker", &until("10:00")),
+        revocation("09:45", "PutRolePolicy", "09:45"),
+    ];
+    for (number, record) in story.iter().enumerate() {
+        let text = json!({"Records": [record]}).to_string();
+        std::fs::write(folder.path().join(format!("{number}.json")), text).unwrap();
+    }
+    let target = folder.path().display().to_string();
+    let lines = |more: &[&str]| {
+        let arguments = [&["scan", &target, "--broker", "access-broker"], more].concat();
+        let output = house.command(&arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let verdicts = |more: &[&str]| {
+        let told = lines(&[&["--verdicts"], more].concat());
+        let made = told.iter().filter(|it| it["action"] == "iam:CreateUser");
+        made.map(|it| it["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&["--grants-from-cloudtrail"]), ["covered", "expired"]);
+    assert_eq!(verdicts(&[]), ["none", "none"]);
+    let alerts = lines(&["--grants-from-cloudtrail", "--format", "ndjson"]);
+    let told: Vec<&str> = alerts.iter().map(|it| it["detector"].as_str().unwrap()).collect();
+    assert!(
+        told.contains(&"grant_outlived") && told.contains(&"session_outlived_revocation"),
+        "{told:?}"
+    );
 }

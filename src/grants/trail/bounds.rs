@@ -177,13 +177,13 @@ fn trusted(statement: &Map<String, Value>) -> Option<Vec<Box<str>>> {
     let principal = statement.get("Principal")?.as_object()?;
     (principal.len() == 1).then_some(())?;
     let who = texts(principal.get("AWS")?)?;
-    let is_somebody = |arn: &Box<str>| {
+    let is_somebody = |arn: &str| {
         let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
         let is_kind =
             ["user/", "role/", "assumed-role/"].iter().any(|kind| resource.starts_with(kind));
         is_kind && arn.starts_with("arn:") && !arn.contains(['*', '?'])
     };
-    who.iter().all(is_somebody).then_some(who)
+    who.iter().all(|arn| is_somebody(arn)).then_some(who)
 }
 
 /// What the conditions of a statement come to; all of them have to hold.

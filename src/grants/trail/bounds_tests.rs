@@ -155,7 +155,10 @@ fn a_statement_keeps_its_name_when_its_dates_move() {
         (written("2026-03-01T10:00:00Z", None), written("2026-03-01T11:00:00Z", None));
     assert_eq!(early, late);
     assert_ne!(early[0], early[1], "two statements are two grants");
-    assert_eq!(written("2026-03-01T10:00:00Z", Some("Jit"))[..], ["Jit".into(), "Jit-2".into()]);
+    assert_eq!(
+        written("2026-03-01T10:00:00Z", Some("Jit")),
+        [Box::from("Jit"), Box::from("Jit-2")]
+    );
     assert_eq!(
         written("2026-03-01T10:00:00Z", Some("a:b/c")),
         early,

@@ -141,7 +141,7 @@ fn a_session_of_two_copies_is_who_the_better_one_says() {
 #[test]
 fn a_pattern_says_where_the_id_stands() {
     let names = Names::new(&["Grant_ID".to_owned()], "grant={id}!");
-    assert_eq!(&*names.tag_keys, ["grant_id".into()]);
+    assert_eq!(&*names.tag_keys, [Box::from("grant_id")]);
     assert_eq!(names.source_identity, Some(("grant=".into(), "!".into())));
     assert_eq!(Names::new(&[], "").source_identity, None);
 }
