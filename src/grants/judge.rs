@@ -76,6 +76,8 @@ pub(super) struct Finding<'a> {
     pub when: When,
     /// How long after the act it was approved, if it covers it since.
     pub approved_after: Option<Span>,
+    /// Whether the session of the act began while the grant was given.
+    pub is_of_session: bool,
 }
 
 impl Ledger {
@@ -118,7 +120,7 @@ impl Ledger {
             }
         }
         match search.best {
-            Some(finding) => finding.judgement(settings, act, &actor),
+            Some(finding) => finding.judgement(act, &actor),
             None => Judgement {
                 verdict: Verdict::None,
                 grant: None,
@@ -144,10 +146,16 @@ struct Search<'s, 'a> {
 impl<'a> Search<'_, 'a> {
     /// Returns whether nothing that lies `away` or further can be nearer than the best so far.
     fn is_nearer_than(&self, away: Span) -> bool {
+        let age = self.act.session_started.map(|started| self.act.time.since(started));
+        let may_be_of_session =
+            age.is_some_and(|age| away.0 <= age.0.saturating_add(self.settings.skew.0));
         self.best.as_ref().is_some_and(|best| match best.rank() {
             Rank(0..=3, _) => true,
-            Rank(4 | 6, by) => away.0 > by,
-            Rank(5, _) => away > NEAR,
+            Rank(4, by) => away.0 > by,
+            _ if may_be_of_session => false,
+            Rank(5, _) => true,
+            Rank(6 | 8, by) => away.0 > by,
+            Rank(7, _) => away > NEAR,
             Rank(..) => false,
         })
     }
@@ -200,8 +208,10 @@ impl<'a> Search<'_, 'a> {
         let hits = version.principals.iter().filter_map(|it| self.actor.hit(version, it));
         for hit in self.actor.bound_by(version).into_iter().chain(hits) {
             let misfit = scope::misfit(version, self.act, self.actor, hit);
-            let approved_after = None;
-            let found = Finding { held, version, sure: hit.sure, misfit, when, approved_after };
+            let is_of_session = began_inside(held, self.settings, self.act.session_started);
+            let (sure, approved_after) = (hit.sure, None);
+            let found =
+                Finding { held, version, sure, misfit, when, approved_after, is_of_session };
             best = nearer(best, found);
         }
         best
@@ -262,14 +272,19 @@ impl<'a> Finding<'a> {
             _ if self.covers() => Rank(1, 0),
             (None, When::Inside) => Rank(2, 0),
             (None, _) if self.approved_after.is_some() => Rank(3, by),
-            (None, _) if by <= NEAR.0 => Rank(4, by),
-            (Some(misfit), When::Inside) => Rank(5, -(misfit.dimension() as i64)),
-            (None, _) => Rank(6, by),
-            (Some(_), _) => Rank(7, by),
+            // The session lives from this one, whatever else is near.
+            (None, When::After(..)) if self.is_of_session => Rank(4, by),
+            (Some(misfit), When::Inside) if self.is_of_session && misfit.is_within_reach() => {
+                Rank(5, -(misfit.dimension() as i64))
+            }
+            (None, _) if by <= NEAR.0 => Rank(6, by),
+            (Some(misfit), When::Inside) => Rank(7, -(misfit.dimension() as i64)),
+            (None, _) => Rank(8, by),
+            (Some(_), _) => Rank(9, by),
         }
     }
 
-    fn judgement(&self, settings: &Settings, act: &Act<'_>, actor: &Actor<'_>) -> Judgement {
+    fn judgement(&self, act: &Act<'_>, actor: &Actor<'_>) -> Judgement {
         let is_after = self.misfit.is_none() && matches!(self.when, When::After(..));
         Judgement {
             verdict: self.verdict(),
@@ -279,7 +294,7 @@ impl<'a> Finding<'a> {
                 When::Before(by) | When::After(by, _) => Some(by),
                 When::Inside | When::Promised | When::Never(..) => None,
             },
-            session_outlived: is_after && self.began_inside(settings, act.session_started),
+            session_outlived: is_after && self.is_of_session,
             retroactive: self.approved_after.is_some(),
             confidence: self.sure,
         }
@@ -297,16 +312,12 @@ impl<'a> Finding<'a> {
             (None, When::Never(..)) | (Some(_), _) => Verdict::None,
         }
     }
+}
 
-    /// Whether a session that began at `started` began while the grant was given.
-    fn began_inside(&self, settings: &Settings, started: Option<Seconds>) -> bool {
-        let given = |spell: &&Spell| spell.kind == Kind::Given;
-        started.is_some_and(|started| {
-            self.held
-                .spells
-                .iter()
-                .filter(given)
-                .any(|spell| started.plus(settings.skew) >= spell.from && started < spell.until)
-        })
-    }
+/// Returns whether a session that began at `started` began while the grant was given.
+fn began_inside(held: &Held, settings: &Settings, started: Option<Seconds>) -> bool {
+    let mut given = held.spells.iter().filter(|spell| spell.kind == Kind::Given);
+    started.is_some_and(|started| {
+        given.any(|spell| started.plus(settings.skew) >= spell.from && started < spell.until)
+    })
 }

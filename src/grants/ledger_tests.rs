@@ -249,6 +249,9 @@ fn a_long_history_does_not_hide_what_holds() {
     }
     assert_eq!(judge(&ledger, &act("11:00")).grant.unwrap().0.as_ref(), "g-long");
     let other = Act { action: "iam:DeleteUser", ..act("11:00") };
-    let found = judge(&ledger, &other);
-    assert_eq!(found.reason, "grant g-1 ended 23h before", "the last of the past ones");
+    let reason = "grant g-long does not cover iam:DeleteUser";
+    assert_eq!(judge(&ledger, &other).reason, reason, "the one that its session began in");
+    let unknown = Act { session_started: None, ..other };
+    let reason = "grant g-1 ended 23h before";
+    assert_eq!(judge(&ledger, &unknown).reason, reason, "the last of the past ones");
 }

@@ -68,6 +68,11 @@ impl Misfit<'_> {
             Self::Network => Dimension::Network,
         }
     }
+
+    /// Returns whether account and role fit, so that a session of the grant may well do such an act.
+    pub fn is_within_reach(self) -> bool {
+        !matches!(self, Self::Account | Self::Role | Self::Chain)
+    }
 }
 
 /// Returns the first thing of `act` that the scope of `version` does not fit.

@@ -25,18 +25,53 @@ const BUSIEST: usize = 24;
 /// What they are employed for counts most. People ask the broker for some permission sets and never for others
 /// (developers for `Operator`, never for `Admin`), so that an incident can be sure that no honest grant covers it.
 pub(super) fn somebody<'a>(scene: &mut Scene<'a>, at: Seconds, callings: &[Calling]) -> &'a Person {
-    let org = scene.org;
+    let candidates = fitting(scene.org, at, callings, |_| true);
+    candidates[scene.chance.below(candidates.len())]
+}
+
+/// Which half of those who fit plays in an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    /// Those who never hold a grant of an administrator's permission set.
+    Without,
+    /// Those who do, in another incident perhaps at the same hour.
+    With,
+}
+
+/// Returns somebody as [`somebody`] does, of one half of those who fit: what one incident gives to a person does not
+/// cover what another says that nothing covers.
+pub(super) fn somebody_of<'a>(
+    scene: &mut Scene<'a>,
+    at: Seconds,
+    callings: &[Calling],
+    half: Half,
+) -> &'a Person {
+    let of_half = |person: &Person| person.ix.is_multiple_of(2) == (half == Half::Without);
+    let candidates = fitting(scene.org, at, callings, of_half);
+    candidates[scene.chance.below(candidates.len())]
+}
+
+/// Returns who fits best of those who are `meant`; of all, where that is nobody.
+fn fitting<'a>(
+    org: &'a Organisation,
+    at: Seconds,
+    callings: &[Calling],
+    meant: impl Fn(&Person) -> bool,
+) -> Vec<&'a Person> {
     let day = day_of(org, at);
     let fits = |person: &Person| {
         let hour = local_hour(person, at);
         let does = u8::from(callings.contains(&person.calling));
         4 * does + 2 * u8::from(person.is_there(day)) + u8::from((9..17).contains(&hour))
     };
-    let busiest = org.people.len().min(BUSIEST);
-    let best = org.people[..busiest].iter().map(|person| fits(person)).max().unwrap_or_default();
-    let candidates: Vec<&'a Person> =
-        org.people[..busiest].iter().map(AsRef::as_ref).filter(|it| fits(it) == best).collect();
-    candidates[scene.chance.below(candidates.len())]
+    let busiest = || org.people.iter().take(BUSIEST).map(AsRef::as_ref);
+    let mut candidates: Vec<&Person> = busiest().filter(|person| meant(person)).collect();
+    if candidates.is_empty() {
+        candidates = busiest().collect();
+    }
+    let best = candidates.iter().map(|person| fits(person)).max();
+    candidates.retain(|person| Some(fits(person)) == best);
+    candidates
 }
 
 /// Returns what `person` usually does.

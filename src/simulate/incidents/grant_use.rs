@@ -13,6 +13,7 @@ use crate::simulate::iam::census;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::cast;
+use crate::simulate::incidents::cast::Half;
 use crate::simulate::incidents::deeds;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::REGIONS;
@@ -70,7 +71,7 @@ fn maintenance(scene: &mut Scene<'_>, account: AccountIx) -> Vec<Written> {
 }
 
 fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::Without);
     let account = cast::production(scene, person);
     let desk = cast::desk(scene.org, person, at);
     // That they take this role at all is the first that can be seen.
@@ -97,7 +98,7 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
 }
 
 fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::With);
     let account = cast::production(scene, person);
     let what = (account, permission_set("Admin"));
     let over = Seconds(at.0 - 720);
@@ -130,7 +131,7 @@ fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
 fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::With);
     let (account, admin) = (cast::production(scene, person), permission_set("Admin"));
     let about = org.account(account);
     let window = (Seconds(at.0 - 1_500), Seconds(at.0 + 5_700));

@@ -8,7 +8,7 @@ use std::time::Instant;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a story waits for what should happen at once; generous, because the machine may be busy.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(180);
 
 /// Looks until `probe` sees something or `patience` is over, and returns what it saw.
 pub fn within<T>(patience: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
