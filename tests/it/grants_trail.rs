@@ -282,8 +282,8 @@ fn what_a_broker_writes_with_dates_covers_between_them() {
 
 #[test]
 fn what_is_written_by_anybody_else_covers_nobody() {
-    for who in ["mallory", "bob", "deploy"] {
-        let story = [put("09:05", who, &until("10:00")), deployed("bob"), act("09:30", "deploy")];
+    for (time, who) in [("09:05", "mallory"), ("09:05", "bob"), ("09:20", "deploy")] {
+        let story = [deployed("bob"), put(time, who, &until("10:00")), act("09:30", "deploy")];
         let stage = Stage::new().told(&story).ended();
         assert_eq!(stage.verdicts(), [format!("09:30 none {JIT}")], "{who}");
         assert!(
@@ -772,11 +772,11 @@ fn nothing_is_believed_unless_it_is_asked_for() {
 fn a_scan_judges_by_what_the_records_themselves_tell() {
     let house = House::new();
     let folder = tempfile::tempdir().unwrap();
-    // One file for each record, named so that they are read in another order than they happened.
+    // One file for each record, named so that the policy is read behind what it covers.
     let story = [
+        deployed("bob"),
         act("10:30", "deploy"),
         act("09:30", "deploy"),
-        deployed("bob"),
         put("09:05", "broker", &until("10:00")),
         revocation("09:45", "PutRolePolicy", "09:45"),
     ];

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod delegated;
+mod holders;
 mod lesson;
 mod members;
 mod named;
@@ -18,6 +19,7 @@ mod pending;
 mod policies;
 mod revoked;
 mod shelf;
+mod subject;
 mod table;
 
 #[cfg(test)]
@@ -45,11 +47,11 @@ use crate::store::StoreError;
 use crate::store::Tx;
 
 pub use lesson::Names;
-pub use lesson::Subject;
-pub use lesson::subject;
 pub use named::Named;
 pub use naming::Naming;
 pub use pending::Pending;
+pub use subject::Subject;
+pub use subject::subject;
 pub use table::SCHEMA;
 
 /// What versions that records tell of name as their source.
