@@ -85,6 +85,32 @@ fn trail(wrong: &mut Mistakes, config: &Config) {
     }
 }
 
+/// Returns why `broker` is not good enough to be believed, if so: a name alone is whoever's who makes a role of it.
+fn unbelievable(broker: &Glob) -> Option<String> {
+    let mut parts = broker.0.splitn(6, ':');
+    let is_arn = parts.next() == Some("arn") && parts.nth(1) == Some("iam");
+    let account = parts.nth(1).unwrap_or_default();
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_role = parts.next().is_some_and(|resource| resource.starts_with("role/"));
+    let is_sure = is_arn && is_account && is_role;
+    (!is_sure).then(|| {
+        format!(
+            "`{broker}` may be a role of anybody's; with `grants.from_cloudtrail` what brokers write covers, so give \
+             its ARN with the account: arn:aws:iam::111122223333:role/NAME"
+        )
+    })
+}
+
+impl Config {
+    /// Returns what is wrong with the brokers, now that CloudTrail may be believed for their sake: the place in the list
+    /// and why.
+    pub fn check_brokers(&self, brokers: &[Glob]) -> Vec<(usize, String)> {
+        let doubts = brokers.iter().enumerate();
+        let doubts = doubts.filter_map(|(index, broker)| Some((index, unbelievable(broker)?)));
+        doubts.filter(|_| self.from_cloudtrail).collect()
+    }
+}
+
 fn name(wrong: &mut Mistakes, at: &str, name: &str, is_twice: bool) {
     let automation = [Automation::Services, Automation::Provisioners, Automation::Brokers];
     let what = if name.trim().is_empty() {
@@ -279,6 +305,45 @@ mod tests {
             "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
             "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
             "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, elevated, root, given",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn brokers_that_are_believed_have_an_account() {
+        let brokers = [
+            "arn:aws:iam::111122223333:role/access-broker",
+            "arn:aws-us-gov:iam::111122223333:role/jit/*",
+            "access-broker",
+            "arn:aws:iam::*:role/access-broker",
+            "arn:aws:iam::111122223333:user/x",
+            "*broker",
+        ];
+        let brokers: Vec<Glob> = brokers.iter().map(|text| Glob((*text).to_owned())).collect();
+        let wrong = |config: &Config| {
+            let wrong = config.check_brokers(&brokers);
+            wrong.into_iter().map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(&Config::default()), [0; 0]);
+        assert_eq!(wrong(&Config { from_cloudtrail: true, ..Config::default() }), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_names_grants_is_checked() {
+        let found = mistakes(
+            r#"
+            tag_keys = ["grant", " "]
+            source_identity_pattern = "grant-"
+            [[groups]]
+            id = "g"
+            as_of = "yesterday"
+            members = []
+            "#,
+        );
+        let expected = [
+            "tag_keys[1]: a tag's key is wanted",
+            "source_identity_pattern: `grant-` does not say where the id stands; write `{id}` there",
+            "groups[0].as_of: `yesterday` is no time like 2026-03-01T00:00:00Z",
         ];
         assert_eq!(found, expected);
     }

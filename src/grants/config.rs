@@ -83,19 +83,30 @@ impl Default for Config {
     }
 }
 
-/// A group as it was at a moment.
+/// A group as it was at a moment, as `aws identitystore list-group-memberships` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// Its id in the identity store.
     #[schemars(length(min = 1), example = "94482488-3041-7026-18f3-be45837cd0e4")]
     pub id: String,
-    /// The ids of its users.
-    #[schemars(example = ["544894e8-80c1-707f-60e3-3ba6510dfac1"])]
-    pub members: Vec<String>,
     /// When that was so; before, nobody is known to be a member.
     #[schemars(example = "2026-03-01T00:00:00Z")]
     pub as_of: String,
+    /// Its members.
+    pub members: Vec<GroupMember>,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupMember {
+    /// The user's id in the identity store.
+    #[schemars(length(min = 1), example = "544894e8-80c1-707f-60e3-3ba6510dfac1")]
+    pub user: String,
+    /// The membership's own id: the record of its end gives nothing else.
+    #[schemars(length(min = 1), example = "74483408-b041-7026-9d4c-6f3f3c3e7f10")]
+    pub membership: String,
 }
 
 /// A part of the protect surface. What is left empty holds for all; what is given must fit, each key of it.

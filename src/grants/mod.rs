@@ -45,6 +45,7 @@ pub use config::By;
 pub use config::Config;
 pub use config::Exempt;
 pub use config::Group;
+pub use config::GroupMember;
 pub use config::Need;
 pub use config::Protect;
 pub use facts::FIELDS;

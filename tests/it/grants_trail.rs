@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use grantwatch::config::Config;
 use grantwatch::grants::Group;
+use grantwatch::grants::GroupMember;
 use grantwatch::model::Alert;
 use grantwatch::model::Content;
 use grantwatch::model::Delivery;
@@ -30,6 +31,7 @@ use crate::originals;
 use crate::outside::daemon::House;
 
 const HOME: &str = "111122223333";
+const BROKER: &str = "arn:aws:iam::111122223333:role/access-broker";
 
 /// Everybody who acts in these stories.
 fn caller(who: &str) -> Value {
@@ -164,7 +166,7 @@ impl Stage {
     fn new() -> Self {
         let mut config = Config::default();
         config.grants.from_cloudtrail = true;
-        config.identity.brokers = vec![Glob("access-broker".to_owned())];
+        config.identity.brokers = vec![Glob(BROKER.to_owned())];
         Self::with(config)
     }
 
@@ -352,6 +354,35 @@ fn a_policy_that_is_removed_or_written_anew_ends_the_grant() {
 }
 
 #[test]
+fn any_order_within_the_lateness_gives_the_same_verdicts() {
+    let asked = json!({"roleName": "Deploy", "policyName": "jit"});
+    let removed = call("09:36", "alice", "DeleteRolePolicy", json!({"requestParameters": asked}));
+    let story = [
+        put("09:31", "broker", &until("10:00")),
+        act("09:33", "deploy"),
+        put("09:34", "mallory", &until("11:00")),
+        act("09:37", "deploy"),
+        removed,
+    ];
+    let expected = [format!("09:33 covered {JIT}"), format!("09:37 expired {JIT}")];
+    // Every order of five: whose place a digit of the number says.
+    for number in 0..120_usize {
+        let (mut left, mut number) = (story.to_vec(), number);
+        let order: Vec<Value> = (1..=5)
+            .rev()
+            .map(|count| {
+                let at = number % count;
+                number /= count;
+                left.remove(at)
+            })
+            .collect();
+        let told = Stage::new().told(&[deployed("bob")]).told(&order).ended();
+        let names: Vec<&Value> = order.iter().map(|record| &record["eventID"]).collect();
+        assert_eq!(told.verdicts(), expected, "{names:?}");
+    }
+}
+
+#[test]
 fn a_restart_after_any_record_changes_nothing() {
     let story = [
         put("09:05", "broker", &until("10:00")),
@@ -452,6 +483,25 @@ fn a_users_policy_is_not_for_the_roles_that_he_takes() {
 }
 
 #[test]
+fn who_is_allowed_to_take_a_role_is_covered_in_it() {
+    let wrote = |who: &str, role: &str| {
+        let mut statement = until("10:00");
+        statement["Action"] = json!("sts:AssumeRole");
+        statement["Resource"] = json!(format!("arn:aws:iam::{HOME}:role/{role}"));
+        let document = policy(&statement);
+        let asked = json!({"userName": "carol", "policyName": "jit", "policyDocument": document});
+        call("09:05", who, "PutUserPolicy", json!({"requestParameters": asked}))
+    };
+    let verdict =
+        |wrote: Value, who: &str| told(&[deployed(who), wrote, act("09:30", "deploy")]).remove(0);
+    let id = "cloudtrail:111122223333:user/carol:jit:Jit+roles";
+    assert_eq!(verdict(wrote("broker", "Deploy"), "carol"), format!("09:30 covered {id}"));
+    assert!(!verdict(wrote("broker", "Other"), "carol").contains("covered"));
+    assert!(!verdict(wrote("broker", "Deploy"), "mallory").contains("covered"));
+    assert!(!verdict(wrote("carol", "Deploy"), "carol").contains("covered"));
+}
+
+#[test]
 fn a_groups_policy_covers_who_was_in_the_group_and_did_not_join_by_himself() {
     let asked =
         json!({"groupName": "ops", "policyName": "jit", "policyDocument": policy(&until("10:00"))});
@@ -505,6 +555,11 @@ fn joined(time: &str, who: &str) -> Value {
     )
 }
 
+fn left(time: &str) -> Value {
+    let asked = json!({"identityStoreId": "d-1", "membershipId": "m-1"});
+    call(time, "mallory", "DeleteGroupMembership", json!({"requestParameters": asked}))
+}
+
 /// A call of bob's that shows his id.
 fn shown() -> Value {
     let mut shown = call("08:10", "bob", "GetUser", json!({}));
@@ -515,20 +570,12 @@ fn shown() -> Value {
 
 #[test]
 fn a_grant_to_a_group_covers_its_members_of_that_time() {
-    let left = call(
-        "09:40",
-        "mallory",
-        "DeleteGroupMembership",
-        json!({
-            "requestParameters": {"identityStoreId": "d-1", "membershipId": "m-1"},
-        }),
-    );
     let story = [
         shown(),
         joined("09:10", "broker"),
         act("09:05", "bob"),
         act("09:20", "bob"),
-        left,
+        left("09:40"),
         act("09:50", "bob"),
     ];
     let stage = Stage::new().grant(&group_grant()).told(&story).ended();
@@ -547,10 +594,28 @@ fn who_was_a_member_before_the_first_record_the_operator_may_say() {
     let story = [shown(), act("09:20", "bob")];
     let unknown = Stage::with(config.clone()).grant(&group_grant()).told(&story).ended();
     assert_eq!(unknown.verdicts(), ["09:20 none -"]);
-    let (id, members) = ("ops-id".to_owned(), vec!["bob-id".to_owned()]);
-    config.grants.groups = vec![Group { id, members, as_of: "2026-03-01T00:00:00Z".to_owned() }];
-    let said = Stage::with(config).grant(&group_grant()).told(&story).ended();
-    assert_eq!(said.verdicts(), ["09:20 covered g-ops"]);
+    let members = vec![GroupMember { user: "bob-id".to_owned(), membership: "m-1".to_owned() }];
+    let as_of = "2026-03-01T00:00:00Z".to_owned();
+    config.grants.groups = vec![Group { id: "ops-id".to_owned(), as_of, members }];
+    config.grants.from_cloudtrail = true;
+    let verdicts = |over: &[Value]| {
+        let story = [over, &story].concat();
+        Stage::with(config.clone()).grant(&group_grant()).told(&story).ended().verdicts()
+    };
+    assert_eq!(verdicts(&[]), ["09:20 covered g-ops"]);
+    assert_eq!(verdicts(&[left("09:10")]), ["09:20 none -"], "the membership is known by its id");
+    let mut synchronised = call(
+        "09:10",
+        "broker",
+        "PatchGroup",
+        json!({
+            "eventSource": "identitystore-scim.amazonaws.com",
+            "requestParameters": {"tenantId": "x", "groupId": "ops-id", "httpBody": {"Operations": []}},
+        }),
+    );
+    synchronised["userIdentity"] =
+        json!({"type": "WebIdentityUser", "accountId": HOME, "accessKeyId": "x"});
+    assert_eq!(verdicts(&[synchronised]), ["09:20 none -"], "who is in it since, nobody can say");
 }
 
 fn carols_grant(until: &str) -> Value {
@@ -641,7 +706,7 @@ fn a_source_identity_may_name_a_grant() {
     let more = json!({"sourceIdentity": "grant-g-9"});
     let mut config = Config::default();
     config.grants.from_cloudtrail = true;
-    config.identity.brokers = vec![Glob("access-broker".to_owned())];
+    config.identity.brokers = vec![Glob(BROKER.to_owned())];
     config.grants.source_identity_pattern = "grant-{id}".to_owned();
     for (who, expected) in [("broker", true), ("mallory", false)] {
         let story = [
@@ -761,7 +826,7 @@ fn a_permission_sets_inline_policy_covers_its_roles() {
 #[test]
 fn nothing_is_believed_unless_it_is_asked_for() {
     let mut config = Config::default();
-    config.identity.brokers = vec![Glob("access-broker".to_owned())];
+    config.identity.brokers = vec![Glob(BROKER.to_owned())];
     let story = [put("09:05", "broker", &until("10:00")), deployed("bob"), act("09:30", "deploy")];
     assert_eq!(Stage::with(config.clone()).told(&story).ended().verdicts(), [""; 0]);
     config.grants.paths = vec!["grants".into()];
@@ -786,7 +851,7 @@ fn a_scan_judges_by_what_the_records_themselves_tell() {
     }
     let target = folder.path().display().to_string();
     let lines = |more: &[&str]| {
-        let arguments = [&["scan", &target, "--broker", "access-broker"], more].concat();
+        let arguments = [&["scan", &target, "--broker", BROKER], more].concat();
         let output = house.command(&arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();

@@ -71,6 +71,21 @@ pub(super) fn whom(
     Some((principals, scope))
 }
 
+/// Returns what a statement gives in the roles that it allows to take, if it names them.
+pub(super) fn roles(now: &Now<'_>, statement: &Bounded) -> Option<Scope> {
+    let is_taking = |action: &str| {
+        action.eq_ignore_ascii_case("sts:AssumeRole") || action.eq_ignore_ascii_case("sts:*")
+    };
+    let takes = now.sort == Sort::Identity && statement.actions.iter().any(|it| is_taking(it));
+    let role_arns = statement.resources.clone().filter(|_| takes)?;
+    let is_role = |arn: &str| arn.starts_with("arn:") && arn.contains(":role/");
+    role_arns.iter().all(|arn| is_role(arn)).then(|| Scope {
+        role_arns: Some(role_arns),
+        source_networks: statement.networks.clone(),
+        ..Scope::default()
+    })
+}
+
 /// Returns the globs over ARNs that mean one role, whatever its path: a name is one of its kind in its account.
 fn role_arns(account: &str, name: &str) -> [String; 2] {
     let role = format!("arn:aws:iam::{account}:role");

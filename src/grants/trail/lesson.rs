@@ -113,6 +113,11 @@ pub(super) enum Member {
     Ended {
         membership: Box<str>,
     },
+    /// An identity provider changed a group, in a way that no published sample shows: who is in the groups that this
+    /// text names is not known any more.
+    Changed {
+        said: Box<str>,
+    },
 }
 
 /// A step of a delegation request.
@@ -308,6 +313,10 @@ pub(super) fn member(record: &TrailRecord<'_>) -> Option<Member> {
             "AddUserToGroup" => Member::Joined { group, member, membership: "".into() },
             _ => Member::Left { group, member },
         });
+    }
+    if record.slot_raw(Slot::EventSource) == Some("\"identitystore-scim.amazonaws.com\"") {
+        let said = record.slot_raw(Slot::RequestParameters)?;
+        return Some(Member::Changed { said: bounded(said, MAX_DOCUMENT_BYTES).into() });
     }
     let membership = || {
         let answered = fields.name("responseElements.membershipId");

@@ -5,12 +5,15 @@
 //!
 //! Invariant: what is not known is not a member. A membership of unknown beginning is none.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
+use crate::grants::config::GroupMember;
 use crate::grants::trail::Told;
 use crate::grants::trail::Trust;
 use crate::grants::trail::lesson::Member;
+use crate::grants::trail::shelf::BETWEEN;
 use crate::grants::trail::shelf::Shelf;
 use crate::grants::trail::shelf::key;
 use crate::model::Seconds;
@@ -50,6 +53,9 @@ pub(super) struct Members {
     pairs: Shelf<Vec<Change>>,
     /// The names of pairs by the id of the membership.
     memberships: Shelf<Box<str>>,
+    /// Since when pairs are known by the operator's word, and the ids of their memberships.
+    declared: BTreeMap<Box<str>, Seconds>,
+    declared_memberships: HashMap<Box<str>, Box<str>>,
     /// Users of Identity Center: names in lower case by id, and ids by name.
     names: HashMap<Box<str>, Box<str>>,
     ids: HashMap<Box<str>, BTreeSet<Box<str>>>,
@@ -60,6 +66,8 @@ impl Default for Members {
         Self {
             pairs: Shelf::new("member", MAX_PAIRS),
             memberships: Shelf::new("membership", MAX_PAIRS),
+            declared: BTreeMap::new(),
+            declared_memberships: HashMap::new(),
             names: HashMap::new(),
             ids: HashMap::new(),
         }
@@ -78,7 +86,7 @@ impl Members {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
+        self.pairs.is_empty() && self.declared.is_empty()
     }
 
     /// Takes in the name of a user of Identity Center.
@@ -98,9 +106,12 @@ impl Members {
         only.then(|| ids.first().map(|id| &**id))?
     }
 
-    /// Takes in who was in a group at a moment, by the operator's word.
-    pub fn declare(&mut self, group: &str, member: &str, as_of: Seconds) {
-        self.note(&key(&[member, group]), Change { at: as_of, kind: Kind::Joined });
+    /// Takes in who was in a group at a moment, by the operator's word. It is not kept: at the next start there may be
+    /// another.
+    pub fn declare(&mut self, group: &str, member: &GroupMember, as_of: Seconds) {
+        let pair = key(&[&member.user, group]);
+        self.declared_memberships.insert(member.membership.as_str().into(), pair.clone());
+        self.declared.insert(pair, as_of);
     }
 
     /// Takes in how a group changed.
@@ -121,7 +132,21 @@ impl Members {
                 self.note(&key(&[member, group]), Change { at, kind: Kind::Left });
             }
             Member::Ended { membership } => {
-                if let Some(pair) = self.memberships.get(membership).cloned() {
+                let declared = self.declared_memberships.get(membership);
+                let pair = self.memberships.get(membership).or(declared).cloned();
+                if let Some(pair) = pair {
+                    self.note(&pair, Change { at, kind: Kind::Left });
+                }
+            }
+            Member::Changed { said } => {
+                let is_meant = |pair: &&str| {
+                    let group = pair.rsplit(BETWEEN).next().unwrap_or_default();
+                    !group.is_empty() && said.contains(group)
+                };
+                let known = self.pairs.iter().map(|(pair, _)| pair);
+                let pairs = known.chain(self.declared.keys().map(|pair| &**pair));
+                let meant: BTreeSet<Box<str>> = pairs.filter(is_meant).map(Into::into).collect();
+                for pair in meant {
                     self.note(&pair, Change { at, kind: Kind::Left });
                 }
             }
@@ -133,7 +158,7 @@ impl Members {
             Some(known) if known.contains(&change) => return,
             Some(_) => {}
             // That somebody left who was never seen to join says nothing new.
-            None if change.kind == Kind::Left => return,
+            None if change.kind == Kind::Left && !self.declared.contains_key(pair) => return,
             None => {
                 self.pairs.put(pair, Vec::new());
             }
@@ -148,11 +173,28 @@ impl Members {
 
     /// Returns the groups that `member` was in at `time`.
     pub fn groups(&self, member: &str, time: Seconds) -> impl Iterator<Item = &str> {
+        let prefix = format!("{member}{BETWEEN}");
+        let end = prefix.len();
+        let declared = self
+            .declared
+            .range(Box::from(prefix.as_str())..)
+            .take_while(move |(pair, _)| pair.starts_with(&prefix))
+            .filter_map(move |(pair, as_of)| Some((pair.get(end..)?, *as_of)))
+            .filter(move |(_, as_of)| *as_of <= time);
+        let said = declared.filter(move |(group, as_of)| {
+            let changes = self.pairs.get(&key(&[member, group]));
+            let last = changes.and_then(|changes| last(changes, time));
+            last.is_none_or(|last| last.at < *as_of)
+        });
         let is_in = move |changes: &[Change]| {
-            let last = changes.iter().rev().find(|change| change.at <= time);
-            last.is_some_and(|change| change.kind == Kind::Joined)
+            last(changes, time).is_some_and(|change| change.kind == Kind::Joined)
         };
-        let groups = self.pairs.below(member).filter(move |(_, changes)| is_in(changes));
-        groups.map(|(group, _)| group)
+        let seen = self.pairs.below(member).filter(move |(_, changes)| is_in(changes));
+        seen.map(|(group, _)| group).chain(said.map(|(group, _)| group))
     }
+}
+
+/// Returns the change in force at `time`.
+fn last(changes: &[Change], time: Seconds) -> Option<&Change> {
+    changes.iter().rev().find(|change| change.at <= time)
 }

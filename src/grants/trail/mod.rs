@@ -73,9 +73,9 @@ pub enum Source {
 pub enum Trust {
     /// A configured grant broker, and nobody behind it.
     Broker,
-    /// An AWS service, or automation that builds accounts.
-    Automation,
-    /// Somebody whose very call a grant covers, or that is exempt from one.
+    /// An AWS service.
+    Service,
+    /// Somebody whose very call a grant covers.
     Approved,
     /// Anybody else.
     None,
@@ -113,7 +113,6 @@ pub struct Trail {
     members: Members,
     delegated: Delegated,
     revocations: Revocations,
-    declared: Vec<(Box<str>, Box<str>, Seconds)>,
     forgotten: Seconds,
 }
 
@@ -130,21 +129,17 @@ impl Trail {
         trail.members.load(connection)?;
         trail.delegated.load(connection)?;
         trail.revocations.load(connection)?;
-        // The operator's word is not kept: it may be another one at the next start.
-        for (group, member, as_of) in trail.declared.clone() {
-            trail.members.declare(&group, &member, as_of);
+        for group in &config.groups {
+            let Some(as_of) = Seconds::parse(&group.as_of) else { continue };
+            for member in &group.members {
+                trail.members.declare(&group.id, member, as_of);
+            }
         }
         Ok(trail)
     }
 
     fn new(config: &Config) -> Self {
         let longest = config.max_duration.span();
-        let declared = config.groups.iter().flat_map(|group| {
-            let as_of = Seconds::parse(&group.as_of).unwrap_or(Seconds(i64::MAX));
-            let member =
-                move |member: &String| (group.id.as_str().into(), member.as_str().into(), as_of);
-            group.members.iter().map(member)
-        });
         Self {
             source: if config.from_cloudtrail { Source::Believed } else { Source::Ignored },
             names: Names::new(&config.tag_keys, &config.source_identity_pattern),
@@ -154,7 +149,6 @@ impl Trail {
             members: Members::default(),
             delegated: Delegated::new(longest),
             revocations: Revocations::default(),
-            declared: declared.collect(),
             forgotten: Seconds(i64::MIN),
         }
     }

@@ -20,6 +20,7 @@ use crate::grants::trail::bounds::Sort;
 use crate::grants::trail::holders::Now;
 use crate::grants::trail::holders::blank;
 use crate::grants::trail::holders::ended;
+use crate::grants::trail::holders::roles;
 use crate::grants::trail::holders::whom;
 use crate::grants::trail::lesson::Holder;
 use crate::grants::trail::lesson::Policy;
@@ -46,7 +47,7 @@ const REMEMBERED: Span = Span(7 * 86_400);
 struct Held {
     /// When it was written or attached.
     since: Seconds,
-    /// Whether somebody wrote it who is no broker.
+    /// Whether it gives nothing: somebody wrote it who is no broker.
     is_asked: bool,
     /// The grants, each with its end.
     grants: Vec<(GrantId, Seconds)>,
@@ -232,44 +233,49 @@ impl Policies {
     fn hold(&mut self, now: &Now<'_>, told: &Told<'_>) -> Vec<Version> {
         let name = key(&[now.account, &now.holder.label(), now.policy]);
         let mut given = self.given(now, told);
-        let kept = self.held.remove(&name);
-        let was_asked = kept.as_ref().is_some_and(|held| held.is_asked);
-        self.asked -= usize::from(was_asked);
-        let ends = |grants: &[(GrantId, Seconds)], given: &[Version]| {
-            let is_left = |id: &GrantId| given.iter().any(|version| version.id == *id);
-            let left = grants.iter().filter(|(id, _)| !is_left(id));
-            left.map(|(id, until)| ended(id, *until, told.time)).collect::<Vec<_>>()
-        };
-        let ended = match &kept {
-            // Something later is known of this policy already: that stays, and what this gives ended then.
-            Some(held) if held.since > told.time => {
-                let over =
-                    given.iter().filter(|it| !held.grants.iter().any(|(id, _)| *id == it.id));
-                over.map(|it| ended(&it.id, it.window.until, held.since)).collect()
-            }
-            Some(held) => ends(&held.grants, &given),
-            None => Vec::new(),
-        };
-        let held = match kept {
-            Some(held) if held.since > told.time => held,
-            _ => Held {
-                since: told.time,
-                is_asked: given.iter().any(|it| !it.status.gives()),
-                grants: given.iter().map(|it| (it.id.clone(), it.window.until)).collect(),
-            },
-        };
-        if !held.grants.is_empty() {
-            let has_room = !held.is_asked || self.asked < MAX_ASKED;
-            let is_asked = held.is_asked;
-            // What cannot be kept could not be ended.
-            if !(has_room && self.held.put(&name, held)) {
+        let is_asked = !given.iter().any(|it| it.status.gives());
+        let Some(kept) = self.held.get(&name).cloned() else {
+            if !self.keep(&name, &given, told.time) {
                 given.clear();
-            } else {
-                self.asked += usize::from(is_asked);
             }
+            return given;
+        };
+        if kept.is_asked && is_asked {
+            // Nothing was given and nothing is. Whoever writes it over and over says no more than once.
+            return Vec::new();
         }
-        given.extend(ended);
+        if kept.since > told.time {
+            // Something later is known of this policy: that stays, and what this gives was over then.
+            let is_over = |it: &&Version| !kept.grants.iter().any(|(id, _)| *id == it.id);
+            let over = given.iter().filter(is_over);
+            let over: Vec<Version> =
+                over.map(|it| ended(&it.id, it.window.until, kept.since)).collect();
+            given.extend(over);
+            return given;
+        }
+        self.held.remove(&name);
+        self.asked -= usize::from(kept.is_asked);
+        // What cannot be kept could not be ended.
+        if !self.keep(&name, &given, told.time) {
+            given.clear();
+        }
+        let is_left = |id: &GrantId| kept.is_asked || given.iter().any(|it| it.id == *id);
+        let over = kept.grants.iter().filter(|(id, _)| !is_left(id));
+        let over: Vec<Version> = over.map(|(id, until)| ended(id, *until, told.time)).collect();
+        given.extend(over);
         given
+    }
+
+    /// Keeps what a holder has; returns whether there was room.
+    fn keep(&mut self, name: &str, given: &[Version], since: Seconds) -> bool {
+        let is_asked = !given.iter().any(|it| it.status.gives());
+        let grants: Vec<(GrantId, Seconds)> =
+            given.iter().map(|it| (it.id.clone(), it.window.until)).collect();
+        let has_room = !is_asked || self.asked < MAX_ASKED;
+        let is_kept =
+            !grants.is_empty() && has_room && self.held.put(name, Held { since, is_asked, grants });
+        self.asked += usize::from(is_kept && is_asked);
+        is_kept
     }
 
     /// Returns what a holder is given, statement by statement.
@@ -292,13 +298,17 @@ impl Policies {
                 None => written,
                 Some(doubt) => format!("{written}; not a grant, as {doubt}"),
             };
-            given.push(Version {
-                principals,
-                scope,
-                window,
-                justification: justification.into(),
-                ..blank(GrantId(id.into()), status, told.time)
-            });
+            // Who may take a role may do then what the role may.
+            let roles = roles(now, statement).map(|scope| (format!("{id}+roles"), scope));
+            for (id, scope) in [Some((id, scope)), roles].into_iter().flatten() {
+                given.push(Version {
+                    principals: principals.clone(),
+                    scope,
+                    window,
+                    justification: justification.as_str().into(),
+                    ..blank(GrantId(id.into()), status, told.time)
+                });
+            }
         }
         given
     }

@@ -48,6 +48,10 @@ pub fn subject(record: &TrailRecord<'_>) -> Option<Subject> {
             | "RemoveMemberFromGroup" => Subject::Member,
             _ => return None,
         },
+        "\"identitystore-scim.amazonaws.com\"" => match named()? {
+            "PatchGroup" | "PutGroup" | "DeleteGroup" => Subject::Member,
+            _ => return None,
+        },
         _ => return None,
     };
     record.slot_or_empty(Slot::ErrorCode).is_empty().then_some(subject)

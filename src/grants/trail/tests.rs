@@ -2,6 +2,7 @@
 
 use crate::grants::Config;
 use crate::grants::Status;
+use crate::grants::Version;
 use crate::grants::trail::Names;
 use crate::grants::trail::Told;
 use crate::grants::trail::Trail;
@@ -70,6 +71,30 @@ fn who_is_no_broker_cannot_fill_the_store() {
         .sum();
     assert_eq!(versions, 2_000);
     assert_eq!(policies.settle(&put("jit", 50_000), &told(100, Trust::Broker)).len(), 1);
+}
+
+#[test]
+fn who_writes_it_over_and_over_says_it_once() {
+    let mut policies = Policies::new(Span(86_400));
+    let mut wrote = |until, time, trust| policies.settle(&put("jit", until), &told(time, trust));
+    let states =
+        |versions: Vec<Version>| versions.into_iter().map(|it| it.status).collect::<Vec<_>>();
+    assert_eq!(states(wrote(5_000, 100, Trust::None)), [Status::Requested]);
+    assert_eq!(states(wrote(6_000, 110, Trust::None)), []);
+    assert_eq!(states(wrote(5_000, 120, Trust::Broker)), [Status::Active]);
+    assert_eq!(states(wrote(7_000, 130, Trust::None)), [Status::Requested], "it is his text now");
+    assert_eq!(states(wrote(8_000, 140, Trust::None)), []);
+}
+
+#[test]
+fn what_a_broker_gave_ends_with_its_text_though_nothing_more_can_be_kept() {
+    let mut policies = Policies::new(Span(86_400));
+    policies.settle(&put("jit", 50_000), &told(100, Trust::Broker));
+    for number in 0..2_000 {
+        policies.settle(&put(&format!("p{number}"), 50_000), &told(100, Trust::None));
+    }
+    let over = policies.settle(&put("jit", 60_000), &told(200, Trust::None));
+    assert_eq!(over.iter().map(|it| it.status).collect::<Vec<_>>(), [Status::Revoked]);
 }
 
 #[test]

@@ -138,15 +138,14 @@ impl Protect {
         if flag("gw.broker") && is_machine {
             return Trust::Broker;
         }
-        if (flag("gw.provisioner") || By::of(text(event, "gw.identity.name")) == By::Service)
-            && is_machine
-        {
-            return Trust::Automation;
+        // A role is called like one that builds accounts by whoever makes it: only AWS's own services count.
+        if is_machine && By::of(text(event, "gw.identity.name")) == By::Service {
+            return Trust::Service;
         }
         let is_approved = || {
             let action = text(event, "gw.action");
             let judged = self.facts(event, record, action).and_then(|(_, verdict)| verdict);
-            matches!(judged, Some(Verdict::Covered | Verdict::Exempt(_)))
+            judged == Some(Verdict::Covered)
         };
         if trail::Trail::asks_approval(subject) && is_approved() {
             return Trust::Approved;
