@@ -2,7 +2,7 @@
 //!
 //! A broker's message may come after the act that it covers, so an act that no grant covers is told of only once the
 //! watermark has passed its time by the grace, and is judged anew then. What waits is kept in the store. A covered act
-//! waits for nothing.
+//! waits for nothing, unless what covers it is what other records told.
 //!
 //! Invariant: an act beside the surface costs one lookup and no memory. Nothing waits where all grants were known
 //! before the first record.
