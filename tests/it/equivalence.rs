@@ -351,7 +351,7 @@ fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
         let unknown = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
         let bare = Event { session: Some(Arc::clone(&written.session)), ..unknown.clone() };
         let event = Event { facts: written.facts, ..bare.clone() };
-        let ours = if written.service == Service::Intake {
+        let ours = if matches!(written.service, Service::Intake | Service::Grants) {
             let found = rules.signal_matches(&written.service, &event);
             found.into_iter().map(|rule| title(&rules, rule)).collect()
         } else {
