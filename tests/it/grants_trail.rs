@@ -63,6 +63,7 @@ fn caller(who: &str) -> Value {
         // Bob in the role Deploy, by the session that the story issues.
         "deploy" => role("Deploy", "bob", "ASIADEPLOY", "09:10"),
         "second" => role("Second", "bob", "ASIASECOND", "09:20"),
+        "builder" => role("AWSAFT-mine", "fn", "ASIABUILDER", "08:00"),
         "mallory-as-broker" => role("access-broker", "mallory", "ASIAFAKE", "08:30"),
         "vendor" => {
             let mut vendor = caller("bob");
@@ -526,7 +527,8 @@ fn a_groups_policy_covers_who_was_in_the_group_and_did_not_join_by_himself() {
         [&joined[..2], &[change("09:15", "bob", "RemoveUserFromGroup"), act("09:20", "carol")]]
             .concat();
     assert_eq!(told(&left), ["09:20 none -"]);
-    for who in ["carol", "mallory"] {
+    // A role may be called like one that builds accounts by whoever makes it.
+    for who in ["carol", "mallory", "builder"] {
         let himself =
             [wrote.clone(), change("09:10", who, "AddUserToGroup"), act("09:20", "carol")];
         assert_eq!(told(&himself), ["09:20 none -"], "{who}");
