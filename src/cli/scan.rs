@@ -101,6 +101,11 @@ pub struct ScanArgs {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub grants: Vec<PathBuf>,
 
+    /// Take CloudTrail itself for a source of grants: policies with dates that `--broker` writes, sessions that it issues
+    /// in the name of a grant, memberships and delegations.
+    #[arg(long, requires = "broker")]
+    pub grants_from_cloudtrail: bool,
+
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
@@ -190,13 +195,24 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     Ok(if found { Exit::Found } else { Exit::Done })
 }
 
-/// Reads the target through the engine.
-async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
+/// Returns the configuration that the arguments come to.
+fn configured(args: &ScanArgs) -> anyhow::Result<Config> {
     let mut config = Config::default();
     // The alerts are printed from the store at the end, however long ago they were.
     config.alert.keep = model::Duration(Duration::MAX);
     config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
     config.identity.accounts.clone_from(&args.account);
+    config.grants.from_cloudtrail = args.grants_from_cloudtrail;
+    if let Some((_, why)) = config.grants.check_brokers(&config.identity.brokers).into_iter().next()
+    {
+        anyhow::bail!("--broker: {why}");
+    }
+    Ok(config)
+}
+
+/// Reads the target through the engine.
+async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
+    let config = configured(args)?;
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };

@@ -109,6 +109,9 @@ fn checks(config: &Config) -> Vec<Mistake> {
     mistakes.extend(of("identity", config.identity.check()));
     mistakes.extend(of("grants", config.grants.check()));
     mistakes.extend(of("api", config.api.check()));
+    let brokers = config.grants.check_brokers(&config.identity.brokers).into_iter();
+    let brokers = brokers.map(|(index, why)| (format!("brokers[{index}]"), why));
+    mistakes.extend(of("identity", brokers.collect()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
     if config.api.listen.is_some() && config.api.timeout <= config.pipeline.commit_interval {

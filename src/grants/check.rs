@@ -15,6 +15,7 @@ use crate::grants::surface::GIVEN;
 use crate::grants::surface::builtin;
 use crate::model::Duration;
 use crate::model::Glob;
+use crate::model::Seconds;
 use crate::model::action_of;
 
 /// How many letters may differ from a known action for a name to be taken for a slip.
@@ -43,6 +44,7 @@ impl Config {
                 wrong.push((key.to_owned(), format!("{value} is not between {least} and {most}")));
             }
         }
+        trail(&mut wrong, self);
         for (index, entry) in self.protect.iter().enumerate() {
             let at = format!("protect[{index}]");
             let is_twice = self.protect.iter().take(index).any(|other| other.name == entry.name);
@@ -71,6 +73,53 @@ impl Config {
             preset(&mut wrong, &format!("preset[{index}]"), broker, is_twice);
         }
         wrong
+    }
+}
+
+/// What is wrong with how CloudTrail is read as a source of grants.
+fn trail(wrong: &mut Mistakes, config: &Config) {
+    for (index, key) in config.tag_keys.iter().enumerate() {
+        if key.trim().is_empty() {
+            let what = "a tag's key is wanted".to_owned();
+            wrong.push((format!("tag_keys[{index}]"), what));
+        }
+    }
+    let pattern = &config.source_identity_pattern;
+    if !pattern.is_empty() && pattern.matches("{id}").count() != 1 {
+        let what = format!("`{pattern}` does not say where the id stands; write `{{id}}` there");
+        wrong.push(("source_identity_pattern".to_owned(), what));
+    }
+    for (index, group) in config.groups.iter().enumerate() {
+        if Seconds::parse(&group.as_of).is_none() {
+            let what = format!("`{}` is no time like 2026-03-01T00:00:00Z", group.as_of);
+            wrong.push((format!("groups[{index}].as_of"), what));
+        }
+    }
+}
+
+/// Returns why `broker` is not good enough to be believed, if so: a name alone is whoever's who makes a role of it.
+fn unbelievable(broker: &Glob) -> Option<String> {
+    let mut parts = broker.0.splitn(6, ':');
+    let is_arn = parts.next() == Some("arn") && parts.nth(1) == Some("iam");
+    let account = parts.nth(1).unwrap_or_default();
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_role = parts.next().is_some_and(|resource| resource.starts_with("role/"));
+    let is_sure = is_arn && is_account && is_role;
+    (!is_sure).then(|| {
+        format!(
+            "`{broker}` may be a role of anybody's; with `grants.from_cloudtrail` what brokers write covers, so give \
+             its ARN with the account: arn:aws:iam::111122223333:role/NAME"
+        )
+    })
+}
+
+impl Config {
+    /// Returns what is wrong with the brokers, now that CloudTrail may be believed for their sake: the place in the list
+    /// and why.
+    pub fn check_brokers(&self, brokers: &[Glob]) -> Vec<(usize, String)> {
+        let doubts = brokers.iter().enumerate();
+        let doubts = doubts.filter_map(|(index, broker)| Some((index, unbelievable(broker)?)));
+        doubts.filter(|_| self.from_cloudtrail).collect()
     }
 }
 
@@ -300,6 +349,45 @@ mod tests {
             "preset[0].name: there is no preset `telport`; name one, or give a `mapping`",
             "preset[1].set: the mapping has no parameter `max_duraton`",
             "preset[2].name: letters, digits, `-`, `_` and `.`: it stands in a URL",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn brokers_that_are_believed_have_an_account() {
+        let brokers = [
+            "arn:aws:iam::111122223333:role/access-broker",
+            "arn:aws-us-gov:iam::111122223333:role/jit/*",
+            "access-broker",
+            "arn:aws:iam::*:role/access-broker",
+            "arn:aws:iam::111122223333:user/x",
+            "*broker",
+        ];
+        let brokers: Vec<Glob> = brokers.iter().map(|text| Glob((*text).to_owned())).collect();
+        let wrong = |config: &Config| {
+            let wrong = config.check_brokers(&brokers);
+            wrong.into_iter().map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(&Config::default()), [0; 0]);
+        assert_eq!(wrong(&Config { from_cloudtrail: true, ..Config::default() }), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_names_grants_is_checked() {
+        let found = mistakes(
+            r#"
+            tag_keys = ["grant", " "]
+            source_identity_pattern = "grant-"
+            [[groups]]
+            id = "g"
+            as_of = "yesterday"
+            members = []
+            "#,
+        );
+        let expected = [
+            "tag_keys[1]: a tag's key is wanted",
+            "source_identity_pattern: `grant-` does not say where the id stands; write `{id}` there",
+            "groups[0].as_of: `yesterday` is no time like 2026-03-01T00:00:00Z",
         ];
         assert_eq!(found, expected);
     }

@@ -55,6 +55,17 @@ pub struct Config {
     /// `provisioners` and `brokers` are those of `[identity]`, service-linked roles, Identity Center's provisioning,
     /// Control Tower, its account factory and StackSets among them.
     pub exempt_automation: Vec<Automation>,
+    /// Whether CloudTrail itself is a source of grants: what brokers (`identity.brokers`) write into policies with
+    /// dates, sessions that they issue in the name of a grant, memberships of groups, delegations to vendors. Whatever
+    /// is on the protect surface is judged then, also without `paths`. docs/grants-cloudtrail.md says what is believed.
+    pub from_cloudtrail: bool,
+    /// Session tags whose value is the id of a grant, without regard to case. They count only where a broker set them.
+    pub tag_keys: Vec<String>,
+    /// How a source identity names a grant, with `{id}` where the id stands: `grant-{id}`. Empty: it names none.
+    pub source_identity_pattern: String,
+    /// Who was in which group at some moment, for grants to groups. Changes from then on are read from CloudTrail, if
+    /// `from_cloudtrail` is set. Who is not known to be a member is none.
+    pub groups: Vec<Group>,
     /// What wants a grant, MFA or a pipeline. The first entry that fits an act decides.
     pub protect: Vec<Protect>,
     /// Who needs none after all, until when, and why.
@@ -84,11 +95,41 @@ impl Default for Config {
                 Automation::Provisioners,
                 Automation::Brokers,
             ],
+            from_cloudtrail: false,
+            tag_keys: vec!["grant_id".to_owned(), "grant".to_owned()],
+            source_identity_pattern: String::new(),
+            groups: Vec::new(),
             protect: Vec::new(),
             exempt: Vec::new(),
             preset: Vec::new(),
         }
     }
+}
+
+/// A group as it was at a moment, as `aws identitystore list-group-memberships` tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its id in the identity store.
+    #[schemars(length(min = 1), example = "94482488-3041-7026-18f3-be45837cd0e4")]
+    pub id: String,
+    /// When that was so; before, nobody is known to be a member.
+    #[schemars(example = "2026-03-01T00:00:00Z")]
+    pub as_of: String,
+    /// Its members.
+    pub members: Vec<GroupMember>,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupMember {
+    /// The user's id in the identity store.
+    #[schemars(length(min = 1), example = "544894e8-80c1-707f-60e3-3ba6510dfac1")]
+    pub user: String,
+    /// The membership's own id: the record of its end gives nothing else.
+    #[schemars(length(min = 1), example = "74483408-b041-7026-9d4c-6f3f3c3e7f10")]
+    pub membership: String,
 }
 
 /// A part of the protect surface. What is left empty holds for all; what is given must fit, each key of it.

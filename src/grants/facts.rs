@@ -66,6 +66,16 @@ fields! {
     "How sure it is that the verdict is about the right identity: exact, probable or ambiguous." "exact",
     "gw.claim" "text" Event
     "That the call gave (made) or took (removed) standing access that is held against the grants: if none asks for it, signals tell of it. Set only where grants are read." "made",
+    "gw.grant.claimed" "text" Grant
+    "The grant that the session names in a tag or its source identity: the text of whoever issued the session." "team:6f0c9a52",
+    "gw.grant.claim" "text" Grant
+    "Of a call that issues a session which names a grant: held, unknown (no such grant), over, not_begun, of_another (named by somebody who is neither a broker nor covered by it) or several. Set once the call's time is over by the grace." "of_another",
+    "gw.grant.session_may_outlive" "flag" Grant
+    "Of a call that issues a session under a grant that it names: whether the session may last longer than the grant." "true",
+    "gw.session.revoked" "flag" Grant
+    "Whether the session's role had its older sessions ended by a policy more than five minutes before; never false, but unset. Set on protected calls and on the signal about the session." "true",
+    "gw.session.revoked_at" "text" Grant
+    "When the session was ended." "2026-03-01T10:00:00Z",
 }
 
 /// Returns what is known of an act that wants `wanted`. `judged` is missing where no grant is wanted; `grant` is the

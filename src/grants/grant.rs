@@ -195,6 +195,9 @@ pub struct Scope {
     pub regions: Option<Vec<Box<str>>>,
     /// Networks that the access may be used from (CIDR).
     pub source_networks: Option<Vec<Box<str>>>,
+    /// Whether it is what the principal may do itself, and nothing that a role allows which it takes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_credentials: bool,
 }
 
 /// How far a grant covers roles that are taken from the one it gives.

@@ -103,6 +103,9 @@ impl Ledger {
         let mut search = Search { ledger: self, settings, act, actor: &actor, best: None };
         let keys = actor.keys(self.index());
         let buckets = || keys.iter().filter_map(|key| self.index().get(*key));
+        if let Some(place) = self.place_named(act.bound) {
+            search.look_at(place);
+        }
         for place in buckets().flat_map(|bucket| bucket.during(first, last)) {
             search.look_at(place);
             // Another one that covers as well says nothing more.
@@ -213,8 +216,8 @@ impl<'a> Search<'_, 'a> {
     /// Finds what `version` is to the act by the best of its principals; `None` if it speaks of somebody else.
     fn find(&self, held: &'a Held, version: &'a Version, when: When) -> Option<Finding<'a>> {
         let mut best = None;
-        for principal in &version.principals {
-            let Some(hit) = self.actor.hit(version, principal) else { continue };
+        let hits = version.principals.iter().filter_map(|it| self.actor.hit(version, it));
+        for hit in self.actor.bound_by(version).into_iter().chain(hits) {
             let misfit = scope::misfit(version, self.act, self.actor, hit);
             let is_of_session = began_inside(held, self.settings, self.act.session_started);
             let (sure, approved_after) = (hit.sure, None);

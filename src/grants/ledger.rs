@@ -177,6 +177,12 @@ impl Ledger {
         self.places.get(id).copied()
     }
 
+    /// Returns the place of the grant called `id`.
+    pub(super) fn place_named(&self, id: &str) -> Option<u32> {
+        let is_named = !id.is_empty();
+        is_named.then(|| self.places.get(&GrantId(id.into())).copied())?
+    }
+
     /// Returns the grant at `place`.
     pub(super) fn held(&self, place: u32) -> Option<&Held> {
         self.held.get(usize::try_from(place).ok()?)

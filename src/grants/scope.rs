@@ -113,6 +113,9 @@ pub(super) fn misfit<'a>(
 
 /// Returns how many of the actor's roles there are up to the one that was granted; `None` if it took no granted role.
 fn given_role(version: &Version, actor: &Actor<'_>, hit: Hit) -> Option<usize> {
+    if version.scope.own_credentials && actor.roles.len() > hit.owned {
+        return None;
+    }
     let (sets, arns) = (&version.scope.permission_sets, &version.scope.role_arns);
     if sets.is_none() && arns.is_none() {
         // What the principal is, or the first role that it took.

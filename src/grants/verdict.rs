@@ -62,6 +62,8 @@ pub struct Act<'a> {
     pub groups: &'a [&'a str],
     /// The account of the vendor that acts by temporary delegation (`invokedByDelegate`).
     pub delegate: &'a str,
+    /// The grant that the session was issued under by a broker, by id.
+    pub bound: &'a str,
 }
 
 impl Act<'_> {

@@ -515,3 +515,21 @@ fn a_role_called_root_is_not_root() {
     grant.scope.permission_sets = None;
     assert_eq!(judge(&ledger([grant]), &act).verdict, Verdict::Covered);
 }
+
+#[test]
+fn a_name_that_somebody_else_puts_on_covers_nobody() {
+    let mut grant = version("g-1");
+    grant.principals = vec![Principal::SourceIdentity { value: "carol@example.com".into() }];
+    let grants = ledger([grant]);
+    let by = |identity: &'static str| {
+        let source_identity = "carol@example.com";
+        judge(&grants, &Act { identity, origin: "", source_identity, user_id: "", ..act("10:30") })
+            .verdict
+    };
+    assert_eq!(by("person:carol@example.com"), Verdict::Covered);
+    assert_eq!(by("user:111122223333/carol"), Verdict::Covered);
+    assert_eq!(by("workload:111122223333/role/federation"), Verdict::Covered);
+    assert_eq!(by("user:111122223333/mallory"), Verdict::None);
+    assert_eq!(by("person:mallory@example.com"), Verdict::None);
+    assert_eq!(by("person:carol@example.org"), Verdict::None);
+}

@@ -162,7 +162,10 @@ impl<'a> Actor<'a> {
             // It goes along into every role, so that the session in use is the principal's itself.
             Principal::SourceIdentity { value } => {
                 let is_it = !value.is_empty() && same_folded(value, act.source_identity);
-                is_it.then_some(Hit { from: 0, owned: all, sure: self.sure })
+                // Whoever takes a role may put on any name that the role's trust policy does not pin.
+                let is_borrowed = self.people().any(|name| !is_same_person(name, value));
+                let sure = if is_borrowed { Confidence::Ambiguous } else { self.sure };
+                is_it.then_some(Hit { from: 0, owned: all, sure })
             }
             Principal::SamlSubject { subject } => named(self.is_person(subject)),
             Principal::OidcSubject { provider, subject } => {
@@ -174,6 +177,14 @@ impl<'a> Actor<'a> {
             }
             Principal::Account { .. } => None,
         }
+    }
+
+    /// Returns how `version` is the actor's own, whose session was issued under it: whatever it has is the grant's.
+    pub fn bound_by(&self, version: &Version) -> Option<Hit> {
+        let act = self.act;
+        let is_bound = !act.bound.is_empty() && *version.id.0 == *act.bound;
+        let is_its_own = is_bound && !self.is_root && act.delegate.is_empty();
+        is_its_own.then_some(Hit { from: 0, owned: self.roles.len(), sure: Confidence::Exact })
     }
 
     /// An account's own grants; root's have to be of an emergency.
@@ -217,9 +228,24 @@ impl<'a> Actor<'a> {
             .filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':')?.split_once('/'))
     }
 
+    /// The names of persons and IAM users among the canonical names.
+    fn people(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let users = self.named("user").map(|(_, name)| name);
+        self.names().filter_map(|name| name.strip_prefix("person:")).chain(users)
+    }
+
     fn is_person(&self, wanted: &str) -> bool {
         let mut people = self.names().filter_map(|name| name.strip_prefix("person:"));
         !wanted.is_empty() && people.any(|name| same_folded(name, wanted))
+    }
+}
+
+/// Returns whether two names may be those of one person, one of them without its domain.
+fn is_same_person(one: &str, other: &str) -> bool {
+    match (one.split_once('@'), other.split_once('@')) {
+        (Some((local, _)), None) => same_folded(local, other),
+        (None, Some((local, _))) => same_folded(one, local),
+        _ => same_folded(one, other),
     }
 }
 

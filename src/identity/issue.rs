@@ -24,6 +24,7 @@ use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::bounded;
+use crate::model::expiration;
 use crate::model::json;
 
 /// What one record taught.
@@ -310,47 +311,4 @@ impl<'a> Reader<'_, 'a> {
 /// Returns whether a SAML provider is the one Identity Center keeps in each account.
 fn is_identity_center(provider: &str) -> bool {
     provider.contains(":saml-provider/AWSSSO_")
-}
-
-/// Reads when credentials end: `Jul 10, 2023, 12:21:41 PM`, the same with one comma less, or ISO 8601.
-fn expiration(text: &str) -> Option<Seconds> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    // Newer Java writes a narrow no-break space before AM and PM; it counts as white space here.
-    let parts: Vec<_> = text
-        .split(|c: char| c.is_whitespace() || c == ',')
-        .filter(|part| !part.is_empty())
-        .collect();
-    let [month, day, year, clock, half] = parts.as_slice() else { return Seconds::parse(text) };
-    let month = MONTHS.iter().position(|name| name == month)? + 1;
-    let (hour, rest) = clock.split_once(':')?;
-    let hour: u8 = hour.parse().ok().filter(|hour| (1..=12).contains(hour))?;
-    let hour = match *half {
-        "AM" => hour % 12,
-        "PM" => hour % 12 + 12,
-        _ => return None,
-    };
-    Seconds::parse(&format!("{year}-{month:02}-{day:0>2}T{hour:02}:{rest}Z"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_both_spellings_of_an_expiration() {
-        for (written, expected) in [
-            ("Jul 10, 2023, 12:21:41 PM", "2023-07-10T12:21:41Z"),
-            ("Jul 10, 2023 12:09:21 PM", "2023-07-10T12:09:21Z"),
-            ("Mar 2, 2026, 12:16:14 AM", "2026-03-02T00:16:14Z"),
-            ("Mar 31, 2026, 8:16:14\u{202f}PM", "2026-03-31T20:16:14Z"),
-            ("2026-03-01T08:00:00Z", "2026-03-01T08:00:00Z"),
-        ] {
-            assert_eq!(expiration(written), Seconds::parse(expected), "{written}");
-            assert!(expiration(written).is_some(), "{written}");
-        }
-        for wrong in ["", "Jul 10, 2023", "Foo 10, 2023, 1:00:00 PM", "Jul 10, 2023, 13:00:00 PM"] {
-            assert_eq!(expiration(wrong), None, "{wrong}");
-        }
-    }
 }

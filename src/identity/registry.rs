@@ -57,6 +57,8 @@ pub struct Registry {
     dirty: Dirty,
     dropped: u64,
     forgotten: Seconds,
+    /// Identity Center users whose names were learned for certain and not asked for yet.
+    named: Vec<(Box<str>, Box<str>)>,
 }
 
 /// What a record's identity and all that is known give.
@@ -92,6 +94,7 @@ impl Registry {
             dirty: Dirty::default(),
             dropped: 0,
             forgotten: Seconds(i64::MIN),
+            named: Vec::new(),
         }
     }
 
@@ -101,6 +104,8 @@ impl Registry {
     /// When the store cannot be read.
     pub fn load(&mut self, connection: &Connection) -> Result<(), StoreError> {
         self.known = with_configured(table::known(connection)?, &self.config);
+        let certain = self.known.people.iter().filter(|(_, named)| named.is_exact());
+        self.named = certain.map(|(id, named)| (id.clone(), named.name.clone())).collect();
         for (key, session) in table::sessions(connection, self.config.max_sessions)? {
             self.sessions.insert(key, session);
         }
@@ -201,6 +206,11 @@ impl Registry {
         self.known.accounts.contains(account)
     }
 
+    /// Hands out the Identity Center users, by id, whose names were learned for certain since the last call.
+    pub fn newly_named(&mut self) -> Vec<(Box<str>, Box<str>)> {
+        std::mem::take(&mut self.named)
+    }
+
     /// Returns how many sessions are remembered.
     pub fn len(&self) -> usize {
         self.sessions.len()
@@ -294,6 +304,9 @@ impl Registry {
         }
         self.memo.drop_touched(mark(&id));
         self.dirty.people.insert(id.clone());
+        if named.is_exact() {
+            self.named.push((id.clone(), named.name.clone()));
+        }
         self.known.people.insert(id, named);
     }
 

@@ -63,6 +63,7 @@ pub use text::printable_json;
 pub use text::spreadsheet_cell;
 pub use time::Seconds;
 pub use time::Span;
+pub use time::expiration;
 pub use trail::Naming;
 pub use trail::Slot;
 pub use trail::SlotSpan;

@@ -82,6 +82,27 @@ impl Seconds {
     }
 }
 
+/// Returns when credentials end, as STS writes it: `Jul 10, 2023, 12:21:41 PM`, the same with one comma less, or ISO 8601.
+pub fn expiration(text: &str) -> Option<Seconds> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    // Newer Java writes a narrow no-break space before AM and PM; it counts as white space here.
+    let parts: Vec<_> = text
+        .split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let [month, day, year, clock, half] = parts.as_slice() else { return Seconds::parse(text) };
+    let month = MONTHS.iter().position(|name| name == month)? + 1;
+    let (hour, rest) = clock.split_once(':')?;
+    let hour: u8 = hour.parse().ok().filter(|hour| (1..=12).contains(hour))?;
+    let hour = match *half {
+        "AM" => hour % 12,
+        "PM" => hour % 12 + 12,
+        _ => return None,
+    };
+    Seconds::parse(&format!("{year}-{month:02}-{day:0>2}T{hour:02}:{rest}Z"))
+}
+
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Hinnant's algorithm).
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -142,6 +163,23 @@ mod tests {
         );
         assert_eq!(Seconds::parse("20131102T010628Z"), Seconds::parse("2013-11-02T01:06:28Z"));
         assert_eq!(Seconds::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn reads_both_spellings_of_an_expiration() {
+        for (written, expected) in [
+            ("Jul 10, 2023, 12:21:41 PM", "2023-07-10T12:21:41Z"),
+            ("Jul 10, 2023 12:09:21 PM", "2023-07-10T12:09:21Z"),
+            ("Mar 2, 2026, 12:16:14 AM", "2026-03-02T00:16:14Z"),
+            ("Mar 31, 2026, 8:16:14\u{202f}PM", "2026-03-31T20:16:14Z"),
+            ("2026-03-01T08:00:00Z", "2026-03-01T08:00:00Z"),
+        ] {
+            assert_eq!(expiration(written), Seconds::parse(expected), "{written}");
+            assert!(expiration(written).is_some(), "{written}");
+        }
+        for wrong in ["", "Jul 10, 2023", "Foo 10, 2023, 1:00:00 PM", "Jul 10, 2023, 13:00:00 PM"] {
+            assert_eq!(expiration(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -181,6 +181,7 @@ impl Core {
         counts.read = (decoded.len() + decoded.bad.len()) as u64;
         counts.quarantined = decoded.bad.len() as u64;
         counts.bytes = decoded.text_bytes() as u64;
+        let object_text = object.to_string();
         let mut kept = Vec::with_capacity(fingerprints.len());
         let mut is_new = vec![false; fingerprints.len()];
         // All records of a file are learned from before any is judged: a session may be used before its issuing
@@ -197,6 +198,7 @@ impl Core {
             self.newest = self.newest.max(self.ceiling.map_or(time, |ceiling| time.min(ceiling)));
             if let Record::Trail(record) = &record {
                 self.registry.learn(record);
+                self.hear(record, time, &object_text);
             }
         }
         counts.kept = kept.len() as u64;
@@ -204,7 +206,6 @@ impl Core {
         if !Arc::ptr_eq(self.gates.rules(), &rules) {
             self.gates = Gates::new(Arc::clone(&rules));
         }
-        let object_text = object.to_string();
         let mut asked = candidates.into_iter().peekable();
         for ((number, is_new), (time, record)) in (0u32..).zip(is_new).zip(decoded.records()) {
             let of_this = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
@@ -240,6 +241,7 @@ impl Core {
             (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
             _ => Meaning::default(),
         };
+        self.protect.note_success(&record, session.as_ref(), time);
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
@@ -347,6 +349,7 @@ impl Core {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
+        self.settle_lessons(watermark);
         self.judge_what_waited(watermark);
         // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
         for (signal, object) in self.protect.signals(watermark.min(self.newest)) {

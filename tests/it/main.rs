@@ -8,6 +8,7 @@ mod docs;
 mod equivalence;
 mod files;
 mod grants;
+mod grants_trail;
 mod house;
 mod originals;
 mod replay;

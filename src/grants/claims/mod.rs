@@ -39,6 +39,7 @@ use crate::grants::grant::Version;
 use crate::grants::ledger::Held;
 use crate::grants::ledger::Ledger;
 use crate::grants::removal::Removal;
+use crate::grants::trail;
 use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Seconds;
@@ -178,6 +179,11 @@ impl Claims {
     }
 
     fn put_on_agenda(&mut self, held: &Held) {
+        // What records tell of a grant is what was done: there is no second word to hold it against.
+        let is_told_by_records = |(version, _): &(Version, _)| *version.source == *trail::SOURCE;
+        if held.grant.versions.iter().any(is_told_by_records) {
+            return;
+        }
         held.grant.versions.iter().for_each(|(version, _)| self.learn_names(version));
         self.agenda.extend(agenda::of_grant(held, &self.timing));
     }

@@ -109,6 +109,7 @@ pub(super) fn scope(reader: &mut Reader, value: Option<&Value>, need: Need) -> S
         resources: texts("resources", word),
         regions: texts("regions", word),
         source_networks: texts("source_networks", network),
+        own_credentials: false,
     };
     let Scope { accounts, permission_sets, role_arns, .. } = &scope;
     let is_anywhere = accounts.is_none() && permission_sets.is_none() && role_arns.is_none();

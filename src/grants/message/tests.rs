@@ -287,6 +287,7 @@ fn scope() -> impl Strategy<Value = Scope> {
                 resources,
                 regions,
                 source_networks,
+                own_credentials: false,
             },
         )
 }

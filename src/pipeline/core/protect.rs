@@ -2,7 +2,8 @@
 //!
 //! A broker's message may come after the act that it covers, so an act that no grant covers is told of only once the
 //! watermark has passed its time by the grace, and is judged anew then. What waits is kept in the store. A covered act
-//! waits for nothing. What was judged is kept for a while, and judged anew when word of a grant comes later still.
+//! waits for nothing, unless what covers it is what other records told. What was judged is kept for a while, and judged
+//! anew when word of a grant comes later still.
 //!
 //! Invariant: an act beside the surface costs one lookup and no memory. Nothing waits where all grants were known
 //! before the first record.
@@ -12,6 +13,7 @@ mod claims;
 mod finding;
 mod judged;
 mod keep;
+mod trail;
 mod used;
 mod waiting;
 
@@ -39,6 +41,7 @@ use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
 use crate::grants::Whose;
+use crate::grants::trail::Trail;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
@@ -134,6 +137,8 @@ pub(super) struct Protect {
     waiting: Waiting,
     judged: Judged,
     pub(super) usage: Usage,
+    /// What records themselves tell of grants.
+    trail: Trail,
     witness: Option<Witness>,
 }
 
@@ -154,7 +159,8 @@ impl Protect {
                 skew: config.skew.span(),
                 cover_scheduled: Scheduled::of(config),
             },
-            grants: settings.grants_are,
+            // What the records tell is never known before them.
+            grants: if config.from_cloudtrail { Grants::Arriving } else { settings.grants_are },
             grace: config.grace.span(),
             usage: Usage::load(config, &ledger, connection, watermark)?,
             ledger,
@@ -164,6 +170,7 @@ impl Protect {
             sessions: HashMap::default(),
             waiting: Waiting::default(),
             judged: Judged::new(config.revise_for.span()),
+            trail: Trail::load(config, connection)?,
             witness: None,
         };
         protect.load_acts(connection)?;
@@ -278,7 +285,8 @@ impl Protect {
             return Standing::Beside;
         };
         let is_open = verdict.as_ref().is_some_and(Verdict::is_open);
-        let waits = is_open && self.grants == Grants::Arriving;
+        let may_change = is_open || self.rests_on_records(&facts);
+        let waits = may_change && self.grants == Grants::Arriving;
         if waits {
             self.waiting.hold(id_of(event), Held::of(event, &record, object));
         }
@@ -318,13 +326,18 @@ impl Protect {
     ) -> Option<(Facts, Option<Verdict>)> {
         let told = Told::of(event, record, action);
         let resources: SmallVec<[&str; 2]> = told.resources.iter().map(String::as_str).collect();
-        let act = told.act(event, action, &resources);
+        let mut act = told.act(event, action, &resources);
+        let key = text(event, "gw.session.key");
+        act.bound = self.bound(key);
+        let groups = self.groups(&act);
+        act.groups = &groups;
         let of_given = || self.given.holds(&act).then(|| self.surface.of_given(&act)).flatten();
         let wanted = self.surface.entry(&act).or_else(of_given)?;
-        let judged = self.judged(&act, &wanted);
+        let judged = self.judged(&act, &wanted).map(|judged| self.with_naming(judged, key));
         let grant = judged.as_ref().and_then(|judged| self.ledger.get(judged.grant.as_ref()?));
         let version = grant.map(|grant| grant.as_of(event.time).unwrap_or(grant.latest()));
-        let facts = grants::facts(&act, &wanted, judged.as_ref(), version);
+        let mut facts = grants::facts(&act, &wanted, judged.as_ref(), version);
+        self.session_facts(&act, key, &mut facts);
         Some((facts, judged.map(|judged| judged.verdict)))
     }
 
@@ -359,6 +372,7 @@ impl Protect {
     /// Writes what was learned and what began or ceased to wait since the last save.
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
+        self.trail.save(tx)?;
         self.claims.save(tx, watermark)?;
         self.save_acts(tx)
     }

@@ -69,6 +69,7 @@ impl<'r> Told<'r> {
             broker: flag("gw.broker"),
             groups: &[],
             delegate: &self.delegate,
+            bound: "",
             mfa: match event.fact("gw.session.mfa") {
                 Some(Fact::Flag(mfa)) => Some(*mfa),
                 _ => None,

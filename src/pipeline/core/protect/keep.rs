@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use crate::alert;
+use crate::grants::Act;
 use crate::grants::GrantId;
 use crate::grants::Key;
 use crate::model::AlertId;
@@ -46,7 +47,7 @@ impl Protect {
             match found {
                 None => self.waiting.load(id, held),
                 Some(Ok(found)) => {
-                    let keys = keys(&held.event());
+                    let keys = self.keys(&held.event());
                     self.judged.load(id, Kept::new(held, found, keys, Stored::Yes));
                 }
                 // Only a damaged file, or a newer version, wrote something else there.
@@ -84,7 +85,7 @@ impl Protect {
     ) {
         let Record::Trail(record) = event.record else { return };
         let held = Held::of(event, &record, object);
-        let kept = Kept::new(held, found, keys(event), Stored::No);
+        let kept = Kept::new(held, found, self.keys(event), Stored::No);
         self.judged.keep(id_of(event), kept);
     }
 
@@ -96,7 +97,7 @@ impl Protect {
     ) {
         match found {
             Some(found) => {
-                let keys = keys(&held.event());
+                let keys = self.keys(&held.event());
                 self.judged.keep(id, Kept::new(held, found, keys, stored));
             }
             None => self.judged.forsake(id, stored),
@@ -136,20 +137,22 @@ impl Protect {
         self.judged.crowded_out()
     }
 
+    /// Returns what grants that may speak of an act are found by.
+    fn keys(&self, event: &Event<'_>) -> SmallVec<[Key; 16]> {
+        let Record::Trail(record) = event.record else { return SmallVec::new() };
+        let action = text(event, "gw.action");
+        let told = Told::of(event, &record, action);
+        let act = told.act(event, action, &[]);
+        let groups = self.groups(&act);
+        Act { groups: &groups, ..act }.keys()
+    }
+
     /// Returns how long after `time` the last word about a grant came.
     pub(in crate::pipeline::core) fn word_after(&self, grant: &str, time: Seconds) -> Option<Span> {
         let grant = self.ledger.get(&GrantId(grant.into()))?;
         let arrived = grant.versions().map(|(_, evidence)| evidence.arrived).max()?;
         Some(arrived.since(time)).filter(|late| *late > Span(0))
     }
-}
-
-/// Returns what grants that may speak of an act are found by.
-fn keys(event: &Event<'_>) -> SmallVec<[Key; 16]> {
-    let Record::Trail(record) = event.record else { return SmallVec::new() };
-    let action = text(event, "gw.action");
-    let told = Told::of(event, &record, action);
-    told.act(event, action, &[]).keys()
 }
 
 /// Returns the texts of a fact.

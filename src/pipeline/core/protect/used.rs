@@ -70,7 +70,11 @@ impl Protect {
         let told = Told::of(event, record, action);
         let resources: SmallVec<[&str; 2]> = told.resources.iter().map(String::as_str).collect();
         let act = told.act(event, action, &resources);
-        let judged = self.ledger.judge(&self.judging, &act);
+        let judged = {
+            let groups = self.groups(&act);
+            let bound = self.bound(text(event, "gw.session.key"));
+            self.ledger.judge(&self.judging, &Act { groups: &groups, bound, ..act })
+        };
         let (Some(part), Some(grant)) = (Part::of(&judged), &judged.grant) else { return };
         let slot = |slot| record.slot_or_empty(slot);
         let (address, agent) = (slot(Slot::SourceIpAddress), slot(Slot::UserAgent));
@@ -115,7 +119,9 @@ impl Protect {
         let is_covered = || {
             let resources: SmallVec<[&str; 2]> =
                 told.resources.iter().map(String::as_str).collect();
-            let act = Act { resources: &resources, ..act };
+            let groups = self.groups(&act);
+            let bound = self.bound(text(event, "gw.session.key"));
+            let act = Act { resources: &resources, groups: &groups, bound, ..act };
             Part::of(&self.ledger.judge(&self.judging, &act)) == Some(Part::Inside)
         };
         if may_be_late && !is_covered() {
