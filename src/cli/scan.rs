@@ -23,6 +23,7 @@ use crate::cli::grants::report;
 use crate::cli::output;
 use crate::cli::output::Format;
 use crate::cli::output::Screen;
+use crate::cli::output::printable;
 use crate::cli::severity;
 use crate::config::Config;
 use crate::model;
@@ -172,13 +173,18 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let alerts = Reader::open(&at)?;
     let worst = print(args, &alerts)?;
     let mut err = io::stderr().lock();
-    for (source, counts) in &books.0 {
+    for (source, counts) in &books.sources {
         writeln!(err, "{source}: {counts}")?;
         let Counts { deliveries, redelivered, routed, rejected, .. } = counts;
         writeln!(
             err,
             "{source}: {deliveries} deliveries, {redelivered} known already, {routed} without records, {rejected} unreadable",
         )?;
+    }
+    if !books.unknown_actions.is_empty() {
+        let names = books.unknown_actions.join(", ");
+        let names = printable(&names);
+        writeln!(err, "not in the table of AWS's actions, the level guessed by the name: {names}")?;
     }
     let found = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
     Ok(if found { Exit::Found } else { Exit::Done })

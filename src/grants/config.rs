@@ -3,6 +3,7 @@
 //! Invariant: a configuration that passes [`Config::check`] cannot make [`crate::grants::Surface`] fail, and silences
 //! nothing by accident: what would exempt everything is a mistake.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -58,6 +59,9 @@ pub struct Config {
     pub protect: Vec<Protect>,
     /// Who needs none after all, until when, and why.
     pub exempt: Vec<Exempt>,
+    /// Brokers whose own messages come by the API or a queue and are read by a preset that needs something given, or by
+    /// a mapping of your own. A preset that needs nothing is there without an entry.
+    pub preset: Vec<Broker>,
 }
 
 impl Default for Config {
@@ -82,6 +86,7 @@ impl Default for Config {
             ],
             protect: Vec::new(),
             exempt: Vec::new(),
+            preset: Vec::new(),
         }
     }
 }
@@ -163,6 +168,21 @@ pub struct Exempt {
     /// Permission sets as globs over their name.
     #[serde(default)]
     pub permission_sets: Vec<Glob>,
+}
+
+/// How a broker's own messages are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// What `/v1/hooks/NAME` and a queue's `preset` call it; without a `mapping`, the preset of that name.
+    #[schemars(length(min = 1), example = &"teleport")]
+    pub name: String,
+    /// A mapping of your own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<PathBuf>,
+    /// What the preset or mapping needs given; `grantwatch grants presets` lists it.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
 }
 
 /// What an act on the surface requires.

@@ -44,6 +44,8 @@ pub struct Ledger {
     places: BTreeMap<GrantId, u32>,
     held: Vec<Held>,
     index: Index,
+    /// How many versions there are.
+    versions: u64,
     /// Versions that are not in the store yet, or not with this evidence.
     unsaved: BTreeSet<(u32, table::Digest)>,
 }
@@ -100,6 +102,11 @@ impl Ledger {
         self.held.len()
     }
 
+    /// Returns how many versions of grants there are.
+    pub fn versions(&self) -> u64 {
+        self.versions
+    }
+
     /// Returns whether there is no grant.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
@@ -111,6 +118,32 @@ impl Ledger {
     /// When the store cannot be read or what it holds is damaged.
     pub fn load(&mut self, connection: &Connection) -> Result<(), StoreError> {
         table::versions(connection, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
+    /// Loads the grants whose names come after `after`, whole ones, until `most` versions are read. Returns the last
+    /// of them if there may be more.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_after(
+        &mut self,
+        connection: &Connection,
+        after: &str,
+        most: usize,
+    ) -> Result<Option<GrantId>, StoreError> {
+        table::after(connection, after, most, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
+    /// Loads one grant.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_one(&mut self, connection: &Connection, id: &GrantId) -> Result<(), StoreError> {
+        table::of_grant(connection, id, |version, evidence| {
             self.insert(version, evidence);
         })
     }
@@ -179,6 +212,7 @@ impl Ledger {
                 == (version.revision, version.emitted_at, version.status)
         };
         let is_conflict = versions.iter().any(same);
+        self.versions += 1;
         let (old_keys, old_stay) = (keys(versions), stay(versions, place));
         versions.insert(before, (version, evidence));
         held.spells = timeline::spells(versions);
@@ -194,6 +228,7 @@ impl Ledger {
     }
 
     fn insert_first(&mut self, version: Version, evidence: Evidence) -> u32 {
+        self.versions += 1;
         let place = u32::try_from(self.held.len()).expect("memory ends before four billion grants");
         self.places.insert(version.id.clone(), place);
         let versions = vec![(version, evidence)];

@@ -28,6 +28,7 @@ pub use alert::Reason;
 pub use alert::ReasonKind;
 pub use alert::SinkName;
 pub use alert::Subject;
+pub use delivery::Became;
 pub use delivery::Content;
 pub use delivery::Delivery;
 pub use delivery::Format;

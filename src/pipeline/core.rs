@@ -137,7 +137,7 @@ impl Core {
     /// When the ledger cannot be read.
     pub fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
         let Batch { source, object, outcome, receipt, _hold } = batch;
-        self.group.receipts.push(receipt);
+        self.group.receipts.push((receipt, Vec::new()));
         let mut counts = Counts { deliveries: 1, ..Counts::default() };
         let is_known = self.group.objects.contains(&object)
             || table::is_known(self.store.connection(), &object).map_err(StoreError::Read)?;
@@ -152,7 +152,10 @@ impl Core {
                 "read".to_owned()
             }
             Outcome::Grants(told) => {
-                self.learn(told, &source, &object, &mut counts);
+                let became = self.learn(told, &source, &object, &mut counts);
+                if let Some((_, of_this)) = self.group.receipts.last_mut() {
+                    *of_this = became;
+                }
                 "grants".to_owned()
             }
             Outcome::Routed(route) => {

@@ -65,8 +65,11 @@ pub struct Gates {
     rules: Arc<Rules>,
     gated: Vec<u32>,
     /// By the address of the session's facts, which are kept so that the address stays theirs.
-    open: HashMap<u64, (Arc<Facts>, Arc<[u32]>), Plain>,
+    open: HashMap<u64, Session, Plain>,
 }
+
+/// A session's facts, and the gated rules that may match its events.
+type Session = (Arc<Facts>, Arc<[u32]>);
 
 impl Gates {
     /// Makes the gates of `rules`.

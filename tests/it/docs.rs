@@ -100,8 +100,8 @@ fn the_configuration_is_explained_key_by_key() {
 One TOML file, given to `grantwatch run --config FILE`. Every key has a default but those that say where deliveries
 come from and where alerts go. `grantwatch config check` reports every mistake at once, each with its line and the
 nearest key that exists; `grantwatch config schema` prints a JSON schema for editors. What a source needs to be allowed
-stands in [sources.md](sources.md), what a sink sends in [sinks.md](sinks.md). SIGHUP loads `[detectors]` and `[sink]`
-anew; every other key is read once, at the start.
+stands in [sources.md](sources.md), what a sink sends in [sinks.md](sinks.md). SIGHUP loads `[detectors]`, `[sink]` and
+the tokens, signatures and certificate of `[api]` anew; every other key is read once, at the start.
 
 The file below is what `grantwatch config example` prints.
 ";

@@ -83,8 +83,20 @@ impl Stage {
         self.put("logs", &format!("{name}-{minutes_ago}.json"), &text);
     }
 
+    /// Word of a grant, as [`Stage::word`] puts it, in a file that no daemon reads; returns its path.
+    fn word_at(&self, name: &str, revision: u64, status: &str, approved: i64, sent: i64) -> String {
+        let path = self.house.path(name);
+        fs::write(&path, self.message(revision, status, approved, sent)).unwrap();
+        path.display().to_string()
+    }
+
     /// Word of a grant over the hour around the acts: its revision and status, when it was approved, when it was sent.
     fn word(&self, revision: u64, status: &str, approved: i64, sent: i64) {
+        let message = self.message(revision, status, approved, sent);
+        self.put("grants", &format!("{revision}-{status}.ndjson"), &message);
+    }
+
+    fn message(&self, revision: u64, status: &str, approved: i64, sent: i64) -> String {
         let message = json!({
             "schema": "grantwatch.grant/1", "id": "g-1", "source": "test", "revision": revision, "status": status,
             "emitted_at": self.at(sent), "requested_at": self.at(approved), "approved_at": self.at(approved),
@@ -93,7 +105,7 @@ impl Stage {
             "scope": {"accounts": ["111122223333"], "permission_sets": ["Admin"]},
             "window": {"not_before": self.at(60), "not_after": self.at(0)},
         });
-        self.put("grants", &format!("{revision}-{status}.ndjson"), &format!("{message}\n"));
+        format!("{message}\n")
     }
 
     /// Waits until the receiver has taken `count` messages, and returns them.
@@ -211,6 +223,25 @@ fn a_daemon_that_is_killed_in_between_resolves_it_once() {
     let mut daemon = stage.house.run();
     stage.word(2, "ended", 55, 0);
     stage.read(&mut daemon, "2-ended.ndjson");
+    stage.end(daemon, 2);
+}
+
+#[test]
+fn a_grant_that_is_added_by_hand_resolves_it_after_the_next_start() {
+    let stage = Stage::new();
+    let mut daemon = stage.house.run();
+    stage.act(45);
+    stage.stream(20);
+    let opened = stage.taken(&mut daemon, 1).remove(0);
+    stage.end(daemon, 1);
+    let message = stage.word_at("draft.ndjson", 1, "active", 55, 15);
+    let store = stage.house.store_path().display().to_string();
+    let import = ["grants", "import", "--store", &store, &message];
+    assert!(stage.house.command(&import).output().unwrap().status.success());
+    let mut daemon = stage.house.run();
+    stage.stream(10);
+    let resolved = stage.taken(&mut daemon, 2).remove(1);
+    update(&opened, &resolved, "grantwatch.alert.resolved", 2);
     stage.end(daemon, 2);
 }
 

@@ -16,6 +16,7 @@ mod rooms;
 
 mod outside;
 
+mod api;
 mod claims;
 mod commands;
 mod crash;

@@ -372,6 +372,37 @@ fn a_resolved_alert_stands_again_with_another_act_of_its_window() {
 }
 
 #[test]
+fn an_extension_that_is_told_of_late_covers_if_it_was_made_in_time() {
+    let told = "
+        word of g-1 for ana: 1 active 09:20-09:40, approved 09:20, sent 09:20
+        09:50 ana acts
+        10:15 stream                                                              ! grant_expired x1
+        ";
+    Stage::new().told(told).told(
+        "word of g-1 for ana: 2 extended 09:20-11:00, approved 09:20, sent 09:45  ! grant_expired r2 resolved covered_late x1",
+    );
+    let stage = Stage::new().told(told).told(
+        "word of g-1 for ana: 2 extended 09:20-11:00, approved 09:20, sent 10:05  ! grant_approved_afterwards approved_afterwards x1 + grant_expired r2 approved_afterwards x1",
+    );
+    let reason = stage.alerts()[1].reason.clone().unwrap();
+    assert!(reason.text.contains("was extended only 15m after"), "{}", reason.text);
+}
+
+#[test]
+fn one_grant_of_two_that_falls_away_uncovers_nothing() {
+    Stage::new().told(
+        "
+        word of g-1 for ana: 1 active 09:20-11:00, approved 09:20, sent 09:20
+        word of g-2 for ana: 1 active 09:20-10:00, approved 09:20, sent 09:20
+        09:30 ana acts
+        10:30 stream
+        word of g-1 for ana: 2 revoked 09:20-11:00, approved 09:20, sent 09:25    !
+        word of g-2 for ana: 2 revoked 09:20-10:00, approved 09:20, sent 09:26    ! grant_revoked uncovered_late x1
+        ",
+    );
+}
+
+#[test]
 fn acts_of_one_commit_come_to_the_same_end() {
     let stage = Stage::new().told(
         "
@@ -500,7 +531,7 @@ fn played(acts: &[(u8, &str)], words: &[Word], turns: &[Turn]) -> Stage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn late_word_comes_to_the_same_end(
         acts in acts(),

@@ -1,6 +1,7 @@
 //! What was done with grants: counted once, told of once, reported in every form, and in the numbers.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use grantwatch::telemetry::metrics::Metrics;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::claims;
 use crate::originals;
 use crate::outside::daemon::House;
 
@@ -42,7 +44,7 @@ const ROLE: &str = "AWSReservedSSO_Admin_0123456789abcdef";
 const HOME: &str = "111122223333";
 
 /// A core that is told of one day, line by line: `HH:MM Call` is what ana does in her session since 09:25, `HH:MM stream`
-/// is somebody else's call, `grant`, `emergency` and `end` are messages about her grant from 09:20 to 11:00, `restart` loads
+/// is somebody else's call, `grant`, `emergency` and `ended` are messages about her grant from 09:20 to 11:00, `restart` loads
 /// what is committed. A time may be of the next day (`+HH:MM`).
 struct Stage {
     config: Config,
@@ -168,6 +170,9 @@ impl Stage {
                 Some((time, name)) => self.record(time, name),
                 None if line == "grant" => self.grant(&json!({})),
                 None if line == "emergency" => self.grant(&json!({"break_glass": true})),
+                None if line == "ended" => self.grant(&json!({
+                    "status": "ended", "revision": 3, "emitted_at": "2026-03-02T12:00:00Z",
+                })),
                 None if line == "restart" => self.open(),
                 _ => panic!("{line}"),
             }
@@ -274,6 +279,8 @@ fn a_grant_that_nobody_used_is_told_of_once() {
         "09:00 stream \n grant \n 10:59 GetRole! \n 13:00 stream",
         // Nothing is known of the time before the first event.
         "09:30 stream \n grant \n 13:00 stream",
+        // Its broker says later that it is over, long after it was used.
+        "09:00 stream \n grant \n 10:00 GetRole \n 13:00 stream \n +12:00 stream \n ended \n +13:00 stream",
         // Told of too late to know what was done with it.
         "09:00 stream \n 13:00 stream \n grant \n 14:00 stream",
     ] {
@@ -495,6 +502,31 @@ fn the_incidents_are_reported_as_they_were() {
         assert!(!policy.to_string().contains("iam:"), "{policy:#}");
         let (enough, given) = (proposal["seconds"].as_i64(), proposal["given_seconds"].as_i64());
         assert!(enough < given, "{proposal:#}");
+    }
+}
+
+#[test]
+fn scan_and_the_daemon_tell_the_same_of_use() {
+    let incidents = [("grant_outlived", "1d10h", "grant_tail"), ("grant_cut_short", "2d3h", "")];
+    for seed in ["7", "11"] {
+        let house = House::new();
+        let truths = claims::simulated(&house, seed, &incidents);
+        let told = |alerts: Vec<Value>| -> BTreeSet<String> {
+            let ours =
+                |alert: &&Value| claims::OF_USE.iter().any(|name| alert["detector"] == **name);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let line = |alert: &Value| {
+                let (story, count) = (text(&alert["story"]), &alert["count"]);
+                format!("{} {count} {story}", text(&alert["detector"]))
+            };
+            alerts.iter().filter(ours).map(line).collect()
+        };
+        let scanned = told(claims::scanned(&house));
+        assert_eq!(told(claims::daemon(&house)), scanned, "seed {seed}");
+        let tails: Vec<&String> =
+            scanned.iter().filter(|line| line.starts_with("grant_tail 1 ")).collect();
+        let outlived = &truths.iter().find(|it| it.name == "grant_outlived").unwrap().grants[0];
+        assert!(tails.len() == 1 && tails[0].contains(&**outlived), "seed {seed}: {scanned:#?}");
     }
 }
 

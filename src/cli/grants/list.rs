@@ -131,12 +131,8 @@ pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
                 "came from",
             ]);
             for (version, evidence) in grant.versions() {
-                let mut cells = row(
-                    &version.emitted_at.to_string(),
-                    &version.status.name().to_owned(),
-                    version,
-                )
-                .to_vec();
+                let mut cells =
+                    row(&version.emitted_at.to_string(), version.status.name(), version).to_vec();
                 cells.push(printable(&evidence.from).into_owned());
                 table.add_row(cells);
             }

@@ -9,6 +9,7 @@ mod import;
 mod list;
 mod map;
 pub(super) mod report;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ enum GrantsCommand {
     Report(report::ReportArgs),
     Add(Box<edit::AddArgs>),
     Revoke(edit::RevokeArgs),
+    Token(token::TokenArgs),
 }
 
 pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
@@ -59,6 +61,7 @@ pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
         GrantsCommand::Report(args) => report::run(args),
         GrantsCommand::Add(args) => edit::add(args),
         GrantsCommand::Revoke(args) => edit::revoke(args),
+        GrantsCommand::Token(args) => token::run(args),
     }
 }
 

@@ -211,7 +211,7 @@ impl<'a> Judge<'a> {
 }
 
 /// Returns the canonical name of the first that `version` is for.
-fn principal(version: &Version) -> String {
+pub(in crate::grants) fn principal(version: &Version) -> String {
     match version.principals.first() {
         Some(Principal::IdcUser { user_id, user_name, .. }) => {
             let name = if user_name.is_empty() { user_id } else { user_name };

@@ -85,13 +85,16 @@ impl<'a> Judge<'a> {
         }
         found.is_ours |= !whole.is_empty();
         if deed.maker == Maker::Broker {
-            let name = brokered(claim);
-            found.lessons.push((Topic::Brokered, name, String::new()));
-            if claim.kind == Kind::Assignment
-                && let Some(set) = explain::one_set(&holds)
-            {
-                found.lessons.push((Topic::Guess, claim.entitlement.to_string(), set.to_owned()));
-            }
+            found.lessons.push((Topic::Brokered, brokered(claim), String::new()));
+        }
+        // A person may give anything by hand beside a grant of something else; a workload that gives is likely a broker
+        // that nobody has named.
+        let is_usual = deed.maker == Maker::Broker || deed.by.starts_with("workload:");
+        if is_usual
+            && claim.kind == Kind::Assignment
+            && let Some(set) = explain::one_set(&holds)
+        {
+            found.lessons.push((Topic::Guess, claim.entitlement.to_string(), set.to_owned()));
         }
         // What the set is called may have been learned just now.
         let is_shown = |hold: &&Hold| {

@@ -50,6 +50,7 @@ use crate::store::Tx;
 
 pub use agenda::Messages;
 pub use agenda::Timing;
+pub(super) use course::principal;
 pub use read::Told;
 pub use read::concerns;
 pub use read::read;

@@ -43,7 +43,7 @@ impl Piece {
 
 /// Reads `HH:MM say g-1 ana Admin 10:00-12:00 active` (`ana?`: by name alone; `*`: any set),
 /// `HH:MM broker gives ana Admin`, `HH:MM hand takes ana Admin`, `… but Throttling` (`but FAILED`: it was accepted),
-/// `HH:MM set Admin` (it is created under that name), `HH:MM stream` (something else happens).
+/// `HH:MM robot gives …` (a workload), `HH:MM set Admin` (it is created under that name), `HH:MM stream` (something else happens).
 fn piece(number: usize, line: &str) -> Piece {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (time, words) = words.split_first().unwrap();
@@ -89,7 +89,10 @@ fn piece(number: usize, line: &str) -> Piece {
                     "service" => Maker::Automation,
                     _ => Maker::Other,
                 },
-                by: format!("user:{HOME}/{maker}").into(),
+                by: match *maker {
+                    "robot" => format!("workload:{HOME}/role/robot").into(),
+                    maker => format!("user:{HOME}/{maker}").into(),
+                },
                 place: "arn:aws:sso:::instance/ssoins-1".into(),
                 membership: "".into(),
                 object: "s3://logs/1".into(),
@@ -329,6 +332,17 @@ fn a_permission_set_without_a_name_is_no_grants() {
         ),
         &[],
     );
+}
+
+#[test]
+fn a_broker_that_nobody_has_named_is_told_of_once_and_understood_then() {
+    let first = "09:50 say g-1 ana Admin 10:00-12:00 active \n 10:00 robot gives ana Admin \n 12:00 robot takes ana Admin \n";
+    let next =
+        "13:50 say g-2 bob Admin 14:00-16:00 active \n 14:00 robot gives bob Admin \n 18:00 stream";
+    let told = told(&format!("{first} {next}")).lines();
+    let [unnamed, residue] = &told[..] else { panic!("{told:#?}") };
+    assert!(unnamed.starts_with("10:00 GrantOutOfBand g-1 workload:"), "{unnamed}");
+    assert!(residue.starts_with("16:15 GrantResidue g-2 person:bob"), "{residue}");
 }
 
 #[test]

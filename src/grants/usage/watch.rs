@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::grants::actions;
 use crate::grants::actions::Level;
+use crate::grants::claims::principal;
 use crate::grants::config::Config;
 use crate::grants::facts;
 use crate::grants::grant::Grant;
 use crate::grants::grant::GrantId;
-use crate::grants::grant::Principal;
 use crate::grants::grant::Version;
 use crate::grants::judge::Scheduled;
 use crate::grants::ledger::Ledger;
@@ -102,6 +102,8 @@ impl Tail {
 pub(super) struct Watch {
     briefs: BTreeMap<GrantId, Brief>,
     dues: BTreeSet<(Seconds, Due, GrantId)>,
+    /// How far time has come: what was due by then was told.
+    reached: Seconds,
     /// What was told of at once, and nobody has asked for yet.
     told: Vec<Told>,
     scheduled: Scheduled,
@@ -124,6 +126,7 @@ impl Watch {
             scheduled,
             briefs: BTreeMap::new(),
             dues: BTreeSet::new(),
+            reached: watermark,
             told: Vec::new(),
             over_after: Span(over_after),
             settled_after: Span(over_after + config.sessions_last.span().0),
@@ -150,6 +153,7 @@ impl Watch {
     /// Takes in that something was said of a grant.
     pub(super) fn learned(&mut self, ledger: &Ledger, id: &GrantId) {
         let given = ledger.given(id, self.scheduled);
+        let mut dues_from = self.reached;
         if let Some(brief) = self.briefs.get(id) {
             if given == Some((brief.from, brief.until)) {
                 return;
@@ -157,14 +161,20 @@ impl Watch {
             for due in self.dues_of(id, brief.until) {
                 self.dues.remove(&due);
             }
+            // It was watched, so that all is known of its use: an end that is told late is due at once.
+            dues_from = Seconds(i64::MIN);
         }
         let Some((from, until)) = given else {
             self.briefs.remove(id);
             return;
         };
-        let brief = self.briefs.entry(id.clone()).or_default();
-        (brief.from, brief.until) = (from, until);
-        self.dues.extend(self.dues_of(id, until));
+        let dues = self.dues_of(id, until).into_iter().filter(|(due, _, _)| *due > dues_from);
+        let dues: Vec<_> = dues.collect();
+        if !dues.is_empty() {
+            let brief = self.briefs.entry(id.clone()).or_default();
+            (brief.from, brief.until) = (from, until);
+            self.dues.extend(dues);
+        }
     }
 
     fn dues_of(&self, id: &GrantId, until: Seconds) -> [(Seconds, Due, GrantId); 2] {
@@ -179,10 +189,9 @@ impl Watch {
         let denied = u64::from(used.is_denied);
         let one = Tally { acts: 1, denied, first: used.time, last: used.time };
         brief.add(used.part, one, used.action, used.account);
-        if let Some(tail) = &mut brief.tail {
-            if used.part == Part::Tail && used.time < tail.identity.0 {
-                tail.identity = (used.time, bounded(used.identity, 256).into());
-            }
+        let tail = brief.tail.as_mut().filter(|_| used.part == Part::Tail);
+        if let Some(tail) = tail.filter(|tail| used.time < tail.identity.0) {
+            tail.identity = (used.time, bounded(used.identity, 256).into());
         }
         if is_first {
             let grant = ledger.get(used.grant);
@@ -204,6 +213,7 @@ impl Watch {
         // When everything has been read nothing is waited for; but what lies ahead of the events is not over.
         let is_whole = reach.watermark == Seconds(i64::MAX);
         let upto = reach.watermark.min(reach.newest);
+        self.reached = self.reached.max(upto);
         while let Some((at, due, id)) = self.dues.first().cloned() {
             if at > upto {
                 break;
@@ -236,12 +246,14 @@ impl Watch {
         is_read: &dyn Fn(&str) -> bool,
     ) -> Option<Told> {
         let brief = self.briefs.get(grant.id()).filter(|brief| brief.acts == 0)?;
-        // What was told of afterwards, or began before anything was read, may have been used all the same.
         let heard = grant.versions().map(|(_, evidence)| evidence.arrived).min()?;
         let version = grant.as_of(Seconds(brief.until.0 - 1)).unwrap_or_else(|| grant.latest());
         let mut accounts = version.scope.accounts.iter().flatten();
         let is_seen = version.scope.accounts.is_none() || accounts.any(|account| is_read(account));
-        let is_known = heard <= at && reach.oldest <= brief.from && is_seen;
+        // What was told of afterwards may have been used all the same; but what came before the first event has the time
+        // of the clock, which events of long ago have not reached.
+        let is_in_time = heard <= at || heard > reach.newest;
+        let is_known = is_in_time && reach.oldest <= brief.from && is_seen;
         is_known.then(|| told(grant, unused(version, brief)))
     }
 }
@@ -266,9 +278,11 @@ fn told(grant: &Grant, signal: Signal) -> Told {
 }
 
 /// The facts that every signal about a grant has.
-fn facts_of(version: &Version, identity: &str) -> Facts {
+fn facts_of(version: &Version, identity: &str, reason: String) -> Facts {
     let mut facts = Facts::default();
     facts.set("gw.identity.name", identity);
+    facts.set("gw.identity.kind", identity.split_once(':').map_or("unknown", |(kind, _)| kind));
+    facts.set("gw.grant.reason", reason);
     facts.set("gw.grant.id", &*version.id.0);
     facts::set_grant(&mut facts, version);
     facts
@@ -282,28 +296,10 @@ fn account_of(version: &Version) -> String {
     }
 }
 
-/// Returns the identity that a grant was given to, as far as its message tells.
-fn holder(version: &Version) -> String {
-    match version.principals.first() {
-        Some(Principal::IdcUser { user_name, user_id, .. }) => {
-            let name = if user_name.is_empty() { user_id } else { user_name };
-            format!("person:{name}")
-        }
-        Some(Principal::IamUserArn { arn } | Principal::IamRoleArn { arn }) => arn.to_string(),
-        Some(Principal::AssumedRole { role_arn, session_name }) => {
-            format!("{role_arn}/{session_name}")
-        }
-        Some(Principal::SourceIdentity { value: name })
-        | Some(Principal::SamlSubject { subject: name })
-        | Some(Principal::OidcSubject { subject: name, .. })
-        | Some(Principal::IdcGroup { group_id: name, .. }) => name.to_string(),
-        Some(Principal::Account { account }) => format!("external:{account}"),
-        None => String::new(),
-    }
-}
-
 fn broken(used: &Use<'_>, version: &Version) -> Signal {
-    let mut facts = facts_of(version, used.identity);
+    let id = &version.id.0;
+    let reason = format!("grant {id} was taken in an emergency, and is used for the first time");
+    let mut facts = facts_of(version, used.identity, reason);
     facts.set("gw.action", used.action);
     if !used.resources.is_empty() {
         let resources: Vec<String> = used.resources.iter().map(|it| (*it).to_owned()).collect();
@@ -323,6 +319,8 @@ fn broken(used: &Use<'_>, version: &Version) -> Signal {
 }
 
 fn unused(version: &Version, brief: &Brief) -> Signal {
+    let lasted = brief.until.since(brief.from);
+    let reason = format!("nothing was done in the {lasted} that grant {} lasted", version.id.0);
     Signal {
         name: "GrantUnused",
         time: brief.until,
@@ -330,9 +328,9 @@ fn unused(version: &Version, brief: &Brief) -> Signal {
         account: account_of(version),
         parameters: json!({
             "grant": version.id, "from": brief.from.to_string(), "until": brief.until.to_string(),
-            "seconds": brief.until.since(brief.from).0,
+            "seconds": lasted.0,
         }),
-        facts: facts_of(version, &holder(version)),
+        facts: facts_of(version, &principal(version), reason),
     }
 }
 
@@ -340,15 +338,17 @@ fn tail_of(grant: &Grant, brief: &Brief) -> Option<Told> {
     let tail = brief.tail.as_ref()?;
     let version = grant.as_of(Seconds(brief.until.0 - 1)).unwrap_or_else(|| grant.latest());
     let identity = match &*tail.identity.1 {
-        "" => holder(version),
+        "" => principal(version),
         identity => identity.to_owned(),
     };
     let mut actions: Vec<(&Box<str>, &u64)> = tail.actions.iter().collect();
     actions.sort_by_key(|(action, acts)| (std::cmp::Reverse(**acts), *action));
     let actions: Vec<&Box<str>> = actions.into_iter().map(|(action, _)| action).collect();
     let Tally { acts, denied, first, last } = tail.tally;
-    let mut facts = facts_of(version, &identity);
-    facts.set("gw.grant.seconds_outside", last.since(brief.until).0);
+    let (id, after) = (&version.id.0, last.since(brief.until));
+    let reason = format!("sessions that grant {id} began went on for {after} after its end");
+    let mut facts = facts_of(version, &identity, reason);
+    facts.set("gw.grant.seconds_outside", after.0);
     let signal = Signal {
         name: "GrantTail",
         time: last,
@@ -360,7 +360,7 @@ fn tail_of(grant: &Grant, brief: &Brief) -> Option<Told> {
         parameters: json!({
             "grant": version.id, "until": brief.until.to_string(), "acts": acts, "denied": denied,
             "done": acts - denied, "writes": tail.writes, "first": first.to_string(), "last": last.to_string(),
-            "seconds": last.since(brief.until).0, "actions": actions,
+            "seconds": after.0, "actions": actions,
             "accounts": tail.accounts,
         }),
         facts,

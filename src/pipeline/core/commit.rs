@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::alert::Outgoing;
 use crate::model::Alert;
+use crate::model::Became;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
@@ -28,7 +29,7 @@ const LEDGER_KEPT: Span = Span(45 * 86_400);
 /// What one commit group has gathered.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<(Receipt, Vec<Became>)>,
     pub(super) objects: HashSet<ObjectId>,
     pub(super) ledger: Vec<LedgerRow>,
     pub(super) quarantine: Vec<QuarantineRow>,
@@ -88,7 +89,7 @@ impl Core {
         for (newest, events) in &group.seen {
             table::insert_seen(&tx, *newest, events).map_err(failed)?;
         }
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             table::count(&tx, source, counts).map_err(failed)?;
         }
         self.registry.save(&tx)?;
@@ -117,13 +118,16 @@ impl Core {
         self.pruning.alerts(&tx, self.settings.alert.keep.span(), &self.rules, reached)?;
         tx.commit()?;
         self.desk.forget(self.watermark);
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             self.books.add(source, *counts);
         }
+        self.books.unknown_actions = self.protect.unknown_actions();
         let deliveries = group.receipts.len();
         let opened: Vec<&Alert> =
             outgoing.iter().map(|it| &it.alert).filter(|it| it.revision == 1).collect();
-        group.receipts.into_iter().for_each(Receipt::committed);
+        for (receipt, became) in group.receipts {
+            receipt.committed_as(became);
+        }
         let revised = outgoing.len() - opened.len();
         self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
         Ok(Committed { deliveries, opened: opened.len(), revised, crowded_out: group.crowded_out })

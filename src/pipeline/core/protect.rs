@@ -304,9 +304,9 @@ impl Protect {
 
     /// Returns what was found, if acts are kept and word of a grant may change it.
     fn found(&self, facts: &Facts, verdict: Option<&Verdict>) -> Option<Found> {
-        let verdict = verdict.filter(|verdict| !matches!(verdict, Verdict::Exempt(_)))?;
+        verdict.filter(|verdict| !matches!(verdict, Verdict::Exempt(_)))?;
         let keeps = self.grants == Grants::Arriving;
-        keeps.then(|| Found::of(facts, verdict.is_open()))
+        keeps.then(|| Found::of(facts))
     }
 
     /// Returns what the grants say of an act; nothing if it is not on the surface.
@@ -360,8 +360,7 @@ impl Protect {
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
         self.claims.save(tx, watermark)?;
-        self.judged.save(tx)?;
-        self.waiting.save(tx)
+        self.save_acts(tx)
     }
 }
 

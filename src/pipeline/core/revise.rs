@@ -113,7 +113,7 @@ fn rejudge(
     let mut event = kept.act.event();
     let standing = protect.judge_again(&mut event);
     let Standing::Judged(found) = &standing else { return None };
-    let found = found.clone().unwrap_or_else(|| Found::of(&event.facts, false));
+    let found = found.clone().unwrap_or_else(|| Found::of(&event.facts));
     if found.mark == kept.found.mark {
         return None;
     }
@@ -122,7 +122,7 @@ fn rejudge(
         .map(|detector| (Fingerprint::of(detector, &event).id, detector))
         .collect();
     let because = reason(protect, &event, (&kept.found, &found), at);
-    let (tellings, news) = settle(&kept.found, found.is_open, &speakers, |alert, fate| {
+    let (tellings, news) = settle(&kept.found, &found, &speakers, |alert, fate| {
         let touched = all.entry(alert.clone()).or_insert_with(|| Touched {
             lost: Vec::new(),
             changed: Vec::new(),
@@ -153,14 +153,14 @@ enum Fate {
 /// Decides which alerts go on telling of an act, in whose words, and who has to raise one.
 fn settle<'s, 'r>(
     before: &Found,
-    is_open: bool,
+    now: &Found,
     speakers: &'s [Speaker<'r>],
     mut fate: impl FnMut(&AlertId, Fate),
 ) -> (Vec<Telling>, Vec<&'s Speaker<'r>>) {
     let is_told = |alert: &AlertId| before.tellings.iter().any(|it| it.alert == *alert);
     let mut news: Vec<&Speaker<'r>> =
         speakers.iter().filter(|(alert, _)| !is_told(alert)).collect();
-    let stays_open = before.is_open && is_open;
+    let stays_open = before.is_open && now.is_open;
     // Who speaks for the act where the alert's own detector has nothing more to say.
     let best = |among: &[&Speaker<'r>]| {
         let best = among.iter().enumerate().max_by_key(|(_, (alert, it))| (it.severity, alert));
@@ -256,4 +256,74 @@ fn reason(
 /// Says of how many acts a reason speaks, if of several.
 fn said_of(text: String, acts: usize) -> String {
     if acts > 1 { format!("{text} (one of {acts} acts)") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DetectorId;
+    use crate::model::Span;
+
+    fn detector(name: &str, severity: Severity) -> Arc<Detector> {
+        Arc::new(Detector {
+            id: DetectorId(name.to_owned()),
+            name: name.to_owned(),
+            title: String::new(),
+            description: String::new(),
+            severity,
+            attack: Vec::new(),
+            references: Vec::new(),
+            falsepositives: Vec::new(),
+            group_by: Vec::new(),
+            suppress_for: Span(0),
+            story: None,
+            respond: Vec::new(),
+        })
+    }
+
+    /// An act that was told by the detectors `before`, each in an alert of its own name, and is spoken of by `now`:
+    /// returns what each alert gets, then who is news. Detectors are letters; capitals are severe.
+    fn settled(before: &str, was_open: bool, now: &str, is_open: bool) -> String {
+        let alert = |letter: char| AlertId(letter.to_string());
+        let severity = |letter: char| match letter.is_uppercase() {
+            true => Severity::High,
+            false => Severity::Low,
+        };
+        let detectors: Vec<Arc<Detector>> =
+            now.chars().map(|letter| detector(&letter.to_string(), severity(letter))).collect();
+        let speakers: Vec<Speaker<'_>> = now.chars().map(alert).zip(&detectors).collect();
+        let telling = |letter: char| Telling {
+            alert: alert(letter),
+            detector: DetectorId(letter.to_string()),
+        };
+        let tellings = before.chars().map(telling).collect();
+        let found = Found { mark: String::new(), is_open: was_open, tellings };
+        let found_now = Found { is_open, tellings: Vec::new(), ..found.clone() };
+        let mut fates = Vec::new();
+        let (tellings, news) = settle(&found, &found_now, &speakers, |alert, fate| {
+            fates.push(format!("{alert} {}", if fate == Fate::Lost { "lost" } else { "changed" }));
+        });
+        fates.extend(tellings.iter().map(|it| format!("{} by {}", it.alert, it.detector)));
+        fates.extend(news.iter().map(|(alert, _)| format!("{alert} news")));
+        fates.join(", ")
+    }
+
+    #[test]
+    fn who_tells_of_an_act_that_is_judged_anew() {
+        for (before, was_open, now, is_open, expected) in [
+            ("N", true, "", false, "N lost"),
+            ("N", true, "b", false, "N lost, b news"),
+            ("b", false, "R", true, "b lost, R news"),
+            ("", false, "R", true, "R news"),
+            ("", false, "Rs", true, "R news, s news"),
+            ("N", true, "E", true, "N changed, N by E"),
+            ("N", true, "aE", true, "N changed, N by E, a news"),
+            ("N", true, "N", true, "N changed, N by N"),
+            ("NX", true, "XE", true, "N changed, X changed, N by E, X by X"),
+            ("NX", true, "X", true, "N changed, X changed, N by X, X by X"),
+            ("N", true, "", true, "N by N"),
+        ] {
+            assert_eq!(settled(before, was_open, now, is_open), expected, "{before} {now}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ impl Core {
     /// Tells what a commit at `now` changed.
     pub(super) fn count(&mut self, written: &Written<'_>, now: Seconds) -> Result<(), StoreError> {
         let numbers = &self.settings.metrics;
-        for (source, counts) in &written.books.0 {
+        for (source, counts) in &written.books.sources {
             numbers.add(metrics::DELIVERIES, &[source], counts.deliveries);
             for (fate, records) in [
                 ("kept", counts.kept),
@@ -111,7 +111,7 @@ impl Core {
         if let Some(mean) = self.protect.usage.removal_mean(newest) {
             numbers.set(metrics::REMOVAL, &[], mean);
         }
-        let unknown = self.protect.unknown_actions();
+        let unknown = self.protect.unknown_actions().len();
         numbers.set(metrics::UNKNOWN_ACTIONS, &[], unknown as f64);
     }
 

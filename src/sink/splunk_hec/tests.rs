@@ -4,8 +4,10 @@ use super::*;
 use crate::sink::Config;
 use crate::sink::testing::ALERT;
 use crate::sink::testing::Answer as Says;
+use crate::sink::testing::RESOLVED;
 use crate::sink::testing::Receiver;
 use crate::sink::testing::message;
+use crate::sink::testing::resolved;
 use crate::sink::testing::secret_file;
 
 fn sink(url: &str, more: &str) -> Sink {
@@ -121,4 +123,16 @@ async fn splunks_code_decides_whether_to_try_again() {
         assert_eq!(error.is_retryable(), retryable, "{status} {body}");
         assert!(!format!("{error:?}").contains("11111111"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_revision_is_an_event_of_its_own_at_its_own_time() {
+    let receiver = Receiver::start([say(200, r#"{"text":"Success","code":0}"#)]).await;
+    sink(&receiver.url, "acknowledge = false").send(&resolved()).await.unwrap();
+    let got = receiver.got().remove(0);
+    let event = ALERT.replace(r#""status":"open","revision":1"#, RESOLVED);
+    let expected = format!(
+        r#"{{"time":1772356350,"source":"grantwatch","sourcetype":"grantwatch:alert","event":{event},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","status":"resolved","revision":2,"detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
+    );
+    assert_eq!(got.body, expected);
 }

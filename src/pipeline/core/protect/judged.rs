@@ -54,13 +54,14 @@ pub struct Telling {
 
 impl Found {
     /// Takes what was found from the facts about grants.
-    pub fn of(facts: &Facts, is_open: bool) -> Self {
+    pub fn of(facts: &Facts) -> Self {
         let text = |name| facts.get(name).map(Fact::to_string).unwrap_or_default();
         let verdict = text("gw.grant.verdict");
         // Which grant is nearest does not matter where none speaks of the act.
         let named: &[&str] = if verdict == "none" { &[] } else { &["gw.grant.id"] };
         let told = ["gw.grant.dimension", "gw.grant.retroactive", "gw.grant.session_outlived"];
         let told = told.iter().chain(&["gw.grant.break_glass"]).chain(named);
+        let is_open = !matches!(verdict.as_str(), "" | "covered" | "exempt");
         let mark = told.fold(verdict, |mark, name| mark + "|" + &text(name));
         Self { mark, is_open, tellings: Vec::new() }
     }
@@ -207,6 +208,11 @@ impl Judged {
     /// Notes that there is word of a grant that is found by `keys`.
     pub fn doubt(&mut self, keys: impl IntoIterator<Item = Key>) {
         self.doubted.extend(keys);
+    }
+
+    /// Notes that there is word of nobody knows which grants.
+    pub fn doubt_all(&mut self) {
+        self.doubted = self.by_key.keys().copied().collect();
     }
 
     /// Returns the acts that word of a grant may have changed, oldest first; they are in doubt no more.

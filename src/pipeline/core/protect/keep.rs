@@ -25,6 +25,11 @@ use crate::pipeline::schema;
 use crate::pipeline::table;
 use crate::store::Connection;
 use crate::store::StoreError;
+use crate::store::Tx;
+
+/// The row of progress that says how many versions of grants were known at the last commit. The commands that tell the
+/// store of a grant while no daemon runs do not write it.
+const VERSIONS: &str = "grant_versions";
 
 /// Returns what tells an act from all others.
 pub(super) fn id_of(event: &Event<'_>) -> ActId {
@@ -32,7 +37,8 @@ pub(super) fn id_of(event: &Event<'_>) -> ActId {
 }
 
 impl Protect {
-    /// Takes the acts that waited, or were kept, at the last commit.
+    /// Takes the acts that waited, or were kept, at the last commit. If somebody has told the store of grants since, all of
+    /// them are in doubt.
     pub(super) fn load_acts(&mut self, connection: &Connection) -> Result<(), StoreError> {
         for row in table::held(connection, &schema::fields()).map_err(StoreError::Read)? {
             let found = row.judged.as_deref().map(serde_json::from_str::<Found>);
@@ -50,7 +56,23 @@ impl Protect {
                 }
             }
         }
+        let known = table::progress(connection, VERSIONS).map_err(StoreError::Read)?;
+        if known != Some(self.versions()) {
+            self.judged.doubt_all();
+        }
         Ok(())
+    }
+
+    /// Writes how much was known of grants, and what became of acts.
+    pub(super) fn save_acts(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        table::set_progress(tx, VERSIONS, self.versions()).map_err(|error| tx.failed(error))?;
+        self.judged.save(tx)?;
+        self.waiting.save(tx)
+    }
+
+    /// Returns how many versions of grants are known, as a row of progress.
+    fn versions(&self) -> Seconds {
+        Seconds(i64::try_from(self.ledger.versions()).unwrap_or(i64::MAX))
     }
 
     /// Keeps an act that was judged as it came.

@@ -48,9 +48,9 @@ impl Protect {
         self.usage.census(&self.ledger, now)
     }
 
-    /// Returns how many actions there were whose level had to be guessed.
-    pub(in crate::pipeline::core) fn unknown_actions(&self) -> usize {
-        self.surface.unknown_actions().len()
+    /// Returns the actions whose level had to be guessed.
+    pub(in crate::pipeline::core) fn unknown_actions(&self) -> Vec<String> {
+        self.surface.unknown_actions()
     }
 
     /// Counts an act on the surface whose facts are final.
