@@ -168,8 +168,7 @@ pub async fn daemon(
         post.stop(deadline).await;
     };
     let books = engine.finish(end, settled).await?;
-    let unknown_actions = books.unknown_actions.join(" ");
-    info!(total = %books.total(), unknown_actions, "stopped");
+    info!(total = %books.total(), unknown_actions = books.unknown_actions.join(" "), "stopped");
     Ok(books)
 }
 

@@ -21,6 +21,7 @@ use crate::simulate::flow::Flow;
 use crate::simulate::iam::Change;
 use crate::simulate::iam::state;
 use crate::simulate::organisation::Organisation;
+use crate::simulate::parts::Parts;
 use crate::simulate::truth::Truth;
 
 /// What happened on one day.
@@ -78,6 +79,8 @@ pub struct Diary {
     pub changes: Vec<(Seconds, Change)>,
     /// The incidents, in the order in which they were asked for.
     pub truths: Vec<Truth>,
+    /// Who plays in them, and when.
+    pub parts: Parts,
 }
 
 impl Diary {
@@ -89,6 +92,7 @@ impl Diary {
             messages: Vec::new(),
             changes: Vec::new(),
             truths: Vec::new(),
+            parts: Parts::default(),
         }
     }
 

@@ -20,6 +20,7 @@ pub mod flow;
 pub mod iam;
 pub mod incidents;
 pub mod organisation;
+pub mod parts;
 pub mod record;
 pub mod schedule;
 pub mod truth;

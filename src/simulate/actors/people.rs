@@ -138,7 +138,10 @@ fn errands(scene: &mut Scene<'_>, life: &Life, shift: &Shift, ledger: &mut Ledge
             Calling::Operator | Calling::Finance => OPERATORS[scene.chance.below(OPERATORS.len())],
         });
         let account = life.habits.production(scene.org, &mut scene.chance);
-        errands.push(Errand::ask(scene, (person, account, set), asked, ledger));
+        let errand = Errand::ask(scene, (person, account, set), asked, ledger);
+        if scene.diary.parts.allow_honest(person.ix, (asked, errand.ends)) {
+            errands.push(errand);
+        }
     }
     errands
 }

@@ -1,7 +1,10 @@
 //! Who plays in an incident: people at work, their sessions, the grants they hold.
 //!
 //! Invariant: everybody here belongs to the organisation, and what they bring with them is written as it would be on
-//! any honest day; the incident itself begins afterwards.
+//! any honest day; the incident itself begins afterwards. Nobody plays in two incidents near the same hours, as long as
+//! there are people enough.
+
+use std::cmp::Reverse;
 
 use crate::model::Seconds;
 use crate::simulate::actors::broker;
@@ -16,62 +19,119 @@ use crate::simulate::organisation::Organisation;
 use crate::simulate::organisation::PermissionSet;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::people::Person;
+use crate::simulate::parts::Grants;
+use crate::simulate::parts::Part;
 
 /// The busiest people: incidents take one of them, so that there is honest work around them.
 const BUSIEST: usize = 24;
 
-/// Returns somebody of one of `callings`, who is there at `at` and at work at that hour as far as anybody is.
+/// The seconds from the request for a grant to its beginning.
+pub(super) const ASKED: i64 = 900;
+
+/// How long an incident waits for somebody who is free, and in which steps.
+const PATIENCE: (i64, i64) = (4 * 3_600, 900);
+
+/// A part that has to be cast.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Role<'c> {
+    /// What whoever plays it is employed for.
+    pub(super) callings: &'c [Calling],
+    /// The seconds before the incident that it begins, with the request for a grant.
+    pub(super) before: i64,
+    /// The seconds that it goes on.
+    pub(super) after: i64,
+    /// What it says of grants.
+    pub(super) grants: Grants,
+}
+
+impl Role<'_> {
+    fn part(&self, person: &Person, at: Seconds) -> Part {
+        let (from, until) = (Seconds(at.0 - self.before), Seconds(at.0 + self.after));
+        Part { person: person.ix, from, until, grants: self.grants }
+    }
+}
+
+/// Returns who plays `role` in an incident at `at`, and when it begins: then, or a little later where nobody is free.
 ///
-/// What they are employed for counts most. People ask the broker for some permission sets and never for others
-/// (developers for `Operator`, never for `Admin`), so that an incident can be sure that no honest grant covers it.
-pub(super) fn somebody<'a>(scene: &mut Scene<'a>, at: Seconds, callings: &[Calling]) -> &'a Person {
-    let candidates = fitting(scene.org, at, callings, |_| true);
-    candidates[scene.chance.below(candidates.len())]
-}
-
-/// Which half of those who fit plays in an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
-    /// Those who never hold a grant of an administrator's permission set.
-    Without,
-    /// Those who do, in another incident perhaps at the same hour.
-    With,
-}
-
-/// Returns somebody as [`somebody`] does, of one half of those who fit: what one incident gives to a person does not
-/// cover what another says that nothing covers.
-pub(super) fn somebody_of<'a>(
+/// Free is who is in no other incident that this one would explain or be explained by; then counts what they are employed
+/// for, whether they are there, and whether they work at that hour. The busiest are asked first. If there are too few
+/// people to wait for, others do; if everybody is taken all the time, whoever plays least.
+pub(super) fn somebody<'a>(
     scene: &mut Scene<'a>,
     at: Seconds,
-    callings: &[Calling],
-    half: Half,
-) -> &'a Person {
-    let of_half = |person: &Person| person.ix.is_multiple_of(2) == (half == Half::Without);
-    let candidates = fitting(scene.org, at, callings, of_half);
-    candidates[scene.chance.below(candidates.len())]
+    role: &Role<'_>,
+) -> (&'a Person, Seconds) {
+    let org = scene.org;
+    let everybody = || org.people.iter().map(AsRef::as_ref);
+    let busiest: Vec<&Person> = everybody().take(BUSIEST).collect();
+    let all: Vec<&Person> = everybody().collect();
+    let end = org.midnight(org.days).0;
+    let moments = (0..=PATIENCE.0 / PATIENCE.1).map(|nth| Seconds(at.0 + nth * PATIENCE.1));
+    let moments = moments.filter(|moment| *moment == at || moment.0 + role.after < end);
+    let moments: Vec<Seconds> = moments.collect();
+    for meant in [Meant::Fitting, Meant::Anybody] {
+        for moment in &moments {
+            for people in [&busiest, &all] {
+                let free = free(scene, people, (role, *moment), meant);
+                if let Some(person) = best(scene, free, (role, *moment)) {
+                    scene.diary.parts.take(role.part(person, *moment));
+                    return (person, *moment);
+                }
+            }
+        }
+    }
+    let person = best(scene, busiest, (role, at)).expect("an organisation has people");
+    scene.diary.parts.take(role.part(person, at));
+    (person, at)
 }
 
-/// Returns who fits best of those who are `meant`; of all, where that is nobody.
-fn fitting<'a>(
-    org: &'a Organisation,
-    at: Seconds,
-    callings: &[Calling],
-    meant: impl Fn(&Person) -> bool,
+/// Keeps `person` out of other incidents at a further time of theirs.
+pub(super) fn take(scene: &mut Scene<'_>, person: &Person, (role, at): (&Role<'_>, Seconds)) {
+    scene.diary.parts.take(role.part(person, at));
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    /// Those who are there and employed for it.
+    Fitting,
+    /// Everybody.
+    Anybody,
+}
+
+/// Returns those of `people` who may play `role` at `at`.
+fn free<'a>(
+    scene: &Scene<'a>,
+    people: &[&'a Person],
+    (role, at): (&Role<'_>, Seconds),
+    meant: Meant,
 ) -> Vec<&'a Person> {
-    let day = day_of(org, at);
+    let day = day_of(scene.org, at);
+    let is_meant = |person: &Person| match meant {
+        Meant::Fitting => role.callings.contains(&person.calling) && person.is_there(day),
+        Meant::Anybody => true,
+    };
+    let is_free = |person: &Person| scene.diary.parts.allow(&role.part(person, at));
+    people.iter().copied().filter(|person| is_meant(person) && is_free(person)).collect()
+}
+
+/// Returns one of those of `candidates` who fit best, and of these of those who play least.
+fn best<'a>(
+    scene: &mut Scene<'a>,
+    mut candidates: Vec<&'a Person>,
+    (role, at): (&Role<'_>, Seconds),
+) -> Option<&'a Person> {
+    let day = day_of(scene.org, at);
     let fits = |person: &Person| {
         let hour = local_hour(person, at);
-        let does = u8::from(callings.contains(&person.calling));
-        4 * does + 2 * u8::from(person.is_there(day)) + u8::from((9..17).contains(&hour))
+        let does = u8::from(role.callings.contains(&person.calling));
+        let fits =
+            4 * does + 2 * u8::from(person.is_there(day)) + u8::from((9..17).contains(&hour));
+        (fits, Reverse(scene.diary.parts.of(person.ix)))
     };
-    let busiest = || org.people.iter().take(BUSIEST).map(AsRef::as_ref);
-    let mut candidates: Vec<&Person> = busiest().filter(|person| meant(person)).collect();
-    if candidates.is_empty() {
-        candidates = busiest().collect();
-    }
-    let best = candidates.iter().map(|person| fits(person)).max();
-    candidates.retain(|person| Some(fits(person)) == best);
-    candidates
+    let most = candidates.iter().map(|person| fits(person)).max();
+    candidates.retain(|person| Some(fits(person)) == most);
+    (!candidates.is_empty()).then(|| candidates[scene.chance.below(candidates.len())])
 }
 
 /// Returns what `person` usually does.
@@ -156,7 +216,7 @@ pub(super) fn grant<'a>(
 /// Lets the broker give `grant`: it is asked for, approved, told to be active, and assigned.
 pub(super) fn give(scene: &mut Scene<'_>, grant: &Grant<'_>) -> EventId {
     let from = grant.from;
-    broker::say(scene, grant, "requested", 1, Seconds(from.0 - 900));
+    broker::say(scene, grant, "requested", 1, Seconds(from.0 - ASKED));
     broker::say(scene, grant, "approved", 2, Seconds(from.0 - 300));
     let broker = broker::caller(scene, from);
     let made = broker::assign(scene, grant, &broker, from);

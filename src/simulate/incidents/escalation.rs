@@ -109,6 +109,7 @@ fn use_role(
 
 fn policy_version(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let insider = operator(scene, at, "Change the schedule of the nightly runbook");
+    let at = insider.at;
     let mut told = insider.told();
     let arn =
         format!("arn:aws:iam::{}:policy/{OPS_AUTOMATION}", scene.org.account(insider.account).id);
@@ -163,6 +164,7 @@ fn role_of<'a>(scene: &Scene<'a>, account: AccountIx, kind: Kind, service: &str)
 
 fn pass_role_lambda(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let insider = operator(scene, at, "Look into the alarms of the last night");
+    let at = insider.at;
     let account = insider.account;
     let (about, name) = (scene.org.account(account), "nightly-report-fix");
     let (id, region) = (&about.id, REGIONS[usize::from(HOME.0)]);
@@ -203,6 +205,7 @@ fn pass_role_lambda(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
 fn trust_policy(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let insider = operator(scene, at, "Restart the search cluster");
+    let at = insider.at;
     let role = role_of(scene, insider.account, Kind::Task, "payments");
     let mut told = insider.told();
     let looks = vec![deeds::ask_for("iam", "GetRole", json!({"roleName": role}))];

@@ -15,6 +15,7 @@ use crate::simulate::organisation::REGIONS;
 use crate::simulate::organisation::STRANGER;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::workloads::Kind;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&SECRETS_READ_IN_BULK, &SNAPSHOT_SHARED];
@@ -54,7 +55,13 @@ const FORGOTTEN: [&str; 11] = [
 
 fn secrets_read_in_bulk(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.production();
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 2_000,
+        after: 900,
+        grants: Grants::Whatever,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let insider = insider::seated(scene, person, account, "Developer", at);
     let about = scene.org.account(account);
     let forgotten = FORGOTTEN.iter().map(|name| format!("{}/{name}", about.name));
@@ -71,6 +78,7 @@ fn snapshot_shared(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.production();
     let reason = "Move the disks of the search cluster";
     let insider = insider::with_grant(scene, at, (Calling::Operator, account, "Operator", reason));
+    let at = insider.at;
     let about = scene.org.account(account);
     let mut told = insider.told();
     let mut calls =

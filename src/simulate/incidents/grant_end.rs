@@ -17,6 +17,7 @@ use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::MANAGEMENT;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::permission_set;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&GRANT_RESIDUE, &ASSIGNMENT_OUT_OF_BAND, &GRANT_CUT_SHORT];
@@ -53,7 +54,13 @@ static GRANT_CUT_SHORT: Incident = Incident {
 
 fn grant_residue(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 2_700 + cast::ASKED,
+        after: 4_500,
+        grants: Grants::Held,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, set) = (cast::production(scene, person), permission_set("Admin"));
     let window = (Seconds(at.0 - 2_700), Seconds(at.0 + 4_500));
     let grant =
@@ -97,8 +104,24 @@ fn broker_identity(scene: &Scene<'_>) -> String {
 
 fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Operator]);
-    let colleague = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Operator],
+        before: 1_800 + cast::ASKED,
+        after: 5_400,
+        grants: Grants::Held,
+    };
+    let (person, begins) = cast::somebody(scene, at, &role);
+    let without = cast::Role {
+        callings: &[Calling::Developer],
+        before: 0,
+        after: 1_500,
+        grants: Grants::Never,
+    };
+    let (colleague, at) = cast::somebody(scene, begins, &without);
+    if at != begins {
+        // They wait for the colleague.
+        cast::take(scene, person, (&role, at));
+    }
     let (target, admin) = (org.production(), permission_set("Admin"));
     // They are an administrator for good reason: a grant for Identity Center itself.
     let window = (Seconds(at.0 - 1_800), Seconds(at.0 + 5_400));
@@ -140,7 +163,13 @@ fn assignment_out_of_band(scene: &mut Scene<'_>, at: Seconds) -> Told {
 
 fn grant_cut_short(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 3_600 + cast::ASKED,
+        after: 7_200,
+        grants: Grants::Held,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, set) = (cast::production(scene, person), permission_set("Admin"));
     let first = (Seconds(at.0 - 3_600), at);
     let second = (Seconds(at.0 - 1_200), Seconds(at.0 + 7_200));

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use crate::model::Seconds;
+use crate::simulate::Disorder;
+use crate::simulate::actors::grants::Errand;
+use crate::simulate::actors::grants::Ledger;
 use crate::simulate::actors::portal;
+use crate::simulate::actors::portal::Target;
 use crate::simulate::call::AccountIx;
 use crate::simulate::call::Written;
 use crate::simulate::diary::Scene;
@@ -13,15 +17,16 @@ use crate::simulate::iam::census;
 use crate::simulate::incidents::Incident;
 use crate::simulate::incidents::Told;
 use crate::simulate::incidents::cast;
-use crate::simulate::incidents::cast::Half;
 use crate::simulate::incidents::deeds;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::REGIONS;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::permission_set;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
-pub const INCIDENTS: &[&Incident] = &[&UNGRANTED_PRIVILEGE, &GRANT_OUTLIVED, &GRANT_OUT_OF_SCOPE];
+pub const INCIDENTS: &[&Incident] =
+    &[&UNGRANTED_PRIVILEGE, &GRANT_OUTLIVED, &GRANT_OUT_OF_SCOPE, &BREAK_GLASS];
 
 static UNGRANTED_PRIVILEGE: Incident = Incident {
     name: "ungranted_privilege",
@@ -50,6 +55,15 @@ static GRANT_OUT_OF_SCOPE: Incident = Incident {
     play: grant_out_of_scope,
 };
 
+static BREAK_GLASS: Incident = Incident {
+    name: "break_glass",
+    what: "In an outage an operator takes emergency access that nobody approves, and works on production with it until it ends.",
+    expect: "Emergency access was used, said once; the person, the grant and its reason. What is done with it is covered.",
+    techniques: &["T1078.004"],
+    days: 1,
+    play: break_glass,
+};
+
 /// Returns changes of production that are worth a grant and that no rule for a single call would find odd.
 fn maintenance(scene: &mut Scene<'_>, account: AccountIx) -> Vec<Written> {
     let about = scene.org.account(account);
@@ -71,7 +85,13 @@ fn maintenance(scene: &mut Scene<'_>, account: AccountIx) -> Vec<Written> {
 }
 
 fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::Without);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 400,
+        after: 1_500,
+        grants: Grants::Never,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let account = cast::production(scene, person);
     let desk = cast::desk(scene.org, person, at);
     // That they take this role at all is the first that can be seen.
@@ -98,7 +118,13 @@ fn ungranted_privilege(scene: &mut Scene<'_>, at: Seconds) -> Told {
 }
 
 fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
-    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::With);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 720 + 3_600 + cast::ASKED,
+        after: 1_500,
+        grants: Grants::Held,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let account = cast::production(scene, person);
     let what = (account, permission_set("Admin"));
     let over = Seconds(at.0 - 720);
@@ -129,9 +155,49 @@ fn grant_outlived(scene: &mut Scene<'_>, at: Seconds) -> Told {
     told
 }
 
+fn break_glass(scene: &mut Scene<'_>, at: Seconds) -> Told {
+    let org = scene.org;
+    let role = cast::Role {
+        callings: &[Calling::Operator],
+        before: 0,
+        after: 3 * 3_600 + 60,
+        grants: Grants::Emergency,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
+    let account = org.production();
+    let who = (&org.people[person.ix], account);
+    let errand = Errand::break_glass(scene, who, at, &mut Ledger::default())
+        .expect("in a ledger of its own, nobody else has it");
+    errand.speak(scene, Disorder::NONE);
+    let desk = cast::desk(org, person, at);
+    let portal = portal::sign_in(scene, person, Seconds(at.0 + 40), &desk);
+    let target = Target { person, account, set: errand.set, role: errand.role.clone() };
+    let goes_in = Seconds(at.0 + 75);
+    let (session, taken) = scene.noting(|scene| portal::take(scene, &portal, &target, goes_in));
+    let mut told = Told {
+        identity: person.identity(),
+        accounts: vec![account],
+        events: taken,
+        grants: vec![errand.id.clone()],
+        ..Told::default()
+    };
+    let by = session.caller(&desk, cast::program(org, person));
+    let mut calls = vec![deeds::ask("rds", "DescribeDBInstances")];
+    calls.push(deeds::database_restart(&deeds::database(org.account(account), 0)));
+    calls.extend(maintenance(scene, account));
+    deeds::all_of(scene, &mut told, (&by, account), (Seconds(at.0 + 120), 180), calls);
+    told
+}
+
 fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody_of(scene, at, &[Calling::Developer], Half::With);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 1_500 + cast::ASKED,
+        after: 5_700,
+        grants: Grants::Held,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, admin) = (cast::production(scene, person), permission_set("Admin"));
     let about = org.account(account);
     let window = (Seconds(at.0 - 1_500), Seconds(at.0 + 5_700));

@@ -19,6 +19,7 @@ use crate::simulate::organisation::Account;
 use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::VENDOR;
 use crate::simulate::organisation::people::Calling;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&INSIDER_ODD_HOURS, &VENDOR_BEYOND_SCOPE, &SLOW_DRIP];
@@ -55,7 +56,13 @@ static SLOW_DRIP: Incident = Incident {
 
 fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 0,
+        after: 0,
+        grants: Grants::Whatever,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, _) = cast::seat(org, person);
     // At night already, or half past one of the next: late enough for whoever works late.
     let since_midnight = (at.0 + person.office.offset * 3_600).rem_euclid(86_400);
@@ -64,6 +71,8 @@ fn insider_odd_hours(scene: &mut Scene<'_>, at: Seconds) -> Told {
         _ => (5_400 - since_midnight).rem_euclid(86_400) + scene.chance.between(0, 2_400),
     };
     let begins = Seconds(at.0 + wait);
+    let night = cast::Role { after: 2 * 3_600, ..role };
+    cast::take(scene, person, (&night, begins));
     let day = cast::day_of(org, begins);
     let life = cast::life(org, person);
     let ((), events) = scene.noting(|scene| life.work_at_home(scene, (day, begins), NIGHT_CALLS));
@@ -157,7 +166,13 @@ fn vendor_session(
 
 fn slow_drip(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 60,
+        after: 4 * 3_600,
+        grants: Grants::Whatever,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, set) = cast::seat(org, person);
     let mut told = Told { identity: person.identity(), accounts: vec![account], ..Told::default() };
     let mut nth = 0;
@@ -169,6 +184,9 @@ fn slow_drip(scene: &mut Scene<'_>, at: Seconds) -> Told {
             continue;
         }
         // They come to work as every day.
+        if day > 0 {
+            cast::take(scene, person, (&role, comes));
+        }
         let session = cast::at_work(scene, person, (account, set), comes);
         let by = session.caller(&cast::desk(org, person, comes), cast::program(org, person));
         let calls = drops(scene, org.account(account), nth);

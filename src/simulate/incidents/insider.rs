@@ -23,10 +23,15 @@ use crate::simulate::organisation::people::Person;
 use crate::simulate::organisation::permission_set;
 use crate::simulate::organisation::workloads::Kind;
 use crate::simulate::organisation::workloads::Workload;
+use crate::simulate::parts::Grants;
 
 /// A program of somebody who does not belong here, as it calls itself.
 pub(super) const BOTO: &str =
     "Boto3/1.38.0 md/Botocore#1.38.0 os/linux#6.12.13 lang/python#3.13.2 Botocore/1.38.0";
+
+/// The seconds that an insider holds their grant before they begin, and afterwards.
+const BEFORE: i64 = 2_400;
+const AFTER: i64 = 3_600;
 
 /// Somebody who was given access and uses it for something else.
 pub(super) struct Insider<'a> {
@@ -40,6 +45,8 @@ pub(super) struct Insider<'a> {
     pub(super) session: Session,
     /// Where they are.
     pub(super) desk: String,
+    /// When they begin.
+    pub(super) at: Seconds,
 }
 
 impl Insider<'_> {
@@ -55,9 +62,15 @@ pub(super) fn with_grant<'a>(
     at: Seconds,
     (calling, account, set, reason): (Calling, AccountIx, &str, &str),
 ) -> Insider<'a> {
-    let person = cast::somebody(scene, at, &[calling]);
+    let role = cast::Role {
+        callings: &[calling],
+        before: BEFORE + cast::ASKED,
+        after: AFTER,
+        grants: Grants::Held,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let what = (account, permission_set(set));
-    let window = (Seconds(at.0 - 2_400), Seconds(at.0 + 4 * 3_600));
+    let window = (Seconds(at.0 - BEFORE), Seconds(at.0 + AFTER));
     let grant = cast::grant(scene, person, what, window, reason);
     cast::give(scene, &grant);
     cast::end(scene, &grant);
@@ -76,7 +89,7 @@ pub(super) fn seated<'a>(
     let session = cast::at_work(scene, person, (account, permission_set(set)), begun);
     let desk = cast::desk(scene.org, person, begun);
     let by = session.caller(&desk, CLI);
-    Insider { person, account, by, session, desk }
+    Insider { person, account, by, session, desk, at }
 }
 
 /// Returns an instance of production with its session, fetched an hour ago from its metadata service.

@@ -19,6 +19,7 @@ use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::REGIONS;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::permission_set;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&TRAIL_STOPPED, &DIGEST_CHAIN_BROKEN];
@@ -48,6 +49,7 @@ fn trail_stopped(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.production();
     let reason = "Lower the cost of logging";
     let insider = insider::with_grant(scene, at, (Calling::Operator, account, "Admin", reason));
+    let at = insider.at;
     let about = scene.org.account(account);
     let region = REGIONS[usize::from(HOME.0)];
     let trail = format!("arn:aws:cloudtrail:{region}:{}:trail/{}-trail", about.id, about.name);
@@ -81,7 +83,13 @@ fn trail_stopped(scene: &mut Scene<'_>, at: Seconds) -> Told {
 fn digest_chain_broken(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.security();
     // The chain begins with an honest file, an hour and a half before.
-    let person = cast::somebody(scene, at, &[Calling::Security]);
+    let role = cast::Role {
+        callings: &[Calling::Security],
+        before: 5_500,
+        after: 4_500,
+        grants: Grants::Whatever,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let begun = Seconds(at.0 - 5_400);
     let session = cast::at_work(scene, person, (account, permission_set("SecurityAudit")), begun);
     let by = session.caller(&cast::desk(scene.org, person, begun), insider::BOTO);

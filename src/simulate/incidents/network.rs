@@ -152,6 +152,7 @@ fn security_group_opened(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = machine.account;
     let reason = "Find out why the proxy drops connections";
     let insider = insider::with_grant(scene, at, (Calling::Operator, account, "Operator", reason));
+    let at = insider.at;
     let about = scene.org.account(account);
     let rule = format!("sgr-0{}", scene.chance.hex(16));
     let permission = json!({"items": [{

@@ -47,6 +47,7 @@ fn backdoor_user(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.production();
     let reason = "Rotate the keys of the payment provider";
     let insider = insider::with_grant(scene, at, (Calling::Operator, account, "Admin", reason));
+    let at = insider.at;
     let (id, user) = (scene.org.account(account).id.clone(), "svc-backup-sync".to_owned());
     let key = scene.chance.key("AKIA");
     let mut told = insider.told();
@@ -84,6 +85,7 @@ fn trust_opened(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let account = scene.org.production();
     let reason = "Set up the runbook for the new region";
     let insider = insider::with_grant(scene, at, (Calling::Operator, account, "Admin", reason));
+    let at = insider.at;
     let mut told = insider.told();
     told.aliases.push(format!("external:{STRANGER}"));
     let id = &scene.org.account(account).id;

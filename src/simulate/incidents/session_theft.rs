@@ -23,6 +23,7 @@ use crate::simulate::organisation::HOME;
 use crate::simulate::organisation::people::Calling;
 use crate::simulate::organisation::workloads::Kind;
 use crate::simulate::organisation::workloads::Workload;
+use crate::simulate::parts::Grants;
 
 /// The incidents of this file.
 pub const INCIDENTS: &[&Incident] = &[&STOLEN_SESSION, &INSTANCE_CREDENTIALS_OUTSIDE];
@@ -47,7 +48,13 @@ static INSTANCE_CREDENTIALS_OUTSIDE: Incident = Incident {
 
 fn stolen_session(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let org = scene.org;
-    let person = cast::somebody(scene, at, &[Calling::Developer]);
+    let role = cast::Role {
+        callings: &[Calling::Developer],
+        before: 1_900,
+        after: 1_500,
+        grants: Grants::Whatever,
+    };
+    let (person, at) = cast::somebody(scene, at, &role);
     let (account, set) = cast::seat(org, person);
     let desk = cast::desk(org, person, at);
     let signed_in = Seconds(at.0 - 1_800);

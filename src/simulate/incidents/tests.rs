@@ -11,6 +11,7 @@ use crate::simulate::actors::broker;
 use crate::simulate::call::Call;
 use crate::simulate::call::What;
 use crate::simulate::organisation::workloads;
+use crate::simulate::schedule;
 
 /// Two weeks from Monday, 2 March 2026, on.
 fn plan() -> Plan {
@@ -63,9 +64,9 @@ impl Happened {
         honest
     }
 
-    /// Returns when the only grant begins and ends, as its messages say.
+    /// Returns when the only grant begins and ends, as the last of its messages says.
     fn window(&self) -> (Seconds, Seconds) {
-        let window = &self.messages[0]["window"];
+        let window = &self.messages.last().unwrap()["window"];
         let moment = |name: &str| Seconds::parse(window[name].as_str().unwrap()).unwrap();
         (moment("not_before"), moment("not_after"))
     }
@@ -216,6 +217,62 @@ fn what_is_out_of_scope_happens_while_the_grant_is_active() {
     assert_eq!(happened.truth.accounts.len(), 2);
     let elsewhere = happened.own().last().unwrap().place.account;
     assert_eq!(happened.org.account(elsewhere).id, happened.truth.accounts[1]);
+}
+
+#[test]
+fn broken_glass_is_told_before_it_is_used_and_approved_by_nobody() {
+    let happened = Happened::named("break_glass");
+    let (from, until) = happened.window();
+    assert!(happened.own().iter().all(|call| (from..until).contains(&call.at)));
+    assert!(happened.own().iter().any(|call| name_of(call) == "RebootDBInstance"));
+    for message in &happened.messages {
+        assert_eq!(message["id"], *happened.truth.grants[0]);
+        assert_eq!(
+            (&message["break_glass"], &message["approvers"]),
+            (&true.into(), &Value::Array(Vec::new()))
+        );
+    }
+    assert!(happened.honest().iter().any(|call| name_of(call) == "DeleteAccountAssignment"));
+}
+
+/// Lets every incident happen in an organisation of so many people, as `--incident all` does in so many days.
+fn all_together(seed: u64, people: u16, days: i64) -> Diary {
+    let plan = Plan { seed, people, days, ..plan() };
+    let org = Organisation::draw(&plan);
+    let mut diary = Diary::new(plan.start);
+    let moments = schedule::spread(seed, (plan.start, days), &all());
+    let mut placed: Vec<_> =
+        all().into_iter().zip(moments).filter_map(|(it, at)| Some((at?, it))).collect();
+    placed.sort_by_key(|(at, incident)| (*at, incident.name));
+    for (at, incident) in placed {
+        incident.happen(&org, &mut diary, at);
+    }
+    diary
+}
+
+#[test]
+fn nobody_plays_in_two_incidents_near_the_same_hours() {
+    for (seed, people, days) in [(7, 60, 3), (11, 30, 14), (42, 8, 3), (5, 8, 14)] {
+        let parts = all_together(seed, people, days).parts.0;
+        assert!(parts.len() >= 20, "{parts:?}");
+        for (nth, one) in parts.iter().enumerate() {
+            for other in &parts[..nth] {
+                assert!(!one.disturbs(other), "seed {seed}: {one:?} and {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_there_are_too_few_people_incidents_wait_and_all_of_them_come() {
+    let moments = |people| {
+        let truths = all_together(7, people, 3).truths;
+        truths.into_iter().map(|truth| (truth.name, truth.first)).collect::<BTreeMap<_, _>>()
+    };
+    let (few, many) = (moments(2), moments(60));
+    assert!(few.keys().eq(many.keys()));
+    let waits = few.iter().filter(|(name, first)| **first > many[*name]);
+    assert!(waits.count() > 0, "{few:?}");
 }
 
 #[test]

@@ -39,6 +39,10 @@ pub fn happen(
     let at = Seconds(org.midnight(day).0 + scene.chance.between(0, 86_400));
     let who = (&life.person, org.production());
     let Some(errand) = Errand::break_glass(&mut scene, who, at, ledger) else { return };
+    let (parts, time) = (&scene.diary.parts, (at, errand.ends));
+    if !parts.allow_honest(life.person.ix, time) || !parts.allow_emergency(time) {
+        return;
+    }
     errand.speak(&mut scene, disorder);
     let shift = hours::shift(org, life, day);
     let address = match shift {
