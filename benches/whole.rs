@@ -166,6 +166,7 @@ fn scan(files: &[PathBuf], threads: usize) {
         grants: grantwatch::grants::Config::default(),
         grants_are: pipeline::Grants::Unread,
         asked: pipeline::Asked::default(),
+        metrics: grantwatch::telemetry::metrics::Metrics::new(),
     };
     let gait = pipeline::Gait {
         threads,

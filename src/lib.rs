@@ -5,6 +5,7 @@
 //! import which, and `tests/it/rooms.rs` holds the code to it.
 
 pub mod alert;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod decode;

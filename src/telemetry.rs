@@ -1,9 +1,11 @@
-//! Set-up of logs, and how errors are told.
+//! Set-up of logs, how errors are told, and the metrics (`metrics.rs`).
 //!
 //! Logs go to standard error, one line each, for people (`text`) or machines (`json`). Facts are fields;
 //! an error is logged once, by whoever handles it, with its whole chain: `error = %chain(&err)`.
 //!
 //! Invariant: nothing is taken from the environment, and only `init` touches anything global.
+
+pub mod metrics;
 
 use std::error::Error;
 use std::fmt;

@@ -16,6 +16,7 @@ use crate::alert::story::Purpose;
 use crate::alert::story::Source;
 use crate::alert::story::Stories;
 use crate::model::Alert;
+use crate::model::AlertStatus;
 use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Fact;
@@ -50,6 +51,9 @@ pub fn compose(
     Alert {
         schema_version: Alert::SCHEMA,
         id: print.id.clone(),
+        status: AlertStatus::Open,
+        revision: 1,
+        reason: None,
         detector_id: detector.id.0.clone(),
         detector: detector.name.clone(),
         severity: detector.severity,

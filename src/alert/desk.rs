@@ -6,7 +6,7 @@
 //!
 //! Invariant: which alerts there are, their counts and their first and last seen do not depend on the order
 //! of matches. Of several matches in one commit group the oldest tells the story; once an alert is
-//! committed its story stays, because it has been sent.
+//! committed its story stays, because it has been sent, until a revision says otherwise (`revise.rs`).
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -15,14 +15,20 @@ use crate::alert::Config;
 use crate::alert::compose::compose;
 use crate::alert::fingerprint::Fingerprint;
 use crate::alert::fingerprint::event_id;
+use crate::alert::revise::Revision;
 use crate::alert::story::Stories;
 use crate::alert::table;
+use crate::alert::table::Known;
 use crate::alert::table::Seen;
 use crate::model::Alert;
 use crate::model::AlertId;
+use crate::model::AlertStatus;
 use crate::model::Detector;
 use crate::model::Event;
+use crate::model::Reason;
+use crate::model::ReasonKind;
 use crate::model::Seconds;
+use crate::model::Severity;
 use crate::store::StoreError;
 use crate::store::Tx;
 
@@ -37,19 +43,38 @@ pub enum Outcome {
     Repeated(AlertId),
 }
 
+impl Outcome {
+    /// Returns the alert that has the match.
+    pub fn alert(self) -> AlertId {
+        match self {
+            Self::Opened(id) | Self::Folded(id) | Self::Repeated(id) => id,
+        }
+    }
+}
+
+/// An alert, or a revision of one, that is to go out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The alert.
+    pub alert: Alert,
+    /// The highest severity that it has had: who was told of it then is told of what became of it.
+    pub highest: Severity,
+}
+
 /// Open alerts, and the matches that have not been saved yet.
 #[derive(Debug)]
 pub struct Desk {
-    config: Config,
-    stories: Stories,
-    open: HashMap<AlertId, Open>,
+    pub(super) config: Config,
+    pub(super) stories: Stories,
+    pub(super) open: HashMap<AlertId, Open>,
     /// What `save` has to write, in an order that depends on nothing else.
     touched: BTreeSet<AlertId>,
+    pub(super) revisions: Vec<Revision>,
 }
 
 #[derive(Debug)]
-struct Open {
-    seen: Seen,
+pub(super) struct Open {
+    pub(super) seen: Seen,
     closes: Seconds,
     state: State,
 }
@@ -70,16 +95,42 @@ impl Desk {
             stories: Stories::new(),
             open: HashMap::new(),
             touched: BTreeSet::new(),
+            revisions: Vec::new(),
         }
     }
 
     /// Takes in a match of `detector` on `event`, which was read from `object`.
     pub fn raise(&mut self, detector: &Detector, event: &Event<'_>, object: &str) -> Outcome {
+        self.take(detector, event, object, None)
+    }
+
+    /// Takes in a match that nothing spoke for when its event was read. What opens by it says why.
+    pub fn raise_late(
+        &mut self,
+        detector: &Detector,
+        event: &Event<'_>,
+        object: &str,
+        because: &Reason,
+    ) -> Outcome {
+        self.take(detector, event, object, Some(because))
+    }
+
+    fn take(
+        &mut self,
+        detector: &Detector,
+        event: &Event<'_>,
+        object: &str,
+        because: Option<&Reason>,
+    ) -> Outcome {
         let print = Fingerprint::of(detector, event);
         let by = (event.time, event_id(event));
         let id = print.id.clone();
-        let Some(open) = self.open.get_mut(&id) else {
+        let compose = || {
             let alert = compose(&self.config, &self.stories, detector, event, &print, object);
+            Alert { reason: because.cloned(), ..alert }
+        };
+        let Some(open) = self.open.get_mut(&id) else {
+            let alert = compose();
             let state = State::Fresh { alert: Box::new(alert), told_by: by.clone() };
             let open = Open { seen: Seen::one(by), closes: print.window.closes(), state };
             self.open.insert(id.clone(), open);
@@ -92,50 +143,35 @@ impl Desk {
         if let State::Fresh { alert, told_by } = &mut open.state
             && by < *told_by
         {
-            **alert = compose(&self.config, &self.stories, detector, event, &print, object);
+            **alert = compose();
             *told_by = by;
         }
         self.touched.insert(id.clone());
         Outcome::Folded(id)
     }
 
-    /// Writes the matches taken in since the last time. Returns the alerts that are new, oldest first, with
-    /// everything counted that folded into them so far; these, and no others, go to the sinks.
+    /// Writes the matches and revisions taken in since the last time. Returns what goes to the sinks, oldest first:
+    /// the alerts that are new, with everything counted that folded into them so far, and those that are no longer what
+    /// they were.
     ///
     /// # Errors
     /// When the store cannot be read or written; the process must end then.
-    pub fn save(&mut self, tx: &Tx<'_>) -> Result<Vec<Alert>, StoreError> {
-        let mut opened = Vec::new();
+    pub fn save(&mut self, tx: &Tx<'_>) -> Result<Vec<Outgoing>, StoreError> {
+        let mut outgoing = Vec::new();
         for id in std::mem::take(&mut self.touched) {
             let open = self.open.get_mut(&id).expect("what was touched is kept until it is saved");
-            let known = match open.state {
-                State::Stored => None,
-                State::Fresh { .. } => table::seen(tx, &id).map_err(|source| tx.failed(source))?,
-            };
-            let fresh = match std::mem::replace(&mut open.state, State::Stored) {
-                State::Fresh { alert, .. } if known.is_none() => Some(alert),
-                State::Fresh { .. } | State::Stored => None,
-            };
-            if let Some(known) = known {
-                open.seen.absorb(known, self.config.max_event_ids);
-            }
-            match fresh {
-                Some(mut alert) => {
-                    open.seen.fill(&mut alert);
-                    table::open(tx, &alert, &open.seen).map_err(|source| tx.failed(source))?;
-                    opened.push(*alert);
-                }
-                None => {
-                    table::fold(tx, &id, &open.seen).map_err(|source| tx.failed(source))?;
-                }
-            }
+            outgoing.extend(open.save(tx, &id, self.config.max_event_ids)?);
+        }
+        for revision in std::mem::take(&mut self.revisions) {
+            outgoing.extend(self.revise(tx, revision)?);
         }
         // Everything is in the store now, so forgetting all of it is safe, and simpler than choosing.
         if self.open.len() > self.config.max_open {
             self.open.clear();
         }
-        opened.sort_by(|a, b| (a.first_seen, &a.id).cmp(&(b.first_seen, &b.id)));
-        Ok(opened)
+        let place = |it: &Outgoing| (it.alert.first_seen, it.alert.id.clone(), it.alert.revision);
+        outgoing.sort_by_key(place);
+        Ok(outgoing)
     }
 
     /// Forgets saved alerts whose window closed before `before` in event time. A match that comes even later still
@@ -143,6 +179,58 @@ impl Desk {
     pub fn forget(&mut self, before: Seconds) {
         let touched = &self.touched;
         self.open.retain(|id, open| open.closes >= before || touched.contains(id));
+    }
+}
+
+impl Open {
+    /// Writes what has folded in; returns the alert if it is new or stands again.
+    fn save(
+        &mut self,
+        tx: &Tx<'_>,
+        id: &AlertId,
+        max_event_ids: usize,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let failed = |source| tx.failed(source);
+        let State::Fresh { mut alert, told_by: (_, told_by) } =
+            std::mem::replace(&mut self.state, State::Stored)
+        else {
+            table::fold(tx, id, &self.seen).map_err(failed)?;
+            return Ok(None);
+        };
+        let known = table::known(tx, id).map_err(failed)?;
+        match known {
+            None => {
+                self.seen.fill(&mut alert);
+                table::open(tx, &alert, &self.seen, &told_by).map_err(failed)?;
+                Ok(Some(Outgoing { highest: alert.severity, alert: *alert }))
+            }
+            Some(known) if known.status == AlertStatus::Open => {
+                self.seen.absorb(known.seen, max_event_ids);
+                table::fold(tx, id, &self.seen).map_err(failed)?;
+                Ok(None)
+            }
+            Some(known) => {
+                self.seen.fill(&mut alert);
+                alert.revision = known.revision.saturating_add(1);
+                alert.reason = Some(alert.reason.take().unwrap_or_else(|| acted_again(&alert)));
+                let highest = known.severity.max(alert.severity);
+                let known = Known { seen: self.seen.clone(), told_by, severity: highest, ..known };
+                table::revise(tx, &alert, &known).map_err(failed)?;
+                Ok(Some(Outgoing { alert: *alert, highest }))
+            }
+        }
+    }
+}
+
+fn acted_again(alert: &Alert) -> Reason {
+    Reason {
+        kind: ReasonKind::ActedAgain,
+        text: "it had been resolved; then there was another act".to_owned(),
+        at: alert.last_seen,
+        grant: None,
+        approvers: Vec::new(),
+        seconds_late: None,
+        judged_by: None,
     }
 }
 
@@ -175,6 +263,17 @@ impl Seen {
         self.bound(max);
     }
 
+    /// Takes a match out again.
+    pub(super) fn lose(&mut self, by: &(Seconds, String)) {
+        self.listed.remove(by);
+        self.count = self.count.saturating_sub(1);
+        let is_all = u64::try_from(self.listed.len()).is_ok_and(|listed| listed == self.count);
+        if let (Some((first, _)), Some((last, _))) = (self.listed.first(), self.listed.last()) {
+            self.first = *first;
+            self.last = if is_all { *last } else { self.last };
+        }
+    }
+
     fn bound(&mut self, max: usize) {
         while self.listed.len() > max.max(1) {
             self.listed.pop_last();
@@ -195,7 +294,10 @@ mod tests {
     use crate::store::Migration;
     use crate::store::Store;
 
-    const TABLE: Migration = Migration { number: 1, name: "alerts", sql: table::MIGRATION_SQL };
+    const TABLES: &[Migration] = &[
+        Migration { number: 1, name: "alerts", sql: table::MIGRATION_SQL },
+        Migration { number: 2, name: "revisions", sql: table::REVISIONS_SQL },
+    ];
 
     /// A desk and its store, told what happens in lines: `seconds event-id`, `save`, `restart`, `forget N`.
     struct Room {
@@ -209,7 +311,7 @@ mod tests {
     impl Room {
         fn new(suppress_for: i64) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(&folder.path().join("a.db"), &[TABLE]).unwrap();
+            let store = Store::open(&folder.path().join("a.db"), TABLES).unwrap();
             let mut detector = detector();
             detector.suppress_for = Span(suppress_for);
             Self {
@@ -228,7 +330,7 @@ mod tests {
 
         fn save(&mut self) {
             let tx = self.store.begin().unwrap();
-            self.sent.extend(self.desk.save(&tx).unwrap());
+            self.sent.extend(self.desk.save(&tx).unwrap().into_iter().map(|out| out.alert));
             tx.commit().unwrap();
         }
 

@@ -2,7 +2,8 @@
 //!
 //! A match of a detector becomes an alert or folds into an open one ([`Desk`]); which of the two is
 //! decided by a [`Fingerprint`], made of detector, group key and a window of event time and of nothing
-//! else. The first match of a window goes out at once; the rest only raise its count.
+//! else. The first match of a window goes out at once; the rest only raise its count. What is learned later may take a
+//! match back: the alert goes out again under its id, as a revision (`revise.rs`).
 //!
 //! Invariant: no clock, no network and no randomness; the same deliveries give the same ids in whatever
 //! order they arrive. Values of a record were written by whoever made the call: they reach a story, a
@@ -12,6 +13,7 @@ mod clean;
 mod compose;
 mod desk;
 mod fingerprint;
+mod revise;
 mod story;
 pub mod table;
 pub mod text;
@@ -24,11 +26,17 @@ use crate::model::Duration;
 
 pub use desk::Desk;
 pub use desk::Outcome;
+pub use desk::Outgoing;
 pub use fingerprint::Fingerprint;
 pub use fingerprint::Window;
+pub use fingerprint::event_id;
+pub use revise::Left;
+pub use revise::Revision;
+pub use revise::Told;
 pub use story::BadTemplate;
 pub use story::validate_templates;
 pub use table::MIGRATION_SQL;
+pub use table::REVISIONS_SQL;
 
 /// What an alert carries and how many are kept at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

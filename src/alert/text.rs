@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::alert::clean::one_line;
 use crate::model::Alert;
+use crate::model::AlertStatus;
 use crate::model::Severity;
 
 /// How many columns a line may take.
@@ -41,6 +42,8 @@ pub fn for_people(alert: &Alert, width: Width, colour: Colour) -> String {
     page.headline(alert);
     page.wrapped("", 0, &alert.story);
     page.gap();
+    page.labelled("status", &status(alert));
+    page.labelled("because", alert.reason.as_ref().map_or("", |reason| &reason.text));
     page.labelled("who", &who(alert));
     page.labelled("", arn(alert));
     page.labelled("", &credentials(alert));
@@ -58,6 +61,21 @@ pub fn for_people(alert: &Alert, width: Width, colour: Colour) -> String {
     page.labelled("detector", &format!("{} ({})", alert.detector, alert.detector_id));
     page.labelled("alert", &alert.id.0);
     page.text
+}
+
+/// Says how it stands, where it is not as it began.
+fn status(alert: &Alert) -> String {
+    match (alert.status, alert.revision, &alert.reason) {
+        (AlertStatus::Open, 0 | 1, None) => String::new(),
+        (AlertStatus::Open, 0 | 1, Some(reason)) => format!("raised late, at {}", reason.at),
+        (AlertStatus::Open, revision, Some(reason)) => {
+            format!("open, revision {revision} of {}", reason.at)
+        }
+        (status, revision, reason) => {
+            let at = reason.as_ref().map(|reason| format!(" at {}", reason.at));
+            format!("{}{}, revision {revision}", status.name(), at.unwrap_or_default())
+        }
+    }
 }
 
 fn who(alert: &Alert) -> String {
@@ -139,9 +157,12 @@ struct Page {
 impl Page {
     fn headline(&mut self, alert: &Alert) {
         let severity = alert.severity.name().to_uppercase();
-        let badge = match self.colour {
-            Colour::Plain => severity,
-            Colour::Ansi => format!("\u{1b}[{}m{severity}\u{1b}[0m", badge_code(alert.severity)),
+        let badge = match (alert.status, self.colour) {
+            (AlertStatus::Resolved, _) => self.faint(&format!("RESOLVED {severity}")),
+            (AlertStatus::Open, Colour::Plain) => severity,
+            (AlertStatus::Open, Colour::Ansi) => {
+                format!("\u{1b}[{}m{severity}\u{1b}[0m", badge_code(alert.severity))
+            }
         };
         let title = one_line(&alert.title, MAX_TEXT_BYTES);
         let title = self.strong(&title);
@@ -239,6 +260,8 @@ mod tests {
     use crate::alert::story::Stories;
     use crate::alert::testing::detector;
     use crate::alert::testing::stop_logging;
+    use crate::model::Reason;
+    use crate::model::ReasonKind;
     use crate::model::Seconds;
 
     fn alert() -> Alert {
@@ -287,6 +310,31 @@ person:alice@example.com stopped the trail org-trail in 111122223333
         let alert = alert();
         let expected = expected.replace("ALERT", &alert.id.0);
         assert_eq!(for_people(&alert, Width::NARROW, Colour::Plain), expected);
+    }
+
+    #[test]
+    fn what_was_resolved_says_so_and_why() {
+        let mut alert = alert();
+        alert.reason = Some(Reason {
+            kind: ReasonKind::CoveredLate,
+            text: "covered retroactively by grant g-1".to_owned(),
+            at: Seconds(1_772_356_350),
+            grant: None,
+            approvers: Vec::new(),
+            seconds_late: None,
+            judged_by: None,
+        });
+        let text = for_people(&alert, Width::NARROW, Colour::Plain);
+        assert!(text.contains("  status    raised late, at 2026-03-01T09:12:30Z\n"), "{text}");
+        alert.revision = 2;
+        let text = for_people(&alert, Width::NARROW, Colour::Plain);
+        assert!(text.contains("  status    open, revision 2 of 2026-03-01T09:12:30Z\n"), "{text}");
+        alert.status = AlertStatus::Resolved;
+        let text = for_people(&alert, Width::NARROW, Colour::Plain);
+        assert!(text.starts_with("RESOLVED HIGH  Trail stopped\n"), "{text}");
+        let lines = "  status    resolved at 2026-03-01T09:12:30Z, revision 2
+  because   covered retroactively by grant g-1\n";
+        assert!(text.contains(lines), "{text}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::cli::Exit;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
 use crate::config;
+use crate::model::Alert;
 use crate::model::AlertId;
 use crate::model::Seconds;
 use crate::model::SinkName;
@@ -164,6 +165,7 @@ fn show(out: &mut dyn Write, args: &ShowArgs) -> anyhow::Result<Exit> {
         };
         let text = text::for_people(&found, text::Width::NARROW, text::Colour::Plain);
         writeln!(out, "{text}")?;
+        history(out, &reader, &found)?;
     }
     let which = which(args.sink.as_deref(), args.alert.as_deref());
     let owed = outbox::owed(&reader, &which, args.limit)?;
@@ -180,6 +182,31 @@ fn show(out: &mut dyn Write, args: &ShowArgs) -> anyhow::Result<Exit> {
         writeln!(out, "there may be more: --limit shows them")?;
     }
     Ok(Exit::Done)
+}
+
+/// Prints what an alert was before it became what it is.
+fn history(out: &mut dyn Write, reader: &Reader, alert: &Alert) -> anyhow::Result<()> {
+    let earlier = alert::table::earlier(reader, &alert.id)?;
+    if earlier.is_empty() {
+        return Ok(());
+    }
+    let mut table = empty(["revision", "status", "severity", "since", "because"]);
+    for it in earlier.iter().chain([alert]) {
+        let (since, because) = match &it.reason {
+            Some(reason) => (reason.at, printable(&reason.text)),
+            None => (it.first_seen, "".into()),
+        };
+        table.add_row([
+            it.revision.to_string(),
+            it.status.name().to_owned(),
+            it.severity.name().to_owned(),
+            since.to_string(),
+            because.into_owned(),
+        ]);
+    }
+    print(out, &table)?;
+    writeln!(out)?;
+    Ok(())
 }
 
 fn cells(reader: &Reader, row: &Owed) -> Result<[String; 7], StoreError> {

@@ -3,8 +3,6 @@
 //! Invariant: what a log says never reaches the terminal or a spreadsheet as more than text. Control characters
 //! and characters that turn the reading direction are escaped; a cell that a spreadsheet would compute is not.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io;
 use std::io::Write;
 
@@ -16,6 +14,9 @@ use comfy_table::Width;
 use comfy_table::presets;
 
 use crate::model::Alert;
+pub use crate::model::printable;
+use crate::model::printable_json;
+use crate::model::spreadsheet_cell;
 
 /// How alerts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -141,20 +142,7 @@ fn ndjson(out: &mut dyn Write, alerts: &mut dyn Iterator<Item = Alert>) -> io::R
 
 /// Returns the alert's own JSON on one line, with what a terminal would act on escaped the JSON way.
 fn object(alert: &Alert) -> io::Result<String> {
-    let text = serde_json::to_string(alert)?;
-    if !text.contains(is_unprintable) {
-        return Ok(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for letter in text.chars() {
-        match is_unprintable(letter) {
-            // JSON text holds such a letter only inside a string, where \u is the same letter; all of
-            // them lie below U+10000, so that one escape is enough.
-            true => write!(safe, "\\u{:04x}", u32::from(letter)).map_err(io::Error::other)?,
-            false => safe.push(letter),
-        }
-    }
-    Ok(safe)
+    Ok(printable_json(serde_json::to_string(alert)?))
 }
 
 fn csv(out: &mut dyn Write, alerts: &mut dyn Iterator<Item = Alert>) -> io::Result<()> {
@@ -171,7 +159,7 @@ fn csv(out: &mut dyn Write, alerts: &mut dyn Iterator<Item = Alert>) -> io::Resu
             &alert.count.to_string(),
             &alert.story,
         ];
-        rows.write_record(row.map(cell)).map_err(unwritten)?;
+        rows.write_record(row.map(spreadsheet_cell)).map_err(unwritten)?;
     }
     rows.flush()
 }
@@ -184,37 +172,10 @@ fn unwritten(error: csv::Error) -> io::Error {
     }
 }
 
-/// Returns `text` as a cell that a spreadsheet shows and does not compute.
-fn cell(text: &str) -> String {
-    let computed = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
-    let mark = if computed { "'" } else { "" };
-    format!("{mark}{}", printable(text))
-}
-
-/// Returns `text` with control characters, and those that turn the reading direction, escaped as `\u{…}`.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unprintable) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for letter in text.chars() {
-        match is_unprintable(letter) {
-            true => safe.extend(letter.escape_default()),
-            false => safe.push(letter),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// Returns whether a terminal would do something else with `letter` than show it.
-fn is_unprintable(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::is_unprintable;
 
     fn alert(story: &str) -> Alert {
         let alert = serde_json::json!({

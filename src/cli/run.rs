@@ -17,7 +17,7 @@ const EDGE_THREADS: usize = 2;
 /// Run the daemon: read the configured sources and send alerts, until told to stop.
 ///
 /// SIGTERM and SIGINT finish what was begun, within `pipeline.drain_timeout`, and end the process. SIGHUP loads
-/// the detectors and sinks anew; if the new ones are wrong, the old ones stay.
+/// the detectors and sinks anew, and the API's tokens, signatures and certificate; what is wrong leaves the old ones.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]

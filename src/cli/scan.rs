@@ -19,9 +19,11 @@ use url::Url;
 
 use crate::alert;
 use crate::cli::Exit;
+use crate::cli::grants::report;
 use crate::cli::output;
 use crate::cli::output::Format;
 use crate::cli::output::Screen;
+use crate::cli::output::printable;
 use crate::cli::severity;
 use crate::config::Config;
 use crate::model;
@@ -102,6 +104,11 @@ pub struct ScanArgs {
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
+
+    /// Write what was done with each of the grants into this file: `.html`, `.md`, `.json` or `.csv`.
+    #[arg(long, value_name = "FILE", requires = "grants")]
+    pub report: Option<PathBuf>,
+
     /// Further accounts of yours: their own logs are not read, or come later in the order of keys than those of others.
     /// Without it, an account is known as yours from its first file on.
     #[arg(long, value_name = "ACCOUNT", num_args = 1.., value_parser = account)]
@@ -144,6 +151,8 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
+    // What cannot be written is said before everything is read.
+    args.report.as_deref().map(report::form_of).transpose()?;
     let paths = args.detectors.clone();
     let wanted = rules::Config { paths, builtin: !args.no_builtin, ..rules::Config::default() };
     let (rules, problems) = pipeline::load_detectors(&wanted);
@@ -158,16 +167,24 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         .build()
         .context("could not start the runtime")?;
     let books = runtime.block_on(read(args, &at, rules))?;
+    if let Some(file) = &args.report {
+        report::write_all(&at, file)?;
+    }
     let alerts = Reader::open(&at)?;
     let worst = print(args, &alerts)?;
     let mut err = io::stderr().lock();
-    for (source, counts) in &books.0 {
+    for (source, counts) in &books.sources {
         writeln!(err, "{source}: {counts}")?;
         let Counts { deliveries, redelivered, routed, rejected, .. } = counts;
         writeln!(
             err,
             "{source}: {deliveries} deliveries, {redelivered} known already, {routed} without records, {rejected} unreadable",
         )?;
+    }
+    if !books.unknown_actions.is_empty() {
+        let names = books.unknown_actions.join(", ");
+        let names = printable(&names);
+        writeln!(err, "not in the table of AWS's actions, the level guessed by the name: {names}")?;
     }
     let found = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
     Ok(if found { Exit::Found } else { Exit::Done })

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::alert;
+use crate::api;
 use crate::decode;
 use crate::grants;
 use crate::identity;
@@ -54,6 +55,8 @@ pub struct Config {
     pub identity: identity::Config,
     /// Which acts want an access grant, where grants are told of, and how they are judged.
     pub grants: grants::Config,
+    /// The HTTP API, off by default.
+    pub api: api::Config,
     /// Which detectors are loaded.
     pub detectors: rules::Config,
     /// What an alert holds.
@@ -66,14 +69,22 @@ pub struct Config {
     pub log: telemetry::Config,
 }
 
+impl Config {
+    /// Returns whether messages about grants may come in while the daemon runs.
+    pub fn hears_of_grants(&self) -> bool {
+        !self.grants.paths.is_empty() || self.api.takes_grants() || self.source.hears_of_grants()
+    }
+}
+
 /// The sections in the order in which the example shows them.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "store",
     "source",
     "sink",
     "detectors",
     "identity",
     "grants",
+    "api",
     "alert",
     "outbox",
     "decode",
@@ -97,8 +108,25 @@ fn checks(config: &Config) -> Vec<Mistake> {
     mistakes.extend(of("decode", config.decode.check()));
     mistakes.extend(of("identity", config.identity.check()));
     mistakes.extend(of("grants", config.grants.check()));
+    mistakes.extend(of("api", config.api.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
+    if config.api.listen.is_some() && config.api.timeout <= config.pipeline.commit_interval {
+        let interval = config.pipeline.commit_interval;
+        let what = format!(
+            "a write waits for a commit, which `pipeline.commit_interval` has every {interval}"
+        );
+        mistakes.push(Mistake::at("api.timeout", what));
+    }
+    for (index, queue) in config.source.sqs.iter().enumerate() {
+        let Some(name) = &queue.preset else { continue };
+        let is_own = config.grants.preset.iter().any(|preset| preset.name == *name);
+        if !is_own && grants::presets::preset(name).is_none() {
+            let all = grants::presets::FILES.map(|(name, _)| name).join(", ");
+            let what = format!("there is no preset `{name}`; there are {all}");
+            mistakes.push(Mistake::at(format!("source.sqs[{index}].preset"), what));
+        }
+    }
     mistakes
 }
 
@@ -122,6 +150,20 @@ mod tests {
             look(name, inner, &mut bare);
         }
         assert!(bare.is_empty(), "without a doc comment: {bare:?}");
+    }
+
+    #[test]
+    fn a_write_has_time_to_be_committed() {
+        let mut config = Config::default();
+        config.pipeline.commit_interval = "1m".parse().unwrap();
+        let about_time = |config: &Config| {
+            checks(config).iter().filter(|mistake| mistake.key == "api.timeout").count()
+        };
+        assert_eq!(about_time(&config), 0, "nobody writes");
+        config.api.listen = Some(([127, 0, 0, 1], 8440).into());
+        assert_eq!(about_time(&config), 1);
+        config.api.timeout = "61s".parse().unwrap();
+        assert_eq!(about_time(&config), 0);
     }
 
     #[test]

@@ -4,10 +4,13 @@
 
 use crate::grants::actions;
 use crate::grants::config::Automation;
+use crate::grants::config::Broker;
 use crate::grants::config::Config;
 use crate::grants::config::Exempt;
 use crate::grants::config::Need;
 use crate::grants::config::Protect;
+use crate::grants::presets;
+use crate::grants::presets::MappingError;
 use crate::grants::surface::GIVEN;
 use crate::grants::surface::builtin;
 use crate::model::Duration;
@@ -27,7 +30,12 @@ impl Config {
         let bounds = [
             ("skew", self.skew, "0s", "5m"),
             ("grace", self.grace, "0s", "1d"),
+            ("residue_after", self.residue_after, "1m", "1d"),
+            ("provision_within", self.provision_within, "1m", "1d"),
+            ("revise_for", self.revise_for, "0s", "7d"),
             ("max_duration", self.max_duration, "5m", "366d"),
+            ("sessions_last", self.sessions_last, "15m", "13h"),
+            ("keep_usage", self.keep_usage, "1d", "3660d"),
         ];
         for (key, value, least, most) in bounds {
             let limit = |text: &str| text.parse::<Duration>().expect("the bounds are durations");
@@ -58,6 +66,10 @@ impl Config {
             name(&mut wrong, &at, &entry.name, is_twice);
             exempt(&mut wrong, &at, entry, &names);
         }
+        for (index, broker) in self.preset.iter().enumerate() {
+            let is_twice = self.preset.iter().take(index).any(|other| other.name == broker.name);
+            preset(&mut wrong, &format!("preset[{index}]"), broker, is_twice);
+        }
         wrong
     }
 }
@@ -74,6 +86,27 @@ fn name(wrong: &mut Mistakes, at: &str, name: &str, is_twice: bool) {
         return;
     };
     wrong.push((format!("{at}.name"), what));
+}
+
+fn preset(wrong: &mut Mistakes, at: &str, broker: &Broker, is_twice: bool) {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if broker.name.is_empty() || !broker.name.chars().all(is_plain) {
+        let what = "letters, digits, `-`, `_` and `.`: it stands in a URL".to_owned();
+        wrong.push((format!("{at}.name"), what));
+    } else if is_twice {
+        let what = format!("there is another one called `{}`", broker.name);
+        wrong.push((format!("{at}.name"), what));
+    } else if broker.mapping.is_none() {
+        // A mapping's own mistakes are told at the start, when its file is read.
+        match presets::set_up(broker, None) {
+            Err(error @ MappingError::NoPreset { .. }) => {
+                let what = format!("{error}; name one, or give a `mapping`");
+                wrong.push((format!("{at}.name"), what));
+            }
+            Err(error) => wrong.push((format!("{at}.set"), error.to_string())),
+            Ok(_) => {}
+        }
+    }
 }
 
 fn protect(wrong: &mut Mistakes, at: &str, entry: &Protect) {
@@ -233,6 +266,14 @@ mod tests {
             accounts = ["12"]
             resources = ["my-bucket"]
             by = []
+            [[preset]]
+            name = "telport"
+            [[preset]]
+            name = "teleport"
+            set = { max_duraton = "8h" }
+            [[preset]]
+            name = "our hook"
+            mapping = "ours.toml"
             [[exempt]]
             name = "services"
             owner = ""
@@ -256,6 +297,9 @@ mod tests {
             "exempt[0].owner: an exemption has an owner; who reads the verdict asks for it",
             "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
             "exempt[0].entries[0]: there is no entry `permision`; there are everything, everything, permissions, escalation, blinding, damage, elevated, root, given",
+            "preset[0].name: there is no preset `telport`; name one, or give a `mapping`",
+            "preset[1].set: the mapping has no parameter `max_duraton`",
+            "preset[2].name: letters, digits, `-`, `_` and `.`: it stands in a URL",
         ];
         assert_eq!(found, expected);
     }

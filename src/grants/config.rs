@@ -3,6 +3,7 @@
 //! Invariant: a configuration that passes [`Config::check`] cannot make [`crate::grants::Surface`] fail, and silences
 //! nothing by accident: what would exempt everything is a mistake.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -27,8 +28,21 @@ pub struct Config {
     pub skew: Duration,
     /// How long a grant's message may come after the act that it covers without the act being told as uncovered.
     pub grace: Duration,
+    /// How long after its end what a grant gave may still stand before that is told as a residue.
+    pub residue_after: Duration,
+    /// How long after the start of a grant its access has to be given. Only told where what the source says has shown
+    /// before as assignments in that account.
+    pub provision_within: Duration,
+    /// How long an act that was judged may be judged anew, in event time, when word of a grant comes late: its alert is
+    /// resolved, told otherwise, or raised then. At most 7d.
+    pub revise_for: Duration,
     /// The longest grant that is believed. What lasts longer is standing privilege: its message is refused and counted.
     pub max_duration: Duration,
+    /// How long a role session that a grant began may go on after its end: the longest session duration of your
+    /// permission sets. What such sessions did is summed up and told once that time is over.
+    pub sessions_last: Duration,
+    /// How long what was done with a grant is kept for `grants report`, in event time since its last use.
+    pub keep_usage: Duration,
     /// Whether a grant that is approved or scheduled covers from its start on, though nobody said that it was given.
     pub cover_scheduled: bool,
     /// Whether the entries that come with grantwatch are asked, behind your own. docs/protect.md lists them. An own
@@ -45,6 +59,9 @@ pub struct Config {
     pub protect: Vec<Protect>,
     /// Who needs none after all, until when, and why.
     pub exempt: Vec<Exempt>,
+    /// Brokers whose own messages come by the API or a queue and are read by a preset that needs something given, or by
+    /// a mapping of your own. A preset that needs nothing is there without an entry.
+    pub preset: Vec<Broker>,
 }
 
 impl Default for Config {
@@ -53,7 +70,12 @@ impl Default for Config {
             paths: Vec::new(),
             skew: Duration::from_secs(60),
             grace: Duration::from_secs(600),
+            residue_after: Duration::from_secs(900),
+            provision_within: Duration::from_secs(900),
+            revise_for: Duration::from_secs(86_400),
             max_duration: Duration::from_secs(7 * 86_400),
+            sessions_last: Duration::from_secs(12 * 3_600),
+            keep_usage: Duration::from_secs(400 * 86_400),
             cover_scheduled: false,
             builtin: true,
             given: true,
@@ -64,6 +86,7 @@ impl Default for Config {
             ],
             protect: Vec::new(),
             exempt: Vec::new(),
+            preset: Vec::new(),
         }
     }
 }
@@ -145,6 +168,21 @@ pub struct Exempt {
     /// Permission sets as globs over their name.
     #[serde(default)]
     pub permission_sets: Vec<Glob>,
+}
+
+/// How a broker's own messages are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// What `/v1/hooks/NAME` and a queue's `preset` call it; without a `mapping`, the preset of that name.
+    #[schemars(length(min = 1), example = &"teleport")]
+    pub name: String,
+    /// A mapping of your own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<PathBuf>,
+    /// What the preset or mapping needs given; `grantwatch grants presets` lists it.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
 }
 
 /// What an act on the surface requires.

@@ -14,13 +14,13 @@ use crate::model::Field;
 use crate::model::Scope;
 
 macro_rules! fields {
-    ($($name:literal $kind:literal $meaning:literal $example:literal,)*) => {
+    ($($name:literal $kind:literal $scope:ident $meaning:literal $example:literal,)*) => {
         /// Every fact of this room, in the order of the reference.
         pub const FIELDS: &[Field] =
             &[$(Field {
                 name: $name,
                 kind: $kind,
-                scope: Scope::Grant,
+                scope: Scope::$scope,
                 meaning: $meaning,
                 example: $example,
             },)*];
@@ -28,42 +28,44 @@ macro_rules! fields {
 }
 
 fields! {
-    "gw.protected" "flag"
+    "gw.protected" "flag" Grant
     "Whether the call is on the protect surface, exempt or not; never false, but unset. Set only where grants are read." "true",
-    "gw.access_level" "text"
+    "gw.access_level" "text" Grant
     "How much the call's action may do: list, read, tagging, write or permissions_management." "permissions_management",
-    "gw.resources" "texts"
+    "gw.resources" "texts" Grant
     "What a protected call was done to, by ARN, as far as its record says." "arn:aws:rds:eu-central-1:111122223333:db:orders",
-    "gw.lacks" "text"
+    "gw.lacks" "text" Grant
     "What else the protect surface wants of the call and is not there: mfa or pipeline." "mfa",
-    "gw.grant.verdict" "text"
+    "gw.grant.verdict" "text" Grant
     "Whether a grant covered the call at its time: covered, none, expired, not_started, revoked, out_of_scope or exempt." "expired",
-    "gw.grant.entry" "text"
+    "gw.grant.entry" "text" Grant
     "The entry of the protect surface that the call is on." "permissions",
-    "gw.grant.id" "text"
+    "gw.grant.id" "text" Grant
     "The grant that covers the call, else the nearest one." "team:6f0c9a52",
-    "gw.grant.reason" "text"
+    "gw.grant.reason" "text" Grant
     "Why the verdict is what it is, in a sentence." "grant team:6f0c9a52 was over 6m before",
-    "gw.grant.dimension" "text"
+    "gw.grant.dimension" "text" Grant
     "What of the nearest grant's scope does not fit: account, role, action, resource, region or network." "resource",
-    "gw.grant.seconds_outside" "whole"
+    "gw.grant.seconds_outside" "whole" Grant
     "How many seconds outside the nearest grant's window the call was made." "360",
-    "gw.grant.session_outlived" "flag"
+    "gw.grant.session_outlived" "flag" Grant
     "Whether the session began inside the grant's window and still acts after it." "true",
-    "gw.grant.retroactive" "flag"
+    "gw.grant.retroactive" "flag" Grant
     "Whether the nearest grant was approved only after the call." "false",
-    "gw.grant.break_glass" "flag"
+    "gw.grant.break_glass" "flag" Grant
     "Whether the grant was taken in an emergency, without approval." "false",
-    "gw.grant.approver" "texts"
+    "gw.grant.approver" "texts" Grant
     "Who approved the grant." "bob@example.com",
-    "gw.grant.justification" "text"
+    "gw.grant.justification" "text" Grant
     "The reason that was given for the grant." "rotate the certificate",
-    "gw.grant.ticket" "text"
+    "gw.grant.ticket" "text" Grant
     "The ticket of the grant." "jira OPS-1234",
-    "gw.grant.until" "text"
+    "gw.grant.until" "text" Grant
     "The end of the grant's window as it was at the time of the call." "2026-03-01T10:00:00Z",
-    "gw.grant.confidence" "text"
+    "gw.grant.confidence" "text" Grant
     "How sure it is that the verdict is about the right identity: exact, probable or ambiguous." "exact",
+    "gw.claim" "text" Event
+    "That the call gave (made) or took (removed) standing access that is held against the grants: if none asks for it, signals tell of it. Set only where grants are read." "made",
 }
 
 /// Returns what is known of an act that wants `wanted`. `judged` is missing where no grant is wanted; `grant` is the
@@ -111,7 +113,8 @@ fn set_verdict(facts: &mut Facts, judged: &Judgement) {
     }
 }
 
-fn set_grant(facts: &mut Facts, version: &Version) {
+/// Sets what `version` says of the grant itself.
+pub(super) fn set_grant(facts: &mut Facts, version: &Version) {
     facts.set("gw.grant.break_glass", version.break_glass);
     let name = |who: &crate::grants::Who| match &*who.user_name {
         "" => who.user_id.to_string(),

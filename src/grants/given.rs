@@ -94,6 +94,11 @@ impl Given {
         }
     }
 
+    /// Returns whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty() && self.roles.is_empty() && self.patterns.is_empty()
+    }
+
     /// Returns whether `act` is done with something that is given where it is done.
     pub fn holds(&self, act: &Act<'_>) -> bool {
         let is_there = |known: &HashMap<Box<str>, Accounts>, name: &str| {

@@ -42,6 +42,38 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 11] = [
+        Self::Requested,
+        Self::Approved,
+        Self::Scheduled,
+        Self::Active,
+        Self::Extended,
+        Self::Revoked,
+        Self::Expired,
+        Self::Ended,
+        Self::Rejected,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
+    /// Returns its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Approved => "approved",
+            Self::Scheduled => "scheduled",
+            Self::Active => "active",
+            Self::Extended => "extended",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Returns whether the access is there.
     pub fn gives(self) -> bool {
         matches!(self, Self::Active | Self::Extended)

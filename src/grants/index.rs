@@ -38,20 +38,20 @@ const SORTS: usize = Sort::Account as usize + 1;
 
 /// What grants are found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub struct Key {
     hash: u64,
     sort: usize,
 }
 
 impl Key {
     /// Makes a key of `text` as it is.
-    pub fn exact(sort: Sort, text: &str) -> Self {
+    pub(super) fn exact(sort: Sort, text: &str) -> Self {
         let sort = sort as usize;
         Self { hash: xxh3_64_with_seed(text.as_bytes(), sort as u64), sort }
     }
 
     /// Makes a key of two texts.
-    pub fn pair(sort: Sort, first: &str, second: &str) -> Self {
+    pub(super) fn pair(sort: Sort, first: &str, second: &str) -> Self {
         let mut text: SmallVec<[u8; 128]> = SmallVec::from_slice(first.as_bytes());
         text.push(b'/');
         text.extend_from_slice(second.as_bytes());
@@ -60,7 +60,7 @@ impl Key {
     }
 
     /// Makes a key of `text` that is the same for upper and lower case.
-    pub fn folded(sort: Sort, text: &str) -> Self {
+    pub(super) fn folded(sort: Sort, text: &str) -> Self {
         let mut folded: SmallVec<[u8; 128]> = SmallVec::new();
         for letter in text.chars().flat_map(char::to_lowercase) {
             folded.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());

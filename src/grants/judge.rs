@@ -3,6 +3,7 @@
 //! Invariant: a verdict follows from the ledger's set, the settings and the act alone. What falls short in time and in
 //! scope at once is no grant for this act, and its verdict is `none`.
 
+use crate::grants::config::Config;
 use crate::grants::grant::Grant;
 use crate::grants::grant::Status;
 use crate::grants::grant::Version;
@@ -37,6 +38,16 @@ pub enum Scheduled {
     Waits,
     /// What is approved covers in its window, for sources that do not tell when they give.
     Covers,
+}
+
+impl Scheduled {
+    /// Returns what `config` says.
+    pub fn of(config: &Config) -> Self {
+        match config.cover_scheduled {
+            true => Self::Covers,
+            false => Self::Waits,
+        }
+    }
 }
 
 /// How strictly to judge.

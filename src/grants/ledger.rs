@@ -16,10 +16,13 @@ use crate::grants::grant::Version;
 use crate::grants::index::Index;
 use crate::grants::index::Key;
 use crate::grants::index::Stay;
+use crate::grants::judge::Scheduled;
 use crate::grants::table;
 use crate::grants::timeline;
+use crate::grants::timeline::Kind;
 use crate::grants::timeline::Spell;
 use crate::grants::who;
+use crate::model::Seconds;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -41,6 +44,8 @@ pub struct Ledger {
     places: BTreeMap<GrantId, u32>,
     held: Vec<Held>,
     index: Index,
+    /// How many versions there are.
+    versions: u64,
     /// Versions that are not in the store yet, or not with this evidence.
     unsaved: BTreeSet<(u32, table::Digest)>,
 }
@@ -65,7 +70,13 @@ impl Ledger {
 
     /// Returns a grant by its name.
     pub fn get(&self, id: &GrantId) -> Option<&Grant> {
-        self.held(*self.places.get(id)?).map(|held| &held.grant)
+        self.held_as(id).map(|held| &held.grant)
+    }
+
+    /// Returns what a grant is found by: what was said of it may change the judgement of acts that have one of these
+    /// keys, and of no other.
+    pub fn keys(&self, id: &GrantId) -> SmallVec<[Key; 4]> {
+        self.get(id).map(|grant| keys(&grant.versions)).unwrap_or_default()
     }
 
     /// Returns all grants, by name.
@@ -73,9 +84,27 @@ impl Ledger {
         self.places.values().filter_map(|place| Some(&self.held(*place)?.grant))
     }
 
+    /// Returns from when until when a grant gave or gives access; nothing if it never did.
+    pub(super) fn given(&self, id: &GrantId, scheduled: Scheduled) -> Option<(Seconds, Seconds)> {
+        let held = self.held(*self.places.get(id)?)?;
+        let gives = |spell: &&Spell| match spell.kind {
+            Kind::Given => true,
+            Kind::Promised => scheduled == Scheduled::Covers,
+            Kind::Afterwards => false,
+        };
+        let given = || held.spells.iter().filter(gives);
+        let from = given().map(|spell| spell.from).min()?;
+        given().map(|spell| spell.until).max().map(|until| (from, until))
+    }
+
     /// Returns how many grants there are.
     pub fn len(&self) -> usize {
         self.held.len()
+    }
+
+    /// Returns how many versions of grants there are.
+    pub fn versions(&self) -> u64 {
+        self.versions
     }
 
     /// Returns whether there is no grant.
@@ -93,6 +122,32 @@ impl Ledger {
         })
     }
 
+    /// Loads the grants whose names come after `after`, whole ones, until `most` versions are read. Returns the last
+    /// of them if there may be more.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_after(
+        &mut self,
+        connection: &Connection,
+        after: &str,
+        most: usize,
+    ) -> Result<Option<GrantId>, StoreError> {
+        table::after(connection, after, most, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
+    /// Loads one grant.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load_one(&mut self, connection: &Connection, id: &GrantId) -> Result<(), StoreError> {
+        table::of_grant(connection, id, |version, evidence| {
+            self.insert(version, evidence);
+        })
+    }
+
     /// Writes what was taken in since the last save.
     ///
     /// # Errors
@@ -105,6 +160,21 @@ impl Ledger {
             same.next().map(|(version, evidence)| (*digest, version, evidence))
         });
         table::put(tx, rows)
+    }
+
+    /// Returns a grant with what follows from its versions.
+    pub(super) fn held_as(&self, id: &GrantId) -> Option<&Held> {
+        self.held(*self.places.get(id)?)
+    }
+
+    /// Returns all grants with what follows from their versions.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// Returns the place of a grant.
+    pub(super) fn place(&self, id: &GrantId) -> Option<u32> {
+        self.places.get(id).copied()
     }
 
     /// Returns the grant at `place`.
@@ -142,6 +212,7 @@ impl Ledger {
                 == (version.revision, version.emitted_at, version.status)
         };
         let is_conflict = versions.iter().any(same);
+        self.versions += 1;
         let (old_keys, old_stay) = (keys(versions), stay(versions, place));
         versions.insert(before, (version, evidence));
         held.spells = timeline::spells(versions);
@@ -157,6 +228,7 @@ impl Ledger {
     }
 
     fn insert_first(&mut self, version: Version, evidence: Evidence) -> u32 {
+        self.versions += 1;
         let place = u32::try_from(self.held.len()).expect("memory ends before four billion grants");
         self.places.insert(version.id.clone(), place);
         let versions = vec![(version, evidence)];

@@ -255,3 +255,41 @@ fn a_long_history_does_not_hide_what_holds() {
     let reason = "grant g-1 ended 23h before";
     assert_eq!(judge(&ledger, &unknown).reason, reason, "the last of the past ones");
 }
+
+#[test]
+fn pages_hold_whole_grants_and_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("a.db"), &MIGRATIONS).unwrap();
+    let mut ledger = Ledger::default();
+    for id in ["g-1", "g-2", "g-3", "g-4"] {
+        for revision in 1..4 {
+            let version = Version { revision, ..version(id) };
+            ledger.apply(version, evidence("queue", "10:00"));
+        }
+    }
+    save(&mut store, &mut ledger);
+    let (mut after, mut sizes, mut found) = (String::new(), Vec::new(), Vec::new());
+    loop {
+        let mut page = Ledger::default();
+        let next = page.load_after(store.connection(), &after, 4).unwrap();
+        sizes.push(page.len());
+        found.extend(page.iter().cloned());
+        let Some(next) = next else { break };
+        after = next.0.into_string();
+    }
+    assert_eq!(sizes, [2, 2]);
+    assert!(found.iter().eq(ledger.iter()), "{found:?}");
+    let mut one = Ledger::default();
+    one.load_one(store.connection(), &GrantId("g-3".into())).unwrap();
+    assert_eq!(one.iter().collect::<Vec<_>>(), [ledger.get(&GrantId("g-3".into())).unwrap()]);
+}
+
+#[test]
+fn the_clock_begins_and_ends_a_grant_where_nobody_said_so() {
+    let mut ledger = Ledger::default();
+    ledger.apply(version("g-1"), evidence("queue", "10:00"));
+    let grant = ledger.get(&GrantId("g-1".into())).unwrap();
+    let states = ["09:00", "09:55", "10:00", "11:59", "12:00"].map(|clock| grant.state(at(clock)));
+    let (scheduled, active) = (Some(Status::Scheduled), Some(Status::Active));
+    assert_eq!(states, [None, scheduled, active, active, Some(Status::Ended)]);
+}

@@ -48,6 +48,15 @@ impl Form {
             _ => return None,
         })
     }
+
+    /// Returns the form of a `text` that no name tells of: NDJSON where a first line is a value by itself and others
+    /// follow, else JSON.
+    pub fn told_by(text: &str) -> Self {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        let (first, second) = (lines.next().unwrap_or_default(), lines.next());
+        let is_value = serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok();
+        if is_value && second.is_some() { Self::Ndjson } else { Self::Json }
+    }
 }
 
 /// What a message may ask for at most.

@@ -8,26 +8,34 @@
 //! Read on in `grant.rs`.
 
 pub mod actions;
+mod census;
 mod check;
+pub mod claims;
 mod config;
 mod facts;
 mod given;
 mod glob;
 mod grant;
+mod heard;
 mod index;
 mod judge;
 mod ledger;
 pub mod message;
 pub mod presets;
 mod reason;
+pub mod removal;
+pub mod report;
 mod resource;
 mod role;
 mod scope;
+pub mod score;
 mod surface;
 mod table;
 mod timeline;
+pub mod usage;
 mod verdict;
 mod who;
+mod words;
 
 #[cfg(test)]
 mod ledger_tests;
@@ -39,7 +47,10 @@ mod verdict_tests;
 mod who_tests;
 
 pub use actions::Level;
+pub use claims::CLAIMS;
+pub use claims::Claims;
 pub use config::Automation;
+pub use config::Broker;
 pub use config::By;
 pub use config::Config;
 pub use config::Exempt;
@@ -58,6 +69,9 @@ pub use grant::Status;
 pub use grant::Version;
 pub use grant::Who;
 pub use grant::Window;
+pub use heard::Heard;
+pub use heard::heard;
+pub use index::Key;
 pub use judge::Scheduled;
 pub use judge::Settings;
 pub use ledger::Applied;
@@ -67,6 +81,9 @@ pub use surface::Surface;
 pub use surface::Wanted;
 pub use surface::Whose;
 pub use table::SCHEMA;
+pub use usage::Usage;
+pub use usage::Use;
+pub use usage::table::USAGE;
 pub use verdict::Act;
 pub use verdict::Confidence;
 pub use verdict::Dimension;

@@ -84,7 +84,7 @@ fn lasting(name: &str) -> &str {
 }
 
 /// Returns the permission set of an Identity Center role: `AWSReservedSSO_<set>_<hex digits>`.
-fn permission_set(role_name: &str) -> Option<&str> {
+pub(super) fn permission_set(role_name: &str) -> Option<&str> {
     let (set, suffix) = role_name.strip_prefix("AWSReservedSSO_")?.rsplit_once('_')?;
     let is_suffix =
         (8..=16).contains(&suffix.len()) && suffix.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -32,12 +32,15 @@ use crate::grants::surface::who::Where;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
 use crate::model::Plain;
+use crate::model::bounded;
 
 /// How many actions are remembered as wanting nothing. A power of two; AWS has some twenty thousand actions, and an
 /// organisation uses some hundreds.
 const QUIET: usize = 4_096;
 /// How many names of unknown actions are kept for the operator.
 const UNKNOWN_MAX: usize = 1_000;
+/// How long such a name may be, in bytes.
+const UNKNOWN_NAME_MAX: usize = 256;
 
 /// What acts are on that no entry means, but are done with something that grants give.
 pub(super) const GIVEN: &str = "given";
@@ -55,16 +58,10 @@ pub struct Surface {
     passing: Actions,
     /// The actions of the table that an entry means, by their hash.
     protected: HashMap<u64, Meant, Plain>,
-    /// Hashes of actions that no entry means, by their low bits; the lowest bit says whether the action is unknown.
+    /// Hashes of actions that no entry means, by their low bits.
     quiet: Box<[AtomicU64]>,
-    unknown: Unknown,
-}
-
-/// The actions that the table of actions does not have.
-#[derive(Debug, Default)]
-struct Unknown {
-    names: Mutex<BTreeSet<Box<str>>>,
-    acts: AtomicU64,
+    /// The actions that were asked about and that the table of actions does not have.
+    unknown: Mutex<BTreeSet<Box<str>>>,
 }
 
 /// An action that entries mean.
@@ -165,7 +162,7 @@ impl Surface {
             entries,
             protected,
             quiet: (0..QUIET).map(|_| AtomicU64::new(0)).collect(),
-            unknown: Unknown::default(),
+            unknown: Mutex::default(),
         }
     }
 
@@ -183,9 +180,7 @@ impl Surface {
     pub fn entry(&self, act: &Act<'_>) -> Option<Wanted<'_>> {
         let hash = hash_of(act.action);
         let slot = self.quiet.get(slot(hash))?;
-        let kept = slot.load(Ordering::Relaxed);
-        if kept != 0 && kept & !1 == hash {
-            self.unknown.acts.fetch_add(kept & 1, Ordering::Relaxed);
+        if slot.load(Ordering::Relaxed) == hash {
             return None;
         }
         match self.protected.get(&hash) {
@@ -198,11 +193,11 @@ impl Surface {
         }
         let known = actions::level(act.action);
         if known.is_guessed {
-            self.unknown.note(act.action);
+            self.note(act.action);
         }
         let meant = meant(&self.entries, act.action, known);
         if meant.entries.is_empty() {
-            slot.store(hash | u64::from(known.is_guessed), Ordering::Relaxed);
+            slot.store(hash, Ordering::Relaxed);
             return None;
         }
         self.first(&meant, act)
@@ -213,7 +208,11 @@ impl Surface {
         if !actions::is_action(action) {
             return Whose::default();
         }
-        let meant = meant(&self.entries, action, actions::level(action));
+        let known = actions::level(action);
+        if known.is_guessed {
+            self.note(action);
+        }
+        let meant = meant(&self.entries, action, known);
         let entries = meant.entries.iter().filter_map(|place| self.entries.get(*place));
         Whose(entries.flat_map(|entry| &entry.by).fold(0, |all, by| all | Whose::bit(*by)))
     }
@@ -278,21 +277,23 @@ impl Surface {
         Some(&exemption.name)
     }
 
-    /// Returns how many acts there were whose action's level had to be guessed.
-    pub fn unknown_acts(&self) -> u64 {
-        self.unknown.acts.load(Ordering::Relaxed)
+    fn note(&self, action: &str) {
+        let mut names = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < UNKNOWN_MAX && !names.contains(action) {
+            names.insert(bounded(action, UNKNOWN_NAME_MAX).into());
+        }
     }
 
     /// Returns the names of the actions whose level had to be guessed, the first thousand.
     pub fn unknown_actions(&self) -> Vec<String> {
-        let names = self.unknown.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         names.iter().map(|name| name.to_string()).collect()
     }
 }
 
-/// Returns the hash of an action. Its lowest bit is left for something else.
+/// Returns the hash of an action, which is never 0: that stands for nothing in `quiet`.
 fn hash_of(action: &str) -> u64 {
-    xxh3_64(action.as_bytes()) & !1
+    xxh3_64(action.as_bytes()).max(1)
 }
 
 fn bit(by: By) -> u8 {
@@ -300,17 +301,7 @@ fn bit(by: By) -> u8 {
 }
 
 fn slot(hash: u64) -> usize {
-    usize::try_from(hash >> 1).unwrap_or_default() & (QUIET - 1)
-}
-
-impl Unknown {
-    fn note(&self, action: &str) {
-        self.acts.fetch_add(1, Ordering::Relaxed);
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() < UNKNOWN_MAX && !names.contains(action) {
-            names.insert(action.into());
-        }
-    }
+    usize::try_from(hash).unwrap_or_default() & (QUIET - 1)
 }
 
 /// Returns which of `entries` mean `action`, by name and level.
@@ -429,7 +420,6 @@ mod tests {
         let workload = surface.entry(&act("workload:111122223333/role/App", "iam:CreateUser"));
         assert_eq!(workload, None);
         assert_eq!(surface.unknown_actions(), ["newthing:OpenDoor", "newthing:PutDoorPolicy"]);
-        assert_eq!(surface.unknown_acts(), 4);
     }
 
     #[test]

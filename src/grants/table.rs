@@ -11,6 +11,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::grants::grant::Evidence;
+use crate::grants::grant::GrantId;
 use crate::grants::grant::Version;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -76,6 +77,60 @@ pub(super) fn versions(
             "SELECT version, evidence FROM grant_version ORDER BY window_from, grant_id",
         )?;
         let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            take(
+                from_json(row.get_ref(0)?.as_str()?, 0)?,
+                from_json(row.get_ref(1)?.as_str()?, 1)?,
+            );
+        }
+        Ok(())
+    };
+    read().map_err(StoreError::Read)
+}
+
+/// Hands the versions of all grants whose names come after `name` to `take`, grant by grant; ends behind a grant once
+/// `most` are read. Returns the last grant if there are more.
+pub(super) fn after(
+    connection: &Connection,
+    name: &str,
+    most: usize,
+    mut take: impl FnMut(Version, Evidence),
+) -> Result<Option<GrantId>, StoreError> {
+    let mut read = || -> rusqlite::Result<Option<GrantId>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT grant_id, version, evidence FROM grant_version WHERE grant_id > ?1 ORDER BY grant_id",
+        )?;
+        let mut rows = statement.query([name])?;
+        let (mut count, mut last) = (0, String::new());
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_str()?;
+            if id != last {
+                if count >= most {
+                    return Ok(Some(GrantId(last.into())));
+                }
+                id.clone_into(&mut last);
+            }
+            count += 1;
+            take(
+                from_json(row.get_ref(1)?.as_str()?, 1)?,
+                from_json(row.get_ref(2)?.as_str()?, 2)?,
+            );
+        }
+        Ok(None)
+    };
+    read().map_err(StoreError::Read)
+}
+
+/// Hands the versions of one grant to `take`.
+pub(super) fn of_grant(
+    connection: &Connection,
+    id: &GrantId,
+    mut take: impl FnMut(Version, Evidence),
+) -> Result<(), StoreError> {
+    let mut read = || -> rusqlite::Result<()> {
+        let mut statement = connection
+            .prepare_cached("SELECT version, evidence FROM grant_version WHERE grant_id = ?1")?;
+        let mut rows = statement.query([&*id.0])?;
         while let Some(row) = rows.next()? {
             take(
                 from_json(row.get_ref(0)?.as_str()?, 0)?,

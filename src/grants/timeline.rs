@@ -11,6 +11,7 @@ use crate::grants::grant::Evidence;
 use crate::grants::grant::Grant;
 use crate::grants::grant::Status;
 use crate::grants::grant::Version;
+use crate::grants::grant::Window;
 use crate::model::Seconds;
 
 /// What a grant was in a stretch of time.
@@ -53,6 +54,18 @@ impl Grant {
     pub fn as_of(&self, time: Seconds) -> Option<&Version> {
         let at = in_force(&self.versions, &effects(&self.versions), time)?;
         self.versions.get(at).map(|(version, _)| version)
+    }
+
+    /// Returns its state at `time`: what its source had said by then, begun and ended by the clock where nobody said so;
+    /// `None` if nobody had spoken of it.
+    pub fn state(&self, time: Seconds) -> Option<Status> {
+        let version = self.as_of(time)?;
+        let Window { from, until } = version.window;
+        Some(match version.status {
+            status if status.gives() && time >= until => Status::Ended,
+            status if status.gives() && time < from => Status::Scheduled,
+            status => status,
+        })
     }
 }
 

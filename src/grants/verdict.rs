@@ -5,7 +5,11 @@
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::grants::grant::GrantId;
+use crate::grants::index::Key;
+use crate::grants::who::Actor;
 use crate::model::Seconds;
 use crate::model::Span;
 
@@ -60,6 +64,13 @@ pub struct Act<'a> {
     pub delegate: &'a str,
 }
 
+impl Act<'_> {
+    /// Returns what grants that name who acted are found by, whether or not there are any.
+    pub fn keys(&self) -> SmallVec<[Key; 16]> {
+        Actor::of(self).all_keys()
+    }
+}
+
 /// What became of an act on the protect surface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -80,6 +91,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The names of all verdicts.
+    pub const NAMES: [&str; 7] =
+        ["covered", "none", "expired", "not_started", "revoked", "out_of_scope", "exempt"];
+
     /// Returns its name in `gw.grant.verdict`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -91,6 +106,11 @@ impl Verdict {
             Self::OutOfScope(_) => "out_of_scope",
             Self::Exempt(_) => "exempt",
         }
+    }
+
+    /// Returns whether the act wanted a grant and had none.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Covered | Self::Exempt(_))
     }
 }
 

@@ -67,10 +67,19 @@ impl<'a> Actor<'a> {
 
     /// Returns the keys under which grants that name this actor stand.
     pub fn keys(&self, index: &Index) -> SmallVec<[Key; 16]> {
+        self.keys_of(|sort| index.has(sort))
+    }
+
+    /// Returns the keys under which any grant that names this actor would stand.
+    pub fn all_keys(&self) -> SmallVec<[Key; 16]> {
+        self.keys_of(|_| true)
+    }
+
+    fn keys_of(&self, wants: impl Fn(Sort) -> bool) -> SmallVec<[Key; 16]> {
         let act = self.act;
         let mut keys = SmallVec::new();
         let mut put = |sort, text: &str, key: fn(Sort, &str) -> Key| {
-            if !text.is_empty() && index.has(sort) {
+            if !text.is_empty() && wants(sort) {
                 keys.push(key(sort, text));
             }
         };
@@ -102,7 +111,7 @@ impl<'a> Actor<'a> {
             put(Sort::RolesOf, role.account, Key::exact);
             put(Sort::Roles, role.account, |sort, _| Key::exact(sort, ""));
         }
-        if index.has(Sort::Role) {
+        if wants(Sort::Role) {
             let key = |role: &Role<'_>| Key::pair(Sort::Role, role.account, role.lasting_name());
             keys.extend(self.roles.iter().map(key));
         }
@@ -254,7 +263,7 @@ pub(super) fn keys_of(principal: &Principal, keys: &mut SmallVec<[Key; 4]>) {
 }
 
 /// Returns account and name of an IAM user; the path is left out, as names are unique.
-fn user_of(arn: &str) -> Option<(&str, &str)> {
+pub(super) fn user_of(arn: &str) -> Option<(&str, &str)> {
     let (account, resource) = split_arn(arn)?;
     Some((account, resource.strip_prefix("user/")?.rsplit('/').next()?))
 }

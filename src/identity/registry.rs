@@ -196,6 +196,11 @@ impl Registry {
         table::drop_ended(tx, before)
     }
 
+    /// Returns whether `account` is known as ours: from its records, or by the operator's word.
+    pub fn has_account(&self, account: &str) -> bool {
+        self.known.accounts.contains(account)
+    }
+
     /// Returns how many sessions are remembered.
     pub fn len(&self) -> usize {
         self.sessions.len()

@@ -44,6 +44,16 @@ pub struct Alert {
     pub schema_version: u32,
     /// Stable across redelivery, replay and machines.
     pub id: AlertId,
+    /// Whether it stands.
+    #[serde(default)]
+    pub status: AlertStatus,
+    /// 1 when it is raised, and one more each time its status or its story changes: of two forms of one alert the one
+    /// with the higher revision holds.
+    #[serde(default = "first_revision")]
+    pub revision: u64,
+    /// Why it came late, or is no longer what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The detector's id.
     pub detector_id: String,
     /// The detector's name, such as `trail_stopped`.
@@ -102,6 +112,84 @@ pub struct Alert {
 impl Alert {
     /// The version of the JSON form; it rises when a field changes its meaning or goes away.
     pub const SCHEMA: u32 = 1;
+}
+
+fn first_revision() -> u64 {
+    1
+}
+
+/// Whether an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertStatus {
+    /// Something it tells of is still so.
+    #[default]
+    Open,
+    /// Nothing it told of is so, as is known by now.
+    Resolved,
+}
+
+impl AlertStatus {
+    /// Returns its name in the JSON form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// Why an alert came late, or is no longer what it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What sort of a reason.
+    pub kind: ReasonKind,
+    /// The reason in a sentence.
+    pub text: String,
+    /// How far event time had come when it became known.
+    #[serde(with = "written")]
+    pub at: Seconds,
+    /// The grant that the judgement rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+    /// Who approved that grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+    /// How long after the act the last word about that grant came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_late: Option<i64>,
+    /// The detector that would tell of the act as it is judged now, where that is another than the alert's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
+}
+
+/// What sort of a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// A grant covered the act, and word of it came late.
+    CoveredLate,
+    /// A grant that was thought to cover the act did not, and word of that came late.
+    UncoveredLate,
+    /// The act was approved only after it was done.
+    ApprovedAfterwards,
+    /// The act is told of for another reason than before.
+    JudgedAnew,
+    /// There was another act after the alert had been resolved.
+    ActedAgain,
+}
+
+impl ReasonKind {
+    /// Returns its name in the JSON form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CoveredLate => "covered_late",
+            Self::UncoveredLate => "uncovered_late",
+            Self::ApprovedAfterwards => "approved_afterwards",
+            Self::JudgedAnew => "judged_anew",
+            Self::ActedAgain => "acted_again",
+        }
+    }
 }
 
 /// Moments as the alert's JSON writes them: `2026-03-01T08:12:30Z`.

@@ -44,6 +44,13 @@ pub enum Content {
         /// The object's bytes.
         bytes: Vec<u8>,
     },
+    /// Messages about grants that came by themselves and not as a file: JSON, a list of it, or a line each.
+    Messages {
+        /// The preset that reads them, if they are a broker's own.
+        preset: Option<Arc<str>>,
+        /// What came.
+        bytes: Vec<u8>,
+    },
     /// An object that its key says is no log: acknowledged, counted, kept for the room that will want it.
     Routed(Route),
     /// A message or object that can never be read. It goes to quarantine with this reason.
@@ -111,14 +118,36 @@ impl Hold {
     }
 }
 
+/// What became of one message about a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// It says something new, and is kept.
+    New,
+    /// It was known, word for word.
+    Duplicate,
+    /// It is kept beside another one that says something else under the same revision, time and status.
+    Conflict,
+    /// It cannot be read, and is in quarantine.
+    Rejected,
+}
+
+/// What a source wants to be called when a delivery's effects are committed.
+type Done = Box<dyn FnOnce(Vec<Became>) + Send>;
+
 /// The promise to tell a source that a delivery's effects are committed.
 ///
 /// Dropping it without calling [`Receipt::committed`] tells the source nothing: the queue will deliver again.
-pub struct Receipt(Option<Box<dyn FnOnce() + Send>>);
+pub struct Receipt(Option<Done>);
 
 impl Receipt {
     /// Calls `done` once the delivery is committed. `done` runs on the core thread and must not block.
     pub fn new(done: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(move |_| done())))
+    }
+
+    /// Calls `done` once the delivery is committed, with what became of each message about a grant in it, in their
+    /// order. Of a delivery that was known before there is nothing to tell. `done` must not block.
+    pub fn telling(done: impl FnOnce(Vec<Became>) + Send + 'static) -> Self {
         Self(Some(Box::new(done)))
     }
 
@@ -129,8 +158,13 @@ impl Receipt {
 
     /// Tells the source that the effects of its delivery are on disk.
     pub fn committed(self) {
+        self.committed_as(Vec::new());
+    }
+
+    /// Tells the source that the effects of its delivery are on disk, and what became of its messages about grants.
+    pub fn committed_as(self, became: Vec<Became>) {
         if let Some(done) = self.0 {
-            done();
+            done(became);
         }
     }
 }

@@ -5,13 +5,15 @@
 //! and what was under way is tried again.
 //!
 //! Invariant: a lease is for one try of a row. When the row has been settled its count of tries is another,
-//! so an old lease never hides a new try.
+//! so an old lease never hides a new try. Of one alert a sink is asked to take one revision at a time, so that none
+//! overtakes another.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use crate::model::AlertId;
 use crate::model::SinkName;
 
 /// One try of one row.
@@ -34,6 +36,7 @@ enum Stage {
 #[derive(Debug)]
 struct Lease {
     sink: SinkName,
+    alert: AlertId,
     stage: Stage,
 }
 
@@ -42,19 +45,21 @@ struct Lease {
 pub struct Leases(Mutex<BTreeMap<Key, Lease>>);
 
 impl Leases {
-    /// Takes the lease of `key` for `sink`; returns whether it was free.
-    pub fn take(&self, key: Key, sink: &SinkName) -> bool {
+    /// Takes the lease of `key` for `sink`; returns whether it was free, and no other try of `alert` under way there.
+    pub fn take(&self, key: Key, sink: &SinkName, alert: &AlertId) -> bool {
         let mut leases = self.lock();
-        let free = !leases.contains_key(&key);
+        let free = !leases.contains_key(&key) && !is_under_way(&leases, sink, alert);
         if free {
-            leases.insert(key, Lease { sink: sink.clone(), stage: Stage::UnderWay });
+            let (sink, alert) = (sink.clone(), alert.clone());
+            leases.insert(key, Lease { sink, alert, stage: Stage::UnderWay });
         }
         free
     }
 
-    /// Returns whether somebody has `key`.
-    pub fn is_taken(&self, key: Key) -> bool {
-        self.lock().contains_key(&key)
+    /// Returns whether somebody has `key`, or another try of `alert` at `sink`.
+    pub fn is_taken(&self, key: Key, sink: &SinkName, alert: &AlertId) -> bool {
+        let leases = self.lock();
+        leases.contains_key(&key) || is_under_way(&leases, sink, alert)
     }
 
     /// Notes that the outcome of `key` has been handed over; the lease lasts until the store shows it.
@@ -88,6 +93,10 @@ impl Leases {
     }
 }
 
+fn is_under_way(leases: &BTreeMap<Key, Lease>, sink: &SinkName, alert: &AlertId) -> bool {
+    leases.values().any(|lease| lease.alert == *alert && lease.sink == *sink)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,17 +105,33 @@ mod tests {
     fn a_try_is_leased_once_and_the_next_try_is_another() {
         let leases = Leases::default();
         let hook = SinkName("hook".to_owned());
+        let (a, b) = (AlertId("a".to_owned()), AlertId("b".to_owned()));
         let first = Key { seq: 7, attempts: 0 };
-        assert!(leases.take(first, &hook));
-        assert!(!leases.take(first, &hook));
+        assert!(leases.take(first, &hook, &a));
+        assert!(!leases.take(first, &hook, &a));
         assert_eq!(leases.all_reported(&hook), []);
         leases.reported(first);
-        assert!(leases.is_taken(first));
+        assert!(leases.is_taken(first, &hook, &a));
         assert_eq!(leases.all_reported(&hook), [first]);
         assert_eq!(leases.all_reported(&SinkName("file".to_owned())), []);
-        assert!(leases.take(Key { seq: 7, attempts: 1 }, &hook));
         leases.give_back(first);
-        assert!(!leases.is_taken(first));
-        assert_eq!(leases.count(), 1);
+        assert!(!leases.is_taken(first, &hook, &a));
+        assert!(leases.take(Key { seq: 7, attempts: 1 }, &hook, &a));
+        assert!(leases.take(Key { seq: 8, attempts: 0 }, &hook, &b));
+        assert_eq!(leases.count(), 2);
+    }
+
+    #[test]
+    fn no_revision_goes_out_beside_another_of_its_alert() {
+        let leases = Leases::default();
+        let (hook, file) = (SinkName("hook".to_owned()), SinkName("file".to_owned()));
+        let alert = AlertId("a".to_owned());
+        let (first, second) = (Key { seq: 7, attempts: 0 }, Key { seq: 9, attempts: 0 });
+        assert!(leases.take(first, &hook, &alert));
+        leases.reported(first);
+        assert!(leases.is_taken(second, &hook, &alert) && !leases.take(second, &hook, &alert));
+        assert!(!leases.is_taken(second, &file, &alert), "other sinks do not wait for it");
+        leases.give_back(first);
+        assert!(leases.take(second, &hook, &alert));
     }
 }

@@ -1,6 +1,6 @@
 //! Durable delivery: which alert is owed to which sink, when to try again, when to give up.
 //!
-//! A row is made in the transaction that opens its alert and changed in the transactions that learn how a
+//! A row is made in the transaction that opens its alert, or revises it, and changed in the transactions that learn how a
 //! try ended, so a crash repeats a try and never loses one. Who sends is none of this room's business:
 //! the pipeline reads rows that are [`due`], sends, and brings back what became of each ([`settle`]).
 //!
@@ -9,6 +9,7 @@
 
 mod backoff;
 mod leases;
+mod owed;
 pub mod table;
 
 use schemars::JsonSchema;
@@ -22,23 +23,25 @@ pub use backoff::Failure;
 pub use backoff::Share;
 pub use leases::Key;
 pub use leases::Leases;
-pub use table::Backlog;
+pub use owed::Backlog;
+pub use owed::Owed;
+pub use owed::Standing;
+pub use owed::Which;
+pub use owed::table::backlog;
+pub use owed::table::last_error;
+pub use owed::table::owed;
+pub use owed::table::requeue_dead;
+pub use table::Contact;
 pub use table::Due;
 pub use table::MIGRATION_SQL;
-pub use table::Owed;
+pub use table::REVISIONS_SQL;
 pub use table::Settled;
-pub use table::Standing;
 pub use table::Verdict;
-pub use table::Which;
-pub use table::backlog;
 pub use table::due;
 pub use table::enqueue;
 pub use table::knows;
-pub use table::last_error;
 pub use table::next_due;
-pub use table::owed;
 pub use table::prune;
-pub use table::requeue_dead;
 pub use table::settle;
 pub use table::still_pending;
 

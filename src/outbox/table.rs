@@ -1,11 +1,11 @@
-//! The `outbox` table: one row for each alert and sink.
+//! The `outbox` table: one row for each revision of an alert and sink.
 //!
-//! Invariant: a row is `pending` until a sink has taken the alert (`delivered`) or it was given up (`dead`);
-//! only `settle` and `requeue_dead` change that.
+//! Invariant: a row is `pending` until a sink has taken the alert (`delivered`), it was given up (`dead`), or a later
+//! revision takes its place (`superseded`): of one alert a sink is owed the last revision and no other. Only `enqueue`,
+//! `settle` and `requeue_dead` change that.
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension as _;
-use rusqlite::Row;
 use rusqlite::params;
 
 use crate::model::AlertId;
@@ -33,6 +33,31 @@ CREATE INDEX outbox_pending ON outbox (sink, due, seq) WHERE state = 'pending';
 CREATE INDEX outbox_settled ON outbox (state, settled) WHERE state != 'pending';
 ";
 
+/// The statements that let a sink be owed revisions. A table's constraints cannot be changed, so it is made anew.
+pub const REVISIONS_SQL: &str = "
+ALTER TABLE outbox RENAME TO outbox_before;
+DROP INDEX outbox_pending;
+DROP INDEX outbox_settled;
+CREATE TABLE outbox (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert_id   TEXT NOT NULL,
+    revision   INTEGER NOT NULL,
+    sink       TEXT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
+    attempts   INTEGER NOT NULL,
+    due        INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    settled    INTEGER,
+    last_error TEXT,
+    UNIQUE (alert_id, sink, revision)
+) STRICT;
+INSERT INTO outbox (seq, alert_id, revision, sink, state, attempts, due, created, settled, last_error)
+    SELECT seq, alert_id, 1, sink, state, attempts, due, created, settled, last_error FROM outbox_before;
+DROP TABLE outbox_before;
+CREATE INDEX outbox_pending ON outbox (sink, due, seq) WHERE state = 'pending';
+CREATE INDEX outbox_settled ON outbox (state, settled) WHERE state != 'pending';
+";
+
 /// The longest error text that is kept.
 const MAX_ERROR_BYTES: usize = 2_048;
 
@@ -45,6 +70,17 @@ pub struct Due {
     pub alert_id: AlertId,
     /// When the row was made, by the wall clock.
     pub created: Seconds,
+    /// Whether the sink knows the alert.
+    pub contact: Contact,
+}
+
+/// Whether a sink knows an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    /// It was never asked to take it.
+    First,
+    /// It has, or may have, an earlier revision.
+    Further,
 }
 
 /// How a try ended.
@@ -77,100 +113,33 @@ pub enum Verdict {
     },
 }
 
-/// Where a row stands that is not delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It will be tried, for the first time or again.
-    Pending,
-    /// It was given up: a dead letter.
-    Dead,
-}
-
-impl Standing {
-    /// Returns its name in the table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// Which rows are asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// All.
-    All,
-    /// Those of one sink.
-    Sink(SinkName),
-    /// Those of one alert.
-    Alert(AlertId),
-}
-
-impl Which {
-    /// Returns what the columns `sink` and `alert_id` must be like, where they must.
-    fn columns(&self) -> (Option<&str>, Option<&str>) {
-        match self {
-            Self::All => (None, None),
-            Self::Sink(sink) => (Some(&sink.0), None),
-            Self::Alert(alert) => (None, Some(&alert.0)),
-        }
-    }
-}
-
-/// A row that is not delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
-    /// The row.
-    pub seq: i64,
-    /// The alert that did not arrive.
-    pub alert_id: AlertId,
-    /// Where it should have gone.
-    pub sink: SinkName,
-    /// Where it stands.
-    pub standing: Standing,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When the row was made.
-    pub created: Seconds,
-    /// When it was tried last; when it was given up, for a dead letter.
-    pub tried: Option<Seconds>,
-    /// What the sink said last.
-    pub error: String,
-}
-
-/// What waits for one sink; also for sinks that are no longer configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backlog {
-    /// The sink.
-    pub sink: SinkName,
-    /// Rows not delivered yet.
-    pub pending: i64,
-    /// Rows given up.
-    pub dead: i64,
-    /// When the oldest pending row was made.
-    pub oldest: Option<Seconds>,
-    /// When the first of the dead letters was given up.
-    pub oldest_dead: Option<Seconds>,
-}
-
-/// Owes `alert` to each of `sinks`, from now on. A row that exists already stays as it is. `now` is the wall clock's.
+/// Owes a revision of `alert` to each of `sinks`, from now on. A row that exists already stays as it is; earlier revisions
+/// that were not delivered are not owed any more. `now` is the wall clock's.
 ///
 /// # Errors
 /// When the store cannot be written.
 pub fn enqueue(
     tx: &Tx<'_>,
     alert: &AlertId,
+    revision: u64,
     sinks: &[SinkName],
     now: Seconds,
 ) -> Result<(), StoreError> {
+    let revision = i64::try_from(revision).unwrap_or(i64::MAX);
     let insert = || -> rusqlite::Result<()> {
+        let mut supersede = tx.prepare_cached(
+            "UPDATE outbox SET state = 'superseded', settled = ?4
+             WHERE alert_id = ?1 AND sink = ?2 AND revision < ?3 AND state IN ('pending', 'dead')",
+        )?;
         let mut insert = tx.prepare_cached(
-            "INSERT INTO outbox (alert_id, sink, state, attempts, due, created)
-             VALUES (?1, ?2, 'pending', 0, ?3, ?3) ON CONFLICT (alert_id, sink) DO NOTHING",
+            "INSERT INTO outbox (alert_id, sink, revision, state, attempts, due, created)
+             VALUES (?1, ?2, ?3, 'pending', 0, ?4, ?4) ON CONFLICT (alert_id, sink, revision) DO NOTHING",
         )?;
         for sink in sinks {
-            insert.execute(params![alert.0, sink.0, now.0])?;
+            if revision > 1 {
+                supersede.execute(params![alert.0, sink.0, revision, now.0])?;
+            }
+            insert.execute(params![alert.0, sink.0, revision, now.0])?;
         }
         Ok(())
     };
@@ -186,12 +155,14 @@ pub fn due(
     sink: &SinkName,
     now: Seconds,
     limit: usize,
-    skip: &dyn Fn(Key) -> bool,
+    skip: &dyn Fn(Key, &AlertId) -> bool,
 ) -> Result<Vec<Due>, StoreError> {
     let rows = || -> rusqlite::Result<Vec<Due>> {
         let mut query = connection.prepare_cached(
-            "SELECT seq, attempts, alert_id, created FROM outbox
-             WHERE state = 'pending' AND sink = ?1 AND due <= ?2 ORDER BY due, seq",
+            "SELECT seq, attempts, alert_id, created,
+                    revision > 1 AND EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.alert_id = outbox.alert_id
+                    AND earlier.sink = outbox.sink AND earlier.revision < outbox.revision AND earlier.attempts > 0)
+             FROM outbox WHERE state = 'pending' AND sink = ?1 AND due <= ?2 ORDER BY due, seq",
         )?;
         let mut rows = query.query(params![sink.0, now.0])?;
         let mut found = Vec::new();
@@ -199,9 +170,10 @@ pub fn due(
             && let Some(row) = rows.next()?
         {
             let key = Key { seq: row.get(0)?, attempts: row.get(1)? };
-            if !skip(key) {
-                let (alert_id, created) = (AlertId(row.get(2)?), Seconds(row.get(3)?));
-                found.push(Due { key, alert_id, created });
+            let alert_id = AlertId(row.get(2)?);
+            if !skip(key, &alert_id) {
+                let contact = if row.get(4)? { Contact::Further } else { Contact::First };
+                found.push(Due { key, alert_id, created: Seconds(row.get(3)?), contact });
             }
         }
         Ok(found)
@@ -229,14 +201,14 @@ pub fn next_due(
         .map_err(StoreError::Read)
 }
 
-/// Returns whether the try `key` has not been settled yet.
+/// Returns whether the try `key` has not been settled yet, whether or not its row was superseded meanwhile.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn still_pending(connection: &Connection, key: Key) -> Result<bool, StoreError> {
     connection
         .prepare_cached(
-            "SELECT 1 FROM outbox WHERE seq = ?1 AND attempts = ?2 AND state = 'pending'",
+            "SELECT 1 FROM outbox WHERE seq = ?1 AND attempts = ?2 AND state IN ('pending', 'superseded')",
         )
         .and_then(|mut query| {
             query.query_row(params![key.seq, key.attempts], |_| Ok(())).optional()
@@ -256,7 +228,8 @@ pub fn knows(connection: &Connection, alert: &AlertId) -> Result<bool, StoreErro
         .map_err(StoreError::Read)
 }
 
-/// Writes how a try ended. A try that was settled before, or whose row is gone, changes nothing.
+/// Writes how a try ended. A try that was settled before, or whose row is gone, changes nothing; one that was superseded
+/// while it was under way is not made again.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -268,8 +241,9 @@ pub fn settle(tx: &Tx<'_>, settled: &Settled) -> Result<(), StoreError> {
     };
     let error = error.map(|error| crate::model::bounded(error, MAX_ERROR_BYTES));
     tx.prepare_cached(
-        "UPDATE outbox SET state = ?3, attempts = attempts + 1, due = ?4, settled = ?5, last_error = ?6
-         WHERE seq = ?1 AND attempts = ?2 AND state = 'pending'",
+        "UPDATE outbox SET state = CASE WHEN state = 'superseded' AND ?3 != 'delivered' THEN state ELSE ?3 END,
+                attempts = attempts + 1, due = ?4, settled = ?5, last_error = ?6
+         WHERE seq = ?1 AND attempts = ?2 AND state IN ('pending', 'superseded')",
     )
     .and_then(|mut update| {
         update.execute(params![
@@ -285,103 +259,8 @@ pub fn settle(tx: &Tx<'_>, settled: &Settled) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns up to `limit` rows that are not delivered, dead letters first, then the latest first.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn owed(connection: &Connection, which: &Which, limit: usize) -> Result<Vec<Owed>, StoreError> {
-    let read = |row: &Row<'_>| {
-        let standing = match row.get_ref(3)?.as_str()? {
-            "dead" => Standing::Dead,
-            _ => Standing::Pending,
-        };
-        Ok(Owed {
-            seq: row.get(0)?,
-            alert_id: AlertId(row.get(1)?),
-            sink: SinkName(row.get(2)?),
-            standing,
-            attempts: row.get(4)?,
-            created: Seconds(row.get(5)?),
-            tried: row.get::<_, Option<i64>>(6)?.map(Seconds),
-            error: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-        })
-    };
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let (sink, alert) = which.columns();
-    connection
-        .prepare_cached(
-            "SELECT seq, alert_id, sink, state, attempts, created, settled, last_error FROM outbox
-             WHERE state IN ('pending', 'dead') AND (?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR alert_id = ?2)
-             ORDER BY state, settled DESC, seq DESC LIMIT ?3",
-        )
-        .and_then(|mut query| query.query_map(params![sink, alert, limit], read)?.collect())
-        .map_err(StoreError::Read)
-}
-
-/// Makes dead letters pending again, as if their alerts had been raised now. Returns how many.
-///
-/// # Errors
-/// When the store cannot be written.
-pub fn requeue_dead(tx: &Tx<'_>, which: &Which, now: Seconds) -> Result<usize, StoreError> {
-    // A new `seq`: an old lease of the row must not hide its new first try.
-    let again = || -> rusqlite::Result<usize> {
-        let (sink, alert) = which.columns();
-        tx.execute(
-            "CREATE TEMP TABLE again AS SELECT seq, alert_id, sink FROM outbox WHERE state = 'dead'
-             AND (?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR alert_id = ?2) ORDER BY seq",
-            params![sink, alert],
-        )?;
-        tx.execute("DELETE FROM outbox WHERE seq IN (SELECT seq FROM again)", [])?;
-        let count = tx.execute(
-            "INSERT INTO outbox (alert_id, sink, state, attempts, due, created)
-             SELECT alert_id, sink, 'pending', 0, ?1, ?1 FROM again ORDER BY rowid",
-            params![now.0],
-        )?;
-        tx.execute("DROP TABLE again", [])?;
-        Ok(count)
-    };
-    again().map_err(|source| tx.failed(source))
-}
-
-/// Returns what waits for each sink, by name.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn backlog(connection: &Connection) -> Result<Vec<Backlog>, StoreError> {
-    let read = |row: &Row<'_>| {
-        Ok(Backlog {
-            sink: SinkName(row.get(0)?),
-            pending: row.get(1)?,
-            dead: row.get(2)?,
-            oldest: row.get::<_, Option<i64>>(3)?.map(Seconds),
-            oldest_dead: row.get::<_, Option<i64>>(4)?.map(Seconds),
-        })
-    };
-    connection
-        .prepare_cached(
-            "SELECT sink, count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead'),
-                    min(created) FILTER (WHERE state = 'pending'), min(settled) FILTER (WHERE state = 'dead')
-             FROM outbox WHERE state != 'delivered' GROUP BY sink ORDER BY sink",
-        )
-        .and_then(|mut query| query.query_map([], read)?.collect())
-        .map_err(StoreError::Read)
-}
-
-/// Returns what `sink` said when it last did not take an alert that is still not delivered.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn last_error(connection: &Connection, sink: &SinkName) -> Result<Option<String>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT last_error FROM outbox WHERE sink = ?1 AND state IN ('pending', 'dead') AND last_error IS NOT NULL
-             ORDER BY settled DESC LIMIT 1",
-        )
-        .and_then(|mut query| query.query_row([&sink.0], |row| row.get(0)).optional())
-        .map_err(StoreError::Read)
-}
-
-/// Forgets up to `limit` rows that were delivered before `before`. Returns how many.
+/// Forgets up to `limit` rows that were delivered, or superseded, before `before`; none whose alert's sink is still owed a
+/// later revision, as that asks whether the sink knows the alert. Returns how many.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -389,7 +268,10 @@ pub fn prune(tx: &Tx<'_>, before: Seconds, limit: usize) -> Result<usize, StoreE
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     tx.prepare_cached(
         "DELETE FROM outbox WHERE seq IN
-         (SELECT seq FROM outbox WHERE state = 'delivered' AND settled < ?1 ORDER BY settled LIMIT ?2)",
+         (SELECT seq FROM outbox AS old WHERE state IN ('delivered', 'superseded') AND settled < ?1
+          AND NOT EXISTS (SELECT 1 FROM outbox AS owed WHERE owed.alert_id = old.alert_id AND owed.sink = old.sink
+                          AND owed.state IN ('pending', 'dead'))
+          ORDER BY settled LIMIT ?2)",
     )
     .and_then(|mut delete| delete.execute(params![before.0, limit]))
     .map_err(|source| tx.failed(source))
@@ -398,10 +280,20 @@ pub fn prune(tx: &Tx<'_>, before: Seconds, limit: usize) -> Result<usize, StoreE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Backlog;
+    use crate::outbox::Standing;
+    use crate::outbox::Which;
+    use crate::outbox::backlog;
+    use crate::outbox::last_error;
+    use crate::outbox::owed;
+    use crate::outbox::requeue_dead;
     use crate::store::Migration;
     use crate::store::Store;
 
-    const TABLE: Migration = Migration { number: 1, name: "outbox", sql: MIGRATION_SQL };
+    const TABLES: &[Migration] = &[
+        Migration { number: 1, name: "outbox", sql: MIGRATION_SQL },
+        Migration { number: 2, name: "revisions", sql: REVISIONS_SQL },
+    ];
 
     struct Room {
         _folder: tempfile::TempDir,
@@ -411,7 +303,7 @@ mod tests {
     impl Room {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(&folder.path().join("a.db"), &[TABLE]).unwrap();
+            let store = Store::open(&folder.path().join("a.db"), TABLES).unwrap();
             Self { _folder: folder, store }
         }
 
@@ -423,7 +315,8 @@ mod tests {
         }
 
         fn due(&self, now: i64) -> Vec<(String, u32)> {
-            let rows = due(self.store.connection(), &hook(), Seconds(now), 10, &|_| false).unwrap();
+            let rows =
+                due(self.store.connection(), &hook(), Seconds(now), 10, &|_, _| false).unwrap();
             rows.into_iter().map(|row| (row.alert_id.0, row.key.attempts)).collect()
         }
 
@@ -441,7 +334,7 @@ mod tests {
         let mut room = Room::new();
         let sinks = [hook(), SinkName("file".to_owned())];
         for (alert, now) in alerts.iter().zip(100..) {
-            room.commit(|tx| enqueue(tx, &AlertId((*alert).to_owned()), &sinks, Seconds(now)));
+            room.commit(|tx| enqueue(tx, &AlertId((*alert).to_owned()), 1, &sinks, Seconds(now)));
         }
         room
     }
@@ -456,7 +349,7 @@ mod tests {
         assert_eq!(room.due(99), []);
         assert_eq!(room.due(200), [("a".to_owned(), 0), ("b".to_owned(), 0)]);
         room.settle(1, 0, 200, Verdict::Delivered);
-        room.commit(|tx| enqueue(tx, &AlertId("a".to_owned()), &[hook()], Seconds(300)));
+        room.commit(|tx| enqueue(tx, &AlertId("a".to_owned()), 1, &[hook()], Seconds(300)));
         assert_eq!(room.due(400), [("b".to_owned(), 0)]);
     }
 
@@ -489,10 +382,101 @@ mod tests {
     #[test]
     fn rows_under_lease_are_left_out() {
         let room = enqueued(&["a", "b", "c"]);
-        let skip = |key: Key| key.seq == 1;
+        let skip = |key: Key, _: &AlertId| key.seq == 1;
         let rows = due(room.store.connection(), &hook(), Seconds(200), 1, &skip).unwrap();
         assert_eq!(rows[0].alert_id.0, "b");
         assert_eq!(rows.len(), 1);
+    }
+
+    impl Room {
+        /// Returns what is due as `alert` or, where the sink knows the alert, `alert again`, and its try.
+        fn owed(&self, now: i64) -> Vec<(String, Key)> {
+            let rows =
+                due(self.store.connection(), &hook(), Seconds(now), 10, &|_, _| false).unwrap();
+            let told = |row: Due| match row.contact {
+                Contact::First => (row.alert_id.0, row.key),
+                Contact::Further => (format!("{} again", row.alert_id), row.key),
+            };
+            rows.into_iter().map(told).collect()
+        }
+
+        fn revise(&mut self, revision: u64, now: i64) {
+            let id = AlertId("a".to_owned());
+            self.commit(|tx| enqueue(tx, &id, revision, &[hook()], Seconds(now)));
+        }
+
+        fn states(&self) -> String {
+            let mut query = self
+                .store
+                .connection()
+                .prepare("SELECT state FROM outbox WHERE sink = 'hook' ORDER BY revision")
+                .unwrap();
+            let states: rusqlite::Result<Vec<String>> =
+                query.query_map([], |row| row.get(0)).unwrap().collect();
+            states.unwrap().join(" ")
+        }
+    }
+
+    #[test]
+    fn only_the_last_revision_is_owed() {
+        let mut room = enqueued(&["a"]);
+        room.revise(2, 150);
+        assert_eq!(room.owed(200), [("a".to_owned(), Key { seq: 3, attempts: 0 })]);
+        room.settle(3, 0, 200, Verdict::Dead { error: error() });
+        room.revise(3, 210);
+        assert_eq!(room.states(), "superseded superseded pending");
+        assert_eq!(room.owed(220), [("a again".to_owned(), Key { seq: 4, attempts: 0 })]);
+        room.settle(4, 0, 230, Verdict::Delivered);
+        assert_eq!(room.owed(900), []);
+        assert_eq!(room.commit(|tx| requeue_dead(tx, &Which::All, Seconds(300))), 0);
+    }
+
+    #[test]
+    fn a_try_that_is_superseded_on_its_way_is_settled_and_not_made_again() {
+        for (verdict, states) in [
+            (Verdict::Delivered, "delivered pending"),
+            (Verdict::Retry { at: Seconds(205), error: error() }, "superseded pending"),
+            (Verdict::Dead { error: error() }, "superseded pending"),
+        ] {
+            let mut room = enqueued(&["a"]);
+            let key = Key { seq: 1, attempts: 0 };
+            room.revise(2, 150);
+            assert!(still_pending(room.store.connection(), key).unwrap());
+            room.settle(1, 0, 200, verdict);
+            assert!(!still_pending(room.store.connection(), key).unwrap());
+            assert_eq!(room.states(), states);
+            assert_eq!(room.owed(900), [("a again".to_owned(), Key { seq: 3, attempts: 0 })]);
+        }
+    }
+
+    #[test]
+    fn what_a_sink_has_is_remembered_as_long_as_it_is_owed_more() {
+        let mut room = enqueued(&["a"]);
+        room.settle(1, 0, 200, Verdict::Delivered);
+        room.revise(2, 300);
+        assert_eq!(room.commit(|tx| prune(tx, Seconds(900), 10)), 0);
+        assert_eq!(room.owed(900)[0].0, "a again");
+        room.settle(3, 0, 310, Verdict::Delivered);
+        assert_eq!(room.commit(|tx| prune(tx, Seconds(900), 10)), 2);
+    }
+
+    #[test]
+    fn rows_of_an_older_store_are_first_revisions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let mut store = Store::open(&path, &TABLES[..1]).unwrap();
+        let tx = store.begin().unwrap();
+        tx.execute(
+            "INSERT INTO outbox (alert_id, sink, state, attempts, due, created)
+             VALUES ('a', 'hook', 'pending', 2, 100, 90)",
+            [],
+        )
+        .unwrap();
+        tx.commit().unwrap();
+        drop(store);
+        let room = Room { _folder: folder, store: Store::open(&path, TABLES).unwrap() };
+        assert_eq!(room.owed(100), [("a".to_owned(), Key { seq: 1, attempts: 2 })]);
+        assert_eq!(room.states(), "pending");
     }
 
     #[test]

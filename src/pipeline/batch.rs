@@ -8,10 +8,13 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::decode;
 use crate::decode::Decoded;
+use crate::grants::Heard;
 use crate::grants::Version;
-use crate::grants::message;
+use crate::grants::heard;
 use crate::grants::message::Form;
 use crate::grants::message::Limits;
+use crate::grants::presets::Preset;
+use crate::grants::presets::Presets;
 use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Event;
@@ -108,25 +111,29 @@ pub fn read(delivery: Delivery, config: &Reading, sieve: &mut Sieve) -> Batch {
 }
 
 /// The bounds on what is read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Reading {
     /// `[decode]`.
     pub decode: decode::Config,
     /// `grants.max_duration`, as messages about grants are held to it.
     pub grants: Limits,
+    /// The presets that brokers' own messages are read with.
+    pub presets: Presets,
 }
 
 impl Reading {
-    /// Returns the bounds that `config` sets.
+    /// Returns the bounds that `config` sets, with the presets as they are.
     pub fn of(config: &Config) -> Self {
         let max_duration = config.grants.max_duration.span();
-        Self { decode: config.decode.clone(), grants: Limits { max_duration } }
+        let grants = Limits { max_duration };
+        Self { decode: config.decode.clone(), grants, presets: Presets::default() }
     }
 }
 
 fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Sieve) -> Outcome {
     match content {
         Content::Routed(route) => Outcome::Routed(route),
+        Content::Messages { preset, bytes } => messages(preset.as_deref(), bytes, config),
         Content::Rejected { reason, mut body } => {
             body.truncate(MAX_KEPT_BYTES);
             Outcome::Rejected { reason, body }
@@ -144,36 +151,51 @@ fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Si
 
 /// Reads messages about grants; the form is what the name ends with.
 fn grants(object: &ObjectId, bytes: Vec<u8>, config: &Reading) -> Outcome {
-    let rejected = |reason: &str, bytes: Vec<u8>| Outcome::Rejected {
-        reason: reason.to_owned(),
-        body: bytes.into_iter().take(4 * 1024).collect(),
-    };
     let Some(form) = Form::of(Path::new(&object.location)) else {
-        let reason = "messages about grants stand in .json, .ndjson, .yaml or .csv";
+        let reason = "messages about grants stand in .json, .ndjson, .yaml or .csv".to_owned();
         return rejected(reason, bytes);
     };
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return rejected("it is not UTF-8", error.into_bytes()),
+    match String::from_utf8(bytes) {
+        Ok(text) => Outcome::Grants(told(&text, form, None, config)),
+        Err(error) => rejected("it is not UTF-8".to_owned(), error.into_bytes()),
+    }
+}
+
+/// Reads messages about grants that came by themselves, ours or those of a broker.
+fn messages(preset: Option<&str>, bytes: Vec<u8>, config: &Reading) -> Outcome {
+    let found = preset.map(|name| config.presets.get(name).ok_or(name)).transpose();
+    let preset = match found {
+        Ok(preset) => preset,
+        Err(name) => return rejected(format!("there is no preset `{name}`"), bytes),
     };
+    match String::from_utf8(bytes) {
+        Ok(text) => Outcome::Grants(told(&text, Form::told_by(&text), preset, config)),
+        Err(error) => rejected("it is not UTF-8".to_owned(), error.into_bytes()),
+    }
+}
+
+fn rejected(reason: String, bytes: Vec<u8>) -> Outcome {
+    Outcome::Rejected { reason, body: bytes.into_iter().take(4 * 1024).collect() }
+}
+
+/// Returns what `text` tells, without what a preset passes over.
+fn told(text: &str, form: Form, preset: Option<&Preset>, config: &Reading) -> Vec<Told> {
     let lines: Vec<&str> = text.lines().collect();
-    let told = message::values(&text, form).into_iter().map(|found| {
-        let (line, said) = match found {
-            Ok((line, value)) => (line, message::read(&value, &config.grants)),
-            Err(error) => (error.line, Err(error)),
+    let mut told = Vec::new();
+    for Heard { line, said } in heard(text, form, preset, &config.grants) {
+        let said = match said {
+            Ok(None) => continue,
+            Ok(Some(version)) => Ok(Box::new(version)),
+            Err(error) => Err(error.to_string()),
         };
         let first = lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let text = match said {
             Ok(_) => String::new(),
             Err(_) => bounded(first, 4 * 1024).into_owned(),
         };
-        let said = said.map(Box::new).map_err(|mut error| {
-            error.line = line;
-            error.to_string()
-        });
-        Told { line: line as u64, said, text }
-    });
-    Outcome::Grants(told.collect())
+        told.push(Told { line: line as u64, said, text });
+    }
+    told
 }
 
 fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {

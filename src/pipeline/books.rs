@@ -77,21 +77,26 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The counts of each source.
+/// The counts of each source, and what was seen and not known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Books(pub BTreeMap<Arc<str>, Counts>);
+pub struct Books {
+    /// The counts, by source.
+    pub sources: BTreeMap<Arc<str>, Counts>,
+    /// Actions that the table of AWS's actions does not have, the first thousand: their level is a guess by their name.
+    pub unknown_actions: Vec<String>,
+}
 
 impl Books {
     /// Adds the counts of one delivery.
     pub fn add(&mut self, source: &Arc<str>, counts: Counts) {
         debug_assert!(counts.balance(), "a delivery's books do not balance: {counts}");
-        *self.0.entry(Arc::clone(source)).or_default() += counts;
+        *self.sources.entry(Arc::clone(source)).or_default() += counts;
     }
 
     /// Returns the sum over all sources.
     pub fn total(&self) -> Counts {
         let mut total = Counts::default();
-        self.0.values().for_each(|counts| total += *counts);
+        self.sources.values().for_each(|counts| total += *counts);
         total
     }
 }

@@ -11,6 +11,9 @@ mod commit;
 mod learn;
 mod protect;
 mod prune;
+mod revise;
+mod signals;
+mod told;
 
 use std::sync::Arc;
 
@@ -25,18 +28,21 @@ use crate::model::Facts;
 use crate::model::ObjectId;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slots;
 use crate::model::Span;
-use crate::model::TrailRecord;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Outcome;
 use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::protect::Found;
+use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
+use crate::pipeline::core::protect::Telling;
+use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::prune::Pruning;
+use crate::pipeline::core::told::NextCount;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
@@ -70,12 +76,14 @@ pub struct Core {
     protect: Protect,
     desk: Desk,
     seen: Seen,
+    oldest: Seconds,
     newest: Seconds,
     watermark: Seconds,
     ceiling: Option<Seconds>,
     group: Group,
     books: Books,
     pruning: Pruning,
+    next_count: NextCount,
 }
 
 impl Core {
@@ -86,6 +94,7 @@ impl Core {
     pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
+        let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
         let newest = progress("newest")?.unwrap_or(Seconds(0));
         let watermark = progress("watermark")?.unwrap_or(Seconds(i64::MIN));
         let mut registry = Registry::new(&settings.identity);
@@ -97,7 +106,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
-        let protect = Protect::load(&settings, connection)?;
+        let protect = Protect::load(&settings, connection, watermark)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -111,12 +120,14 @@ impl Core {
             protect,
             desk,
             seen,
+            oldest,
             newest,
             watermark,
             ceiling,
             group,
             books,
             pruning: Pruning::default(),
+            next_count: NextCount::default(),
         })
     }
 
@@ -126,7 +137,7 @@ impl Core {
     /// When the ledger cannot be read.
     pub fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
         let Batch { source, object, outcome, receipt, _hold } = batch;
-        self.group.receipts.push(receipt);
+        self.group.receipts.push((receipt, Vec::new()));
         let mut counts = Counts { deliveries: 1, ..Counts::default() };
         let is_known = self.group.objects.contains(&object)
             || table::is_known(self.store.connection(), &object).map_err(StoreError::Read)?;
@@ -141,7 +152,10 @@ impl Core {
                 "read".to_owned()
             }
             Outcome::Grants(told) => {
-                self.learn(told, &source, &object, &mut counts);
+                let became = self.learn(told, &source, &object, &mut counts);
+                if let Some((_, of_this)) = self.group.receipts.last_mut() {
+                    *of_this = became;
+                }
                 "grants".to_owned()
             }
             Outcome::Routed(route) => {
@@ -179,6 +193,7 @@ impl Core {
             }
             is_new[number] = true;
             kept.push(*fingerprint);
+            self.oldest = self.oldest.min(time);
             self.newest = self.newest.max(self.ceiling.map_or(time, |ceiling| time.min(ceiling)));
             if let Record::Trail(record) = &record {
                 self.registry.learn(record);
@@ -196,6 +211,8 @@ impl Core {
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
                 self.judge(&rules, &candidates, time, record, &object_text);
+            } else if is_new {
+                self.note_claim(time, record, &object_text);
             }
         }
         if !kept.is_empty() {
@@ -219,42 +236,61 @@ impl Core {
             Record::Trail(record) => Some(self.registry.session(record)),
             Record::Flow(_) => None,
         };
-        let action = match (&record, &session) {
-            (Record::Trail(record), Some(session)) => self.protect.action(record, session),
-            _ => None,
+        let Meaning { action, claims } = match (&record, &session) {
+            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
+            _ => Meaning::default(),
         };
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() {
+        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
         }
+        if claims {
+            self.protect.claim(&mut event, object);
+        }
         let standing = match action {
             Some(action) => self.protect.judge(&mut event, &action, object),
             None => Standing::Beside,
         };
-        let judged = of_verdicts(rules, &event, standing);
+        let judged = of_verdicts(rules, &event, &standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
         let matched: SmallVec<[u32; 8]> =
             decided.map(|found| found.rule).chain(opened).chain(judged).collect();
-        self.matched(rules, &matched, &event, object);
+        let tellings = self.matched(rules, &matched, &event, object);
+        if let Standing::Judged(Some(found)) = standing {
+            self.protect.keep(&event, object, Found { tellings, ..found });
+        }
     }
 
-    fn matched(&mut self, rules: &Rules, matched: &[u32], event: &Event<'_>, object: &str) {
+    /// Draws the consequences of matches. Returns the alerts that tell of a verdict.
+    fn matched(
+        &mut self,
+        rules: &Rules,
+        matched: &[u32],
+        event: &Event<'_>,
+        object: &str,
+    ) -> Vec<Telling> {
         let feeding = matched.iter().filter(|rule| rules.feeds(**rule));
         let bases: SmallVec<[&Detector; 4]> =
             feeding.map(|rule| rules.detector(*rule).as_ref()).collect();
         if !bases.is_empty() {
             self.correlator.add(&bases, event, object);
         }
-        for detector in matched.iter().filter_map(|rule| rules.alerting(*rule)) {
-            self.desk.raise(detector, event, object);
+        let mut tellings = Vec::new();
+        for rule in matched {
+            let Some(detector) = rules.alerting(*rule) else { continue };
+            let alert = self.desk.raise(detector, event, object).alert();
+            if rules.of_verdicts().contains(rule) {
+                tellings.push(Telling { alert, detector: detector.id.clone() });
+            }
         }
+        tellings
     }
 
     /// Keeps what could not be read, and lets the rules speak about it.
@@ -275,13 +311,7 @@ impl Core {
             reason,
             body,
         });
-        let slots = Slots::of(&text).expect("a signal is a record");
-        let signal = Record::Trail(TrailRecord::new(&text, &slots));
-        let facts = Facts::default();
-        let event = Event { time, record: signal, session: None, facts };
-        let rules = Arc::clone(&self.rules);
-        let matched = rules.signal_matches(&Service::Intake, &event);
-        self.matched(&rules, &matched, &event, &object.to_string());
+        self.speak(&Service::Intake, &text, (time, Facts::default()), &object.to_string());
     }
 
     /// Returns the newest event's time, or real time where a live stream has shown no event yet.
@@ -310,19 +340,19 @@ impl Core {
         let late = Seconds(self.newest.0.saturating_sub(self.settings.allowed_lateness.0));
         self.watermark = self.watermark.max(late);
         self.advance(self.watermark);
+        self.protect.expire(self.watermark);
     }
 
     fn advance(&mut self, watermark: Seconds) {
         for fired in self.correlator.advance(watermark) {
             self.desk.raise(&fired.detector, &fired.event(), &fired.object);
         }
-        let rules = Arc::clone(&self.rules);
-        while let Some(held) = self.protect.due(watermark) {
-            let mut event = held.event();
-            let standing = self.protect.judge_finally(&mut event);
-            let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, standing).collect();
-            self.matched(&rules, &matched, &event, &held.object);
+        self.judge_what_waited(watermark);
+        // What would have happened behind the newest event nobody knows, not even where nothing comes any more.
+        for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
+            self.signal(&Service::Grants, &signal, &object);
         }
+        self.tell_of_usage(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.
@@ -356,17 +386,4 @@ impl Core {
     pub fn store(&self) -> &Store {
         &self.store
     }
-}
-
-/// Returns the rules about verdicts that match an event whose verdict is final.
-fn of_verdicts<'r>(
-    rules: &'r Rules,
-    event: &'r Event<'_>,
-    standing: Standing,
-) -> impl Iterator<Item = u32> + 'r {
-    let asked = match standing {
-        Standing::Judged => rules.of_verdicts(),
-        Standing::Beside | Standing::Waits => &[],
-    };
-    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

@@ -20,8 +20,11 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::api;
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::grants::presets::PresetError;
+use crate::grants::presets::Presets;
 use crate::model::ObjectId;
 use crate::outbox;
 use crate::outbox::Leases;
@@ -39,6 +42,7 @@ use crate::pipeline::engine::End;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::engine::Gait;
 use crate::pipeline::engine::Pace;
+use crate::pipeline::front::Front;
 use crate::pipeline::settings::Asked;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Grants;
@@ -52,20 +56,20 @@ use crate::sink::Sink;
 use crate::sink::SinkError;
 use crate::source;
 use crate::source::Known;
-use crate::source::Looks;
 use crate::source::Running;
 use crate::source::SourceError;
 use crate::store::Reader;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// What the operator tells a running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Finish what was begun, and end.
     Stop,
-    /// Load detectors and sinks anew.
+    /// Load detectors, sinks, and the API's tokens and certificate anew.
     Reload,
 }
 
@@ -78,6 +82,12 @@ pub enum DaemonError {
     /// The sinks cannot be built.
     #[error("the sinks cannot be used")]
     Sinks(#[from] SinkError),
+    /// A broker's preset or mapping cannot be used.
+    #[error("a preset cannot be used")]
+    Preset(#[from] PresetError),
+    /// The API cannot be served.
+    #[error("the API cannot be served")]
+    Api(#[from] api::ApiError),
     /// A source failed.
     #[error("a source failed")]
     Source(#[from] SourceError),
@@ -105,20 +115,23 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let core = Core::open(store, settings(&config, destinations(&sinks)), Arc::clone(&rules))?;
-    let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait(&config));
+    let settings = settings(&config, destinations(&sinks));
+    let metrics = settings.metrics.clone();
+    let core = Core::open(store, settings, Arc::clone(&rules))?;
+    let presets = Presets::read(&config.grants.preset)?;
+    let gait = gait(&config, presets.clone());
+    let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait);
     let (stop, stopped) = watch::channel(false);
-    // Grants that are there stand before the first record in the queue, so they are known when it is judged.
-    let paths = &config.grants.paths;
-    source::grants(paths, Looks::Once, &known, &deliveries, &stopped)?.ended().await?;
-    let mut grants = source::grants(paths, Looks::Always, &known, &deliveries, &stopped)?;
+    let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);
     info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");
     let end = loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Reload) => post = reload(&reread, &config, &engine, post).await?,
+                Some(Order::Reload) => {
+                    post = reload(&reread, &config, &engine, &front, post).await?;
+                }
                 Some(Order::Stop) | None => break End::Stopped,
             },
             ended = running.ended() => {
@@ -126,17 +139,17 @@ pub async fn daemon(
                 info!("every source has ended");
                 break End::Complete;
             }
-            ended = grants.ended(), if grants.is_running() => ended?,
+            failed = front.failed() => return Err(failed.into()),
             () = engine.gone() => {
                 // The core says itself what was wrong. Nothing can be committed any more, so nothing is waited for.
-                drop((running, grants));
+                drop((running, front));
                 post.stop(Instant::now()).await;
                 return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
             }
             failed = post.failed() => match failed {
                 // It could not hand over what became of an alert: the core says why.
                 DaemonError::Dispatch(DispatchError::Core(_)) => {
-                    drop((running, grants));
+                    drop((running, front));
                     return Ok(engine.finish(End::Stopped, std::future::ready(())).await?);
                 }
                 failed => return Err(failed),
@@ -146,7 +159,7 @@ pub async fn daemon(
     info!("stopping");
     let deadline = Instant::now() + config.pipeline.drain_timeout.0;
     stop.send_replace(true);
-    come_to_rest(running, grants, deadline).await;
+    come_to_rest(running, front, deadline).await;
     let store = config.store.path.clone();
     let settled = async move {
         if end == End::Complete {
@@ -155,15 +168,15 @@ pub async fn daemon(
         post.stop(deadline).await;
     };
     let books = engine.finish(end, settled).await?;
-    info!(total = %books.total(), "stopped");
+    info!(total = %books.total(), unknown_actions = books.unknown_actions.join(" "), "stopped");
     Ok(books)
 }
 
 /// Waits until `deadline` for the sources to hand over what they have begun with.
-async fn come_to_rest(mut records: Running, mut grants: Running, deadline: Instant) {
+async fn come_to_rest(mut records: Running, mut front: Front, deadline: Instant) {
     let at_rest = async {
         records.ended().await?;
-        grants.ended().await
+        front.ended().await
     };
     match timeout_at(deadline, at_rest).await {
         Ok(Ok(())) => {}
@@ -183,20 +196,21 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
         dedup_max_events: config.pipeline.dedup_max_events,
         destinations,
         grants: config.grants.clone(),
-        grants_are: match config.grants.paths.is_empty() {
-            true => Grants::Unread,
-            false => Grants::Arriving,
+        grants_are: match config.hears_of_grants() {
+            true => Grants::Arriving,
+            false => Grants::Unread,
         },
         asked: Asked::default(),
+        metrics: Metrics::new(),
     }
 }
 
-fn gait(config: &Config) -> Gait {
+fn gait(config: &Config, presets: Presets) -> Gait {
     Gait {
         threads: config.pipeline.decode_threads,
         commit_interval: config.pipeline.commit_interval.0,
         commit_bytes: config.pipeline.commit_bytes,
-        reading: Reading::of(config),
+        reading: Reading { presets, ..Reading::of(config) },
         pace: Pace::Live,
         clock: || WallClock.now(),
     }
@@ -233,11 +247,12 @@ fn known(reader: Reader) -> Known {
     })
 }
 
-/// Loads rules and sinks anew; what is wrong leaves the old ones in place.
+/// Loads rules, sinks and the API's tokens anew; what is wrong leaves the old ones in place.
 async fn reload(
     reread: &impl Fn() -> Result<Config, ConfigError>,
     started_with: &Config,
     engine: &Engine,
+    front: &Front,
     post: Post,
 ) -> Result<Post, DaemonError> {
     let config = match reread() {
@@ -247,6 +262,7 @@ async fn reload(
             return Ok(post);
         }
     };
+    front.reload(&config);
     let (rules, problems) = load_detectors(&config.detectors);
     tell(&problems);
     if problems.iter().any(|problem| problem.weight == Weight::Error) {
@@ -277,7 +293,7 @@ async fn swap(
     reloaded.map_err(DispatchError::Core)?;
     info!(detectors = rules.detectors().count(), sinks = sinks.len(), "reloaded");
     let mut config = config.clone();
-    // Everything but detectors and sinks is as it was at the start.
+    // Everything but detectors, sinks and the API's tokens is as it was at the start.
     config.store = started_with.store.clone();
     Ok(Post::start_with(&config, sinks, engine, leases))
 }

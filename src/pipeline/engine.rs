@@ -32,6 +32,7 @@ use crate::pipeline::batch;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::batch::Reading;
 use crate::pipeline::books::Books;
+use crate::pipeline::core;
 use crate::pipeline::core::Core;
 use crate::pipeline::dispatch::Gone;
 use crate::pipeline::settings::Destination;
@@ -382,7 +383,8 @@ impl Driver<'_> {
 
     fn commit(&mut self) -> Result<(), StoreError> {
         let committed = self.core.commit((self.gait.clock)())?;
-        tracing::debug!(deliveries = committed.deliveries, opened = committed.opened, "committed");
+        let core::Committed { deliveries, opened, revised, .. } = committed;
+        tracing::debug!(deliveries, opened, revised, "committed");
         self.committed.send_modify(|commits| *commits += 1);
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod daemon;
 mod detectors;
 pub mod dispatch;
 mod engine;
+mod front;
 mod once;
 mod schema;
 mod seen;

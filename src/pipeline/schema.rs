@@ -20,6 +20,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 7, name: "names and accounts of ours", sql: identity::table::OURS },
     Migration { number: 8, name: "grants", sql: grants::SCHEMA },
     Migration { number: 9, name: "acts that wait for late grants", sql: table::HELD },
+    Migration { number: 10, name: "claims", sql: grants::CLAIMS },
+    Migration { number: 11, name: "revisions of alerts", sql: alert::REVISIONS_SQL },
+    Migration { number: 12, name: "revisions in the outbox", sql: outbox::REVISIONS_SQL },
+    Migration { number: 13, name: "acts that were judged", sql: table::JUDGED },
+    Migration { number: 14, name: "what was done with grants", sql: grants::USAGE },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -8,6 +8,7 @@ use crate::model::Severity;
 use crate::model::SinkName;
 use crate::model::Span;
 use crate::outbox;
+use crate::telemetry::metrics::Metrics;
 
 /// A destination, as far as the core must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Settings {
     pub grants_are: Grants,
     /// Events outside of this are learned from and counted, but no rule is asked about them.
     pub asked: Asked,
+    /// Where the core tells its numbers.
+    pub metrics: Metrics,
 }
 
 /// When grants come in.

@@ -68,7 +68,10 @@ pub const HELD: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// An act that waits for late grants.
+/// The column for acts that were judged and are kept: what was found, as JSON. Without it an act waits.
+pub const JUDGED: &str = "ALTER TABLE held_act ADD COLUMN judged TEXT;";
+
+/// An act that waits for late grants, or was judged and is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct HeldRow {
     pub time: Seconds,
@@ -76,6 +79,8 @@ pub(super) struct HeldRow {
     pub record: String,
     pub facts: Facts,
     pub object: String,
+    /// What was found, as JSON; `None` while it waits.
+    pub judged: Option<String>,
 }
 
 /// A row of the ledger.
@@ -196,12 +201,26 @@ pub(super) fn seen(
 
 pub(super) fn insert_held(connection: &Connection, row: &HeldRow) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO held_act (time, event_id, record, facts, object)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO held_act (time, event_id, record, facts, object, judged)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let facts = serde_json::to_string(&row.facts)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    statement.execute(params![row.time.0, row.event_id, row.record, facts, row.object])?;
+    let HeldRow { time, event_id, record, object, judged, .. } = row;
+    statement.execute(params![time.0, event_id, record, facts, object, judged])?;
+    Ok(())
+}
+
+/// Writes what was found of an act that the store has.
+pub(super) fn set_judged(
+    connection: &Connection,
+    time: Seconds,
+    event_id: &str,
+    judged: &str,
+) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("UPDATE held_act SET judged = ?3 WHERE time = ?1 AND event_id = ?2")?;
+    statement.execute(params![time.0, event_id, judged])?;
     Ok(())
 }
 
@@ -216,10 +235,10 @@ pub(super) fn drop_held(
     Ok(())
 }
 
-/// Returns the acts that wait, oldest first.
+/// Returns the acts that wait and those that were judged, oldest first.
 pub(super) fn held(connection: &Connection, fields: &[Field]) -> rusqlite::Result<Vec<HeldRow>> {
     let mut statement = connection.prepare(
-        "SELECT time, event_id, record, facts, object FROM held_act ORDER BY time, event_id",
+        "SELECT time, event_id, record, facts, object, judged FROM held_act ORDER BY time, event_id",
     )?;
     let rows = statement.query_map([], |row| {
         let facts: String = row.get(3)?;
@@ -233,6 +252,7 @@ pub(super) fn held(connection: &Connection, fields: &[Field]) -> rusqlite::Resul
             record: row.get(2)?,
             facts: Facts::read(&facts, fields),
             object: row.get(4)?,
+            judged: row.get(5)?,
         })
     })?;
     rows.collect()

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use crate::model::Event;
 use crate::model::Facts;
+use crate::model::Plain;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::TrailRecord;
+use crate::model::place_of;
 use crate::rules::Rules;
 use crate::rules::Service;
 use crate::rules::logic::Condition;
@@ -63,15 +65,18 @@ pub struct Gates {
     rules: Arc<Rules>,
     gated: Vec<u32>,
     /// By the address of the session's facts, which are kept so that the address stays theirs.
-    open: HashMap<usize, (Arc<Facts>, Arc<[u32]>)>,
+    open: HashMap<u64, Session, Plain>,
 }
+
+/// A session's facts, and the gated rules that may match its events.
+type Session = (Arc<Facts>, Arc<[u32]>);
 
 impl Gates {
     /// Makes the gates of `rules`.
     pub fn new(rules: Arc<Rules>) -> Self {
         let all = rules.of(&Service::CloudTrail).iter().copied();
         let gated = all.filter(|rule| rules.rules[*rule as usize].gate == Gate::Session).collect();
-        Self { rules, gated, open: HashMap::new() }
+        Self { rules, gated, open: HashMap::default() }
     }
 
     /// Returns the rules these gates are for.
@@ -81,7 +86,7 @@ impl Gates {
 
     /// Returns the gated rules that may match events of a session with these facts.
     pub fn open(&mut self, session: &Arc<Facts>) -> Arc<[u32]> {
-        let address = Arc::as_ptr(session).addr();
+        let address = place_of(session);
         if let Some((_, open)) = self.open.get(&address) {
             return Arc::clone(open);
         }

@@ -120,16 +120,19 @@ pub enum Service {
     VpcFlow,
     /// `product: grantwatch, service: intake`: signals about deliveries.
     Intake,
+    /// `product: grantwatch, service: grants`: signals about access grants.
+    Grants,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::CloudTrail, Self::VpcFlow, Self::Intake];
+    const ALL: [Self; 4] = [Self::CloudTrail, Self::VpcFlow, Self::Intake, Self::Grants];
 
     fn names(&self) -> (&'static str, &'static str) {
         match self {
             Self::CloudTrail => ("aws", "cloudtrail"),
             Self::VpcFlow => ("aws", "vpcflow"),
             Self::Intake => ("grantwatch", "intake"),
+            Self::Grants => ("grantwatch", "grants"),
         }
     }
 
@@ -179,7 +182,7 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    routes: [Arc<[u32]>; 3],
+    routes: [Arc<[u32]>; 4],
     /// Rules about calls that are asked only about events that have a verdict.
     of_verdicts: Vec<u32>,
     correlations: Vec<Counting>,

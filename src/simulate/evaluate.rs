@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::model::Alert;
+use crate::model::AlertStatus;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Span;
@@ -73,16 +74,18 @@ pub fn evaluate(truths: &Truths, alerts: Vec<Alert>, least: Severity) -> Scores 
     score::scores(days, incidents, alerts.iter().zip(is_true))
 }
 
-/// Drops what a sink wrote twice. The one that counted most is kept: it knows the most events.
+/// Drops what a sink wrote twice, and what was taken back. Of one alert the last revision holds; of the same revision the
+/// one that counted most, which knows the most events.
 fn told_once(alerts: Vec<Alert>) -> Vec<Alert> {
     let mut once: BTreeMap<String, Alert> = BTreeMap::new();
     for alert in alerts {
         match once.get(&alert.id.0) {
-            Some(known) if known.count >= alert.count => {}
+            Some(known) if (known.revision, known.count) >= (alert.revision, alert.count) => {}
             _ => drop(once.insert(alert.id.0.clone(), alert)),
         }
     }
-    let mut alerts: Vec<Alert> = once.into_values().collect();
+    let stands = |alert: &Alert| alert.status == AlertStatus::Open;
+    let mut alerts: Vec<Alert> = once.into_values().filter(stands).collect();
     alerts.sort_by(|a, b| (a.first_seen, &a.id).cmp(&(b.first_seen, &b.id)));
     alerts
 }

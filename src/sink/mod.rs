@@ -1,8 +1,8 @@
 //! Where alerts go: one file for each kind of destination, and the sinks built from the operator's file.
 //!
 //! A sink takes one message and says whether it has it. It does not retry, queue or remember anything; that
-//! is the outbox's. It may be asked to take the same alert again, and gives the receiver the alert's id to
-//! tell the repeat by.
+//! is the outbox's. It may be asked to take the same alert again, and gives the receiver the alert's id and revision
+//! to tell the repeat by.
 //!
 //! Invariant: the only room that speaks HTTP outward for alerts. Secrets are read from files when sinks are
 //! built and appear in no log, error or `Debug`.
@@ -46,11 +46,26 @@ pub struct Message {
     pub text: Arc<str>,
 }
 
+impl Message {
+    /// Returns when that happened: the time of the first event, or that at which a revision became known.
+    fn happened_at(&self) -> Seconds {
+        let is_first = self.alert.revision <= 1;
+        let revised_at = self.alert.reason.as_ref().map(|reason| reason.at);
+        revised_at.filter(|_| !is_first).unwrap_or(self.alert.first_seen)
+    }
+}
+
 /// What happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It is new.
+    /// It is new to the sink.
     Opened,
+    /// It stands and is told in other words than before.
+    Updated,
+    /// Nothing it told of is so.
+    Resolved,
+    /// It was resolved and stands again.
+    Reopened,
 }
 
 impl Kind {
@@ -58,6 +73,9 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Opened => "grantwatch.alert.opened",
+            Self::Updated => "grantwatch.alert.updated",
+            Self::Resolved => "grantwatch.alert.resolved",
+            Self::Reopened => "grantwatch.alert.reopened",
         }
     }
 }

@@ -16,6 +16,9 @@ use axum::response::Response;
 
 use crate::model::Alert;
 use crate::model::AlertId;
+use crate::model::AlertStatus;
+use crate::model::Reason;
+use crate::model::ReasonKind;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Subject;
@@ -27,6 +30,9 @@ pub fn message() -> Message {
     let alert = Alert {
         schema_version: Alert::SCHEMA,
         id: AlertId("c73d0ea7-8b5e-5c96-9216-8bb8b31465de".to_owned()),
+        status: AlertStatus::Open,
+        revision: 1,
+        reason: None,
         detector_id: "0b6d4a52-6a0e-4d9c-9f0b-3f6d2c1e8a77".to_owned(),
         detector: "trail_stopped".to_owned(),
         severity: Severity::High,
@@ -57,8 +63,32 @@ pub fn message() -> Message {
     Message { kind: Kind::Opened, alert: Arc::new(alert), text }
 }
 
+/// The same alert, resolved an hour later.
+pub fn resolved() -> Message {
+    let Message { alert, text, .. } = message();
+    let reason = Reason {
+        kind: ReasonKind::CoveredLate,
+        text: "covered retroactively".to_owned(),
+        at: Seconds(1_772_356_350),
+        grant: Some("g-1".to_owned()),
+        approvers: vec!["bob@example.com".to_owned()],
+        seconds_late: Some(3_600),
+        judged_by: None,
+    };
+    let alert = Alert {
+        status: AlertStatus::Resolved,
+        revision: 2,
+        reason: Some(reason),
+        ..Alert::clone(&alert)
+    };
+    Message { kind: Kind::Resolved, alert: Arc::new(alert), text }
+}
+
+/// The alert of [`resolved`] as JSON, as far as it differs from [`ALERT`].
+pub const RESOLVED: &str = r#""status":"resolved","revision":2,"reason":{"kind":"covered_late","text":"covered retroactively","at":"2026-03-01T09:12:30Z","grant":"g-1","approvers":["bob@example.com"],"seconds_late":3600}"#;
+
 /// The alert of [`message`] as JSON, spelt out: what users build on.
-pub const ALERT: &str = r#"{"schema_version":1,"id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","detector_id":"0b6d4a52-6a0e-4d9c-9f0b-3f6d2c1e8a77","detector":"trail_stopped","severity":"high","title":"Trail stopped","story":"person:zoë@example.com stopped |=\\\"]<>& 東京","who":{"name":"person:zoë@example.com","kind":"","raw_type":"","raw_arn":"","access_key":""},"what":"cloudtrail:StopLogging","account":"111122223333","region":"eu-west-1","source":"203.0.113.7","user_agent":"aws-cli/2.15.0","facts":{"gw.chain":["a"]},"event":{"eventID":"e-1"},"event_truncated":false,"event_ids":["111122223333/e-1"],"attack":["T1685.002"],"respond":["Start it again"],"falsepositives":[],"references":[],"group":{"recipientAccountId":"111122223333"},"count":1,"first_seen":"2026-03-01T08:12:30Z","last_seen":"2026-03-01T08:12:30Z","object":"s3://bucket/key"}"#;
+pub const ALERT: &str = r#"{"schema_version":1,"id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","status":"open","revision":1,"detector_id":"0b6d4a52-6a0e-4d9c-9f0b-3f6d2c1e8a77","detector":"trail_stopped","severity":"high","title":"Trail stopped","story":"person:zoë@example.com stopped |=\\\"]<>& 東京","who":{"name":"person:zoë@example.com","kind":"","raw_type":"","raw_arn":"","access_key":""},"what":"cloudtrail:StopLogging","account":"111122223333","region":"eu-west-1","source":"203.0.113.7","user_agent":"aws-cli/2.15.0","facts":{"gw.chain":["a"]},"event":{"eventID":"e-1"},"event_truncated":false,"event_ids":["111122223333/e-1"],"attack":["T1685.002"],"respond":["Start it again"],"falsepositives":[],"references":[],"group":{"recipientAccountId":"111122223333"},"count":1,"first_seen":"2026-03-01T08:12:30Z","last_seen":"2026-03-01T08:12:30Z","object":"s3://bucket/key"}"#;
 
 /// A request as the receiver got it.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Signed webhooks, as Standard Webhooks 1.0.0 has them, and the check that a receiver makes.
 //!
-//! `webhook-id` is the alert's id, the same at every try: a receiver that has seen it can answer 200 and
-//! drop the repeat. `webhook-timestamp` is the time of this try. The signature covers both and the body.
+//! `webhook-id` is the alert's id, for a revision with its number, the same at every try: a receiver that has seen it
+//! can answer 200 and drop the repeat. `webhook-timestamp` is the time of this try. The signature covers both and the body.
 //!
 //! Invariant: the body of an alert is the same bytes at every try.
 
@@ -146,7 +146,7 @@ impl Webhook {
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = self.body(message)?;
         let now = now();
-        let id = &message.alert.id.0;
+        let id = &message_id(&message.alert);
         let request = self
             .client
             .post(self.url.clone())
@@ -164,11 +164,20 @@ impl Webhook {
         let alert = &message.alert;
         let body = Body {
             r#type: message.kind.name(),
-            timestamp: alert.first_seen.to_string(),
+            timestamp: message.happened_at().to_string(),
             data: alert,
         };
         serde_json::to_vec(&body)
             .map_err(|source| SendError::Unwritable { sink: self.name.clone(), source })
+    }
+}
+
+/// Returns what tells a message about `alert` from all others, and a repeat of it as one: the alert's id, which is all
+/// of it as long as there is one revision.
+fn message_id(alert: &Alert) -> String {
+    match alert.revision {
+        0 | 1 => alert.id.0.clone(),
+        revision => format!("{}-r{revision}", alert.id),
     }
 }
 

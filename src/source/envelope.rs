@@ -29,6 +29,8 @@ pub(super) enum Notice {
     Record(String),
     /// The body itself is a CloudTrail file.
     Pasted,
+    /// The body is a message about grants, or several.
+    Grants,
     /// An Insights event that came inside the message.
     Insight,
     /// A Security Lake object: recognised, not read yet.

@@ -61,6 +61,7 @@ fn kinds(body: &str) -> Vec<String> {
         Notice::Object(announced) => announced.location(),
         Notice::Record(record) => format!("record {record}"),
         Notice::Pasted => "pasted".to_owned(),
+        Notice::Grants => "grants".to_owned(),
         Notice::Insight => "insight".to_owned(),
         Notice::SecurityLake { location } => format!("lake {location}"),
         Notice::Removed { location, event } => format!("{event} {location}"),

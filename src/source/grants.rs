@@ -1,4 +1,5 @@
-//! Files and folders of messages about grants: once, before anything is judged, and watched.
+//! Files and folders of messages about grants: once, before anything is judged, and watched; and what a queue of them
+//! brings.
 //!
 //! They go the way of all deliveries, so that they are known before the records that stand behind them in the queue,
 //! are told apart by size and time of change, and are acknowledged with their effects.
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,6 +20,7 @@ use crate::source::Known;
 use crate::source::Running;
 use crate::source::budget::Budget;
 use crate::source::counters::Counters;
+use crate::source::envelope::Notice;
 use crate::source::error::SourceError;
 use crate::source::folder;
 use crate::source::folder::Holds;
@@ -30,6 +33,24 @@ const NAME: &str = "grants";
 const MAX_BYTES_IN_FLIGHT: u64 = 64 << 20;
 /// The largest file that is read.
 const MAX_OBJECT_BYTES: u64 = 256 << 20;
+
+/// Returns what a message on a queue of grants announces: itself, unless a topic only asks something of us.
+pub(super) fn of_grants(body: &str) -> Notice {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Asking {
+        r#type: String,
+        topic_arn: String,
+    }
+    match serde_json::from_str::<Asking>(body) {
+        Ok(Asking { r#type: kind, topic_arn: topic })
+            if matches!(&*kind, "SubscriptionConfirmation" | "UnsubscribeConfirmation") =>
+        {
+            Notice::Subscription { kind, topic }
+        }
+        _ => Notice::Grants,
+    }
+}
 
 /// How often the files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

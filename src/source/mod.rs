@@ -79,6 +79,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Returns whether a queue of messages about grants is among them.
+    pub fn hears_of_grants(&self) -> bool {
+        self.sqs.iter().any(|queue| queue.content == sqs::Holds::Grants)
+    }
+
     /// Returns every mistake as (key, what is wrong), keys relative to `source`: `sqs[0].visibility`.
     pub fn check(&self) -> Vec<(String, String)> {
         let mut wrong = Vec::new();

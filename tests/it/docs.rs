@@ -9,6 +9,7 @@ use grantwatch::config;
 use grantwatch::grants::Surface;
 use grantwatch::pipeline;
 use grantwatch::simulate::incidents;
+use grantwatch::telemetry::metrics;
 
 use crate::files;
 
@@ -47,6 +48,11 @@ fn generated_between(inside: &str, name: &str, body: &str) {
 #[test]
 fn the_incidents_are_listed_as_they_are() {
     generated_between("docs/simulate.md", "incidents", &incidents::table());
+}
+
+#[test]
+fn the_metrics_are_listed_as_they_are() {
+    generated_between("docs/metrics.md", "metrics", &metrics::table());
 }
 
 #[test]
@@ -94,8 +100,8 @@ fn the_configuration_is_explained_key_by_key() {
 One TOML file, given to `grantwatch run --config FILE`. Every key has a default but those that say where deliveries
 come from and where alerts go. `grantwatch config check` reports every mistake at once, each with its line and the
 nearest key that exists; `grantwatch config schema` prints a JSON schema for editors. What a source needs to be allowed
-stands in [sources.md](sources.md), what a sink sends in [sinks.md](sinks.md). SIGHUP loads `[detectors]` and `[sink]`
-anew; every other key is read once, at the start.
+stands in [sources.md](sources.md), what a sink sends in [sinks.md](sinks.md). SIGHUP loads `[detectors]`, `[sink]` and
+the tokens, signatures and certificate of `[api]` anew; every other key is read once, at the start.
 
 The file below is what `grantwatch config example` prints.
 ";

@@ -76,6 +76,7 @@ impl Plain {
             Service::CloudTrail => ("aws", "cloudtrail"),
             Service::VpcFlow => ("aws", "vpcflow"),
             Service::Intake => ("grantwatch", "intake"),
+            Service::Grants => ("grantwatch", "grants"),
         };
         let logsource = LogSource {
             product: Some(product.to_owned()),
@@ -317,6 +318,7 @@ fn written() -> Vec<Written> {
         let service = match collection.rules[0].logsource.service.as_deref() {
             Some("vpcflow") => Service::VpcFlow,
             Some("intake") => Service::Intake,
+            Some("grants") => Service::Grants,
             _ => Service::CloudTrail,
         };
         let rules = collection.rules.iter().map(|rule| &rule.custom_attributes);
@@ -349,7 +351,7 @@ fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
         let unknown = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
         let bare = Event { session: Some(Arc::clone(&written.session)), ..unknown.clone() };
         let event = Event { facts: written.facts, ..bare.clone() };
-        let ours = if written.service == Service::Intake {
+        let ours = if matches!(written.service, Service::Intake | Service::Grants) {
             let found = rules.signal_matches(&written.service, &event);
             found.into_iter().map(|rule| title(&rules, rule)).collect()
         } else {

@@ -11,17 +11,22 @@ mod grants;
 mod house;
 mod originals;
 mod replay;
+mod revise;
 mod rooms;
 
 mod outside;
 
+mod api;
+mod claims;
 mod commands;
 mod crash;
 mod envelopes;
 mod faults;
+mod late;
 mod least_privilege;
 mod protect;
 mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod usage;

@@ -218,8 +218,8 @@ fn a_full_disk_is_a_clear_end_and_nothing_is_acknowledged_that_is_not_on_disk() 
     for number in 1..=60 {
         stage.queue.send(&envelope::s3(&[(&stage.bucket.name, &deliveries::key(number))]));
     }
-    // No file may grow beyond 400 KiB: for SQLite, that is a full disk. It must come as an error, not as a signal.
-    let mut daemon = stage.house.run_after("trap '' XFSZ && ulimit -f 800");
+    // No file may grow beyond 640 KiB: for SQLite, that is a full disk. It must come as an error, not as a signal.
+    let mut daemon = stage.house.run_after("trap '' XFSZ && ulimit -f 1280");
     let (status, log) = daemon.ended();
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(log.contains("could not write to the store"), "{log}");

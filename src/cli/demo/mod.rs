@@ -30,6 +30,7 @@ use crate::cli::simulate::Times;
 use crate::cli::simulate::Wanted;
 use crate::config::Config;
 use crate::model::Alert;
+use crate::model::AlertStatus;
 use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
@@ -162,7 +163,10 @@ fn show(out: &mut impl Write, alerts: &[Alert]) -> io::Result<()> {
     let colour = if io::stdout().is_terminal() { Colour::Ansi } else { Colour::Plain };
     let width = Width(usize::from(Table::new().width().unwrap_or(100)).min(120));
     let mut alerts: Vec<&Alert> = alerts.iter().collect();
-    alerts.sort_by_key(|alert| (Reverse(alert.severity), alert.first_seen, &alert.id));
+    let is_over = |alert: &Alert| alert.status == AlertStatus::Resolved;
+    alerts.sort_by_key(|alert| {
+        (is_over(alert), Reverse(alert.severity), alert.first_seen, &alert.id)
+    });
     let (mut shown, mut of_detector) = (0, BTreeMap::<&str, usize>::new());
     let mut others: BTreeMap<(Reverse<Severity>, &str), u64> = BTreeMap::new();
     for alert in &alerts {

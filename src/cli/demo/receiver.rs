@@ -1,5 +1,6 @@
 //! The other end of the demo's webhook: takes what is signed, and keeps it.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::model::Alert;
+use crate::model::AlertId;
 use crate::pipeline::dispatch::Clock as _;
 use crate::pipeline::dispatch::WallClock;
 use crate::sink::Secret;
@@ -30,7 +32,7 @@ pub(super) struct Receiver {
 
 struct Kept {
     secret: Secret,
-    alerts: Mutex<Vec<Alert>>,
+    alerts: Mutex<BTreeMap<AlertId, Alert>>,
 }
 
 impl Receiver {
@@ -42,7 +44,7 @@ impl Receiver {
             .context("could not listen on loopback")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let url = Url::parse(&format!("http://{address}/alerts")).context("an odd address")?;
-        let kept = Arc::new(Kept { secret, alerts: Mutex::new(Vec::new()) });
+        let kept = Arc::new(Kept { secret, alerts: Mutex::default() });
         let router = Router::new().route("/alerts", post(take)).with_state(Arc::clone(&kept));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -56,9 +58,10 @@ impl Receiver {
         self.url.clone()
     }
 
-    /// Returns what has arrived.
+    /// Returns every alert that has arrived, as it stands.
     pub(super) fn alerts(&self) -> Vec<Alert> {
-        self.kept.alerts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let alerts = self.kept.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        alerts.values().cloned().collect()
     }
 }
 
@@ -76,7 +79,12 @@ async fn take(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) ->
     }
     let message: Result<serde_json::Value, _> = serde_json::from_slice(&body);
     let alert = message.and_then(|mut message| serde_json::from_value(message["data"].take()));
+    let alert: Result<Alert, _> = alert;
     let Ok(alert) = alert else { return StatusCode::BAD_REQUEST };
-    kept.alerts.lock().unwrap_or_else(PoisonError::into_inner).push(alert);
+    let mut alerts = kept.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_newer = alerts.get(&alert.id).is_none_or(|known| known.revision <= alert.revision);
+    if is_newer {
+        alerts.insert(alert.id.clone(), alert);
+    }
     StatusCode::NO_CONTENT
 }

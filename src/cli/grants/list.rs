@@ -24,7 +24,6 @@ use crate::grants::GrantId;
 use crate::grants::Ledger;
 use crate::grants::Principal;
 use crate::grants::Scope;
-use crate::grants::Status;
 use crate::grants::Version;
 use crate::grants::message::written;
 use crate::model::Seconds;
@@ -133,7 +132,7 @@ pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
             ]);
             for (version, evidence) in grant.versions() {
                 let mut cells =
-                    row(&version.emitted_at.to_string(), &name(version.status), version).to_vec();
+                    row(&version.emitted_at.to_string(), version.status.name(), version).to_vec();
                 cells.push(printable(&evidence.from).into_owned());
                 table.add_row(cells);
             }
@@ -158,21 +157,7 @@ fn shown(grant: &Grant, time: Seconds) -> &Version {
 
 /// Returns the state of a grant at `time`: what its source said, ended by the clock where nobody said so.
 fn state(grant: &Grant, time: Seconds) -> String {
-    match grant.as_of(time) {
-        None => "unheard of".to_owned(),
-        Some(version) if version.status.gives() && time >= version.window.until => {
-            name(Status::Ended)
-        }
-        Some(version) if version.status.gives() && time < version.window.from => {
-            name(Status::Scheduled)
-        }
-        Some(version) => name(version.status),
-    }
-}
-
-fn name(status: Status) -> String {
-    let value = serde_json::to_value(status).expect("a status is a word");
-    value.as_str().unwrap_or_default().to_owned()
+    grant.state(time).map_or_else(|| "unheard of".to_owned(), |status| status.name().to_owned())
 }
 
 fn row(first: &str, state: &str, version: &Version) -> [String; 8] {
@@ -201,28 +186,8 @@ fn row(first: &str, state: &str, version: &Version) -> [String; 8] {
 }
 
 fn names(principals: &[Principal]) -> String {
-    let names: Vec<String> = principals.iter().map(who).collect();
+    let names: Vec<String> = principals.iter().map(Principal::text).collect();
     names.join(", ")
-}
-
-fn who(principal: &Principal) -> String {
-    match principal {
-        Principal::IdcUser { user_name, user_id, .. } => match (&**user_name, &**user_id) {
-            ("", id) => id.to_owned(),
-            (name, "") => name.to_owned(),
-            (name, id) => format!("{name} ({id})"),
-        },
-        Principal::IdcGroup { group_id, .. } => format!("group {group_id}"),
-        Principal::IamUserArn { arn } | Principal::IamRoleArn { arn } => arn.to_string(),
-        Principal::AssumedRole { role_arn, session_name } => {
-            format!("{session_name} in {role_arn}")
-        }
-        Principal::SourceIdentity { value } => format!("source identity {value}"),
-        Principal::SamlSubject { subject } | Principal::OidcSubject { subject, .. } => {
-            subject.to_string()
-        }
-        Principal::Account { account } => format!("account {account}"),
-    }
 }
 
 fn what(scope: &Scope) -> String {

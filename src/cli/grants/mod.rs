@@ -8,6 +8,8 @@ mod files;
 mod import;
 mod list;
 mod map;
+pub(super) mod report;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;
@@ -43,8 +45,10 @@ enum GrantsCommand {
     Import(import::ImportArgs),
     List(list::ListArgs),
     Show(list::ShowArgs),
+    Report(report::ReportArgs),
     Add(Box<edit::AddArgs>),
     Revoke(edit::RevokeArgs),
+    Token(token::TokenArgs),
 }
 
 pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
@@ -54,8 +58,10 @@ pub(super) fn run(args: &GrantsArgs) -> anyhow::Result<Exit> {
         GrantsCommand::Import(args) => import::run(args),
         GrantsCommand::List(args) => list::list(args),
         GrantsCommand::Show(args) => list::show(args),
+        GrantsCommand::Report(args) => report::run(args),
         GrantsCommand::Add(args) => edit::add(args),
         GrantsCommand::Revoke(args) => edit::revoke(args),
+        GrantsCommand::Token(args) => token::run(args),
     }
 }
 

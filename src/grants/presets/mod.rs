@@ -6,6 +6,7 @@
 
 mod expression;
 mod mapping;
+mod named;
 mod units;
 
 use std::sync::LazyLock;
@@ -25,6 +26,10 @@ use crate::grants::presets::mapping::Mapping;
 use crate::grants::presets::mapping::Others;
 
 pub use mapping::MappingError;
+pub use named::PresetError;
+pub use named::Presets;
+
+pub(in crate::grants) use named::set_up;
 
 /// The mapping files, by name.
 pub const FILES: [(&str, &str); 9] = [

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use crate::alert::Outgoing;
+use crate::model::Alert;
+use crate::model::Became;
 use crate::model::ObjectId;
 use crate::model::Receipt;
 use crate::model::Seconds;
@@ -12,6 +15,7 @@ use crate::outbox::Settled;
 use crate::pipeline::books::Books;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::prune::Reached;
+use crate::pipeline::core::told::Written;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
@@ -25,7 +29,7 @@ const LEDGER_KEPT: Span = Span(45 * 86_400);
 /// What one commit group has gathered.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<(Receipt, Vec<Became>)>,
     pub(super) objects: HashSet<ObjectId>,
     pub(super) ledger: Vec<LedgerRow>,
     pub(super) quarantine: Vec<QuarantineRow>,
@@ -33,6 +37,7 @@ pub(super) struct Group {
     pub(super) books: Books,
     pub(super) settled: Vec<Settled>,
     pub(super) bytes: u64,
+    pub(super) crowded_out: u64,
 }
 
 /// What a commit did.
@@ -42,6 +47,10 @@ pub struct Committed {
     pub deliveries: usize,
     /// Alerts that opened.
     pub opened: usize,
+    /// Alerts that are no longer what they were.
+    pub revised: usize,
+    /// Acts that were judged and are not kept for late grants as long as they should be, because there are too many.
+    pub crowded_out: u64,
 }
 
 impl Core {
@@ -67,6 +76,7 @@ impl Core {
     /// # Errors
     /// When the store cannot be written. The process must end: memory is ahead of the store now.
     pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
+        self.revise();
         let group = std::mem::take(&mut self.group);
         let tx = self.store.begin()?;
         let failed = |error| tx.failed(error);
@@ -79,23 +89,25 @@ impl Core {
         for (newest, events) in &group.seen {
             table::insert_seen(&tx, *newest, events).map_err(failed)?;
         }
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             table::count(&tx, source, counts).map_err(failed)?;
         }
         self.registry.save(&tx)?;
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
-        self.protect.save(&tx)?;
-        let opened = self.desk.save(&tx)?;
-        for alert in &opened {
-            let takes = |to: &&Destination| alert.severity >= to.min_severity;
+        self.protect.save(&tx, self.watermark)?;
+        let judged = self.protect.usage.save(&tx, self.newest)?;
+        let outgoing = self.desk.save(&tx)?;
+        for Outgoing { alert, highest } in &outgoing {
+            let takes = |to: &&Destination| *highest >= to.min_severity;
             let sinks: Vec<SinkName> =
                 self.settings.destinations.iter().filter(takes).map(|to| to.name.clone()).collect();
-            outbox::enqueue(&tx, &alert.id, &sinks, now)?;
+            outbox::enqueue(&tx, &alert.id, alert.revision, &sinks, now)?;
         }
         for settled in &group.settled {
             outbox::settle(&tx, settled)?;
         }
+        table::set_progress(&tx, "oldest", self.oldest).map_err(failed)?;
         table::set_progress(&tx, "newest", self.newest).map_err(failed)?;
         table::set_progress(&tx, "watermark", self.watermark).map_err(failed)?;
         let seen_before = self.newest.plus(Span(-self.settings.dedup_window.0));
@@ -106,11 +118,18 @@ impl Core {
         self.pruning.alerts(&tx, self.settings.alert.keep.span(), &self.rules, reached)?;
         tx.commit()?;
         self.desk.forget(self.watermark);
-        for (source, counts) in &group.books.0 {
+        for (source, counts) in &group.books.sources {
             self.books.add(source, *counts);
         }
+        self.books.unknown_actions = self.protect.unknown_actions();
         let deliveries = group.receipts.len();
-        group.receipts.into_iter().for_each(Receipt::committed);
-        Ok(Committed { deliveries, opened: opened.len() })
+        let opened: Vec<&Alert> =
+            outgoing.iter().map(|it| &it.alert).filter(|it| it.revision == 1).collect();
+        for (receipt, became) in group.receipts {
+            receipt.committed_as(became);
+        }
+        let revised = outgoing.len() - opened.len();
+        self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
+        Ok(Committed { deliveries, opened: opened.len(), revised, crowded_out: group.crowded_out })
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! A broker's message may come after the act that it covers, so an act that no grant covers is told of only once the
 //! watermark has passed its time by the grace, and is judged anew then. What waits is kept in the store. A covered act
-//! waits for nothing.
+//! waits for nothing. What was judged is kept for a while, and judged anew when word of a grant comes later still.
 //!
 //! Invariant: an act beside the surface costs one lookup and no memory. Nothing waits where all grants were known
 //! before the first record.
 
 mod act;
+mod claims;
 mod finding;
+mod judged;
+mod keep;
+mod used;
 mod waiting;
 
 use std::collections::HashMap;
@@ -22,6 +26,7 @@ use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
 use crate::grants::By;
+use crate::grants::Claims;
 use crate::grants::Confidence;
 use crate::grants::Evidence;
 use crate::grants::Given;
@@ -29,6 +34,7 @@ use crate::grants::Judgement;
 use crate::grants::Ledger;
 use crate::grants::Scheduled;
 use crate::grants::Surface;
+use crate::grants::Usage;
 use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
@@ -36,17 +42,21 @@ use crate::grants::Whose;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::Plain;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::model::action_of;
+use crate::model::place_of;
 use crate::pipeline::core::protect::act::Told;
-use crate::pipeline::core::protect::act::text;
+use crate::pipeline::core::protect::judged::Judged;
+use crate::pipeline::core::protect::keep::id_of;
 use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
+use crate::rules::Rules;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -55,29 +65,50 @@ use crate::store::Tx;
 const MAX_CALLS: usize = 16_384;
 /// How many sessions are remembered; when they are that many all are asked anew.
 const MAX_SESSIONS: usize = 16_384;
+pub(super) use act::text;
 pub use finding::Finding;
 pub use finding::Witness;
+pub(super) use judged::Found;
+pub(super) use judged::Telling;
+pub(super) use keep::texts;
+pub(super) use waiting::ActId;
 pub(super) use waiting::Held;
+pub(super) use waiting::Stored;
 
 /// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Standing {
     /// It is not on the surface.
     Beside,
-    /// Its facts are final.
-    Judged,
+    /// Its facts are those of now; what was found, if a grant may change it.
+    Judged(Option<Found>),
     /// No grant covers it yet.
     Waits,
 }
 
-/// A kind of call that may want a grant.
+/// A kind of call.
 #[derive(Debug, Clone)]
 struct Call {
     action: Arc<str>,
+    sense: Sense,
+}
+
+/// What is known of a kind of call.
+#[derive(Debug, Clone, Copy)]
+struct Sense {
     /// Whose calls an entry may mean.
     whose: Whose,
-    /// Whether it wants a grant where it is done with something that grants give.
-    if_given: bool,
+    /// Whether it is about who has standing access.
+    claims: bool,
+}
+
+/// What grants have to do with a record.
+#[derive(Debug, Default)]
+pub(super) struct Meaning {
+    /// Its action, if it may be on the surface or counts as use of what grants give.
+    pub(super) action: Option<Arc<str>>,
+    /// Whether it is about who has standing access.
+    pub(super) claims: bool,
 }
 
 /// What is known of a session.
@@ -96,36 +127,46 @@ pub(super) struct Protect {
     grace: Span,
     ledger: Ledger,
     given: Given,
-    calls: HashMap<u64, Option<Call>>,
+    claims: Claims,
+    calls: HashMap<u64, Call, Plain>,
     /// What is known of a session, by the address of its facts, which are kept so that it stays theirs.
-    sessions: HashMap<usize, (Arc<Facts>, Session)>,
+    sessions: HashMap<u64, (Arc<Facts>, Session), Plain>,
     waiting: Waiting,
+    judged: Judged,
+    pub(super) usage: Usage,
     witness: Option<Witness>,
 }
 
 impl Protect {
     /// Makes the state of the last commit.
-    pub(super) fn load(settings: &Settings, connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn load(
+        settings: &Settings,
+        connection: &Connection,
+        watermark: Seconds,
+    ) -> Result<Self, StoreError> {
         let config = &settings.grants;
+        let mut ledger = Ledger::default();
+        ledger.load(connection)?;
+        let claims = Claims::load(claims::timing(settings), connection, &ledger, watermark)?;
         let mut protect = Self {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
-                cover_scheduled: match config.cover_scheduled {
-                    true => Scheduled::Covers,
-                    false => Scheduled::Waits,
-                },
+                cover_scheduled: Scheduled::of(config),
             },
             grants: settings.grants_are,
             grace: config.grace.span(),
-            ledger: Ledger::default(),
+            usage: Usage::load(config, &ledger, connection, watermark)?,
+            ledger,
             given: Given::default(),
-            calls: HashMap::new(),
-            sessions: HashMap::new(),
-            waiting: Waiting::load(connection)?,
+            claims,
+            calls: HashMap::default(),
+            sessions: HashMap::default(),
+            waiting: Waiting::default(),
+            judged: Judged::new(config.revise_for.span()),
             witness: None,
         };
-        protect.ledger.load(connection)?;
+        protect.load_acts(connection)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
@@ -144,7 +185,14 @@ impl Protect {
         if self.given.note(&version) {
             self.sessions.clear();
         }
-        self.ledger.apply(version, evidence)
+        let id = version.id.clone();
+        let applied = self.ledger.apply(version, evidence);
+        self.claims.heard(&self.ledger, &id);
+        if applied != Applied::Duplicate {
+            self.judged.doubt(self.ledger.keys(&id));
+        }
+        self.usage.learned(&self.ledger, &id);
+        applied
     }
 
     /// Returns whether acts are judged at all: somebody reads grants here.
@@ -152,44 +200,52 @@ impl Protect {
         self.grants != Grants::Unread || !self.ledger.is_empty()
     }
 
-    /// Returns the action of `record` if it may be on the surface.
-    pub(super) fn action(
-        &mut self,
-        record: &TrailRecord<'_>,
-        session: &Arc<Facts>,
-    ) -> Option<Arc<str>> {
+    /// Returns what grants have to do with `record`.
+    pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
+        let Some((key, Sense { whose, claims })) = self.known_call(record) else {
+            return Meaning::default();
+        };
+        if whose.is_empty() && self.given.is_empty() {
+            return Meaning { action: None, claims };
+        }
+        let Session { by, is_given } = self.session(record, session);
+        let is_asked = whose.holds(by) || is_given;
+        let action = || match self.calls.get(&key) {
+            Some(call) => Arc::clone(&call.action),
+            None => self.call(record).action,
+        };
+        Meaning { action: is_asked.then(action), claims }
+    }
+
+    /// Returns what is known of calls like `record`, and the key that it is known by.
+    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<(u64, Sense)> {
         if !self.is_on() {
             return None;
         }
         let source = record.slot_raw(Slot::EventSource).unwrap_or_default();
         let name = record.slot_raw(Slot::EventName).unwrap_or_default();
         let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
-        let call = match self.calls.get(&key) {
-            Some(None) => return None,
-            Some(Some(call)) => call.clone(),
-            None => {
-                let call = self.call(record);
-                if self.calls.len() < MAX_CALLS {
-                    self.calls.insert(key, call.clone());
-                }
-                call?
-            }
-        };
-        let Session { by, is_given } = self.session(record, session);
-        (call.whose.holds(by) || call.if_given && is_given).then_some(call.action)
+        if let Some(call) = self.calls.get(&key) {
+            return Some((key, call.sense));
+        }
+        let call = self.call(record);
+        let sense = call.sense;
+        if self.calls.len() < MAX_CALLS {
+            self.calls.insert(key, call);
+        }
+        Some((key, sense))
     }
 
-    fn call(&self, record: &TrailRecord<'_>) -> Option<Call> {
+    fn call(&self, record: &TrailRecord<'_>) -> Call {
         let slot = |slot| record.slot_or_empty(slot);
         let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let whose = self.surface.whose(&action);
-        let if_given = self.surface.means_of_given(&action);
-        let may_want = if_given || !whose.is_empty();
-        may_want.then(|| Call { action: action.into(), whose, if_given })
+        let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
+        let sense = Sense { whose: self.surface.whose(&action), claims };
+        Call { action: action.into(), sense }
     }
 
     fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
-        let address = Arc::as_ptr(session).addr();
+        let address = place_of(session);
         if let Some((_, known)) = self.sessions.get(&address) {
             return *known;
         }
@@ -208,6 +264,7 @@ impl Protect {
             ..Act::default()
         };
         let by = By::of(text("gw.identity.name"));
+        self.claims.meet(session);
         let known = Session { by, is_given: self.given.holds(&act) };
         self.sessions.insert(address, (Arc::clone(session), known));
         known
@@ -217,34 +274,39 @@ impl Protect {
     pub(super) fn judge(&mut self, event: &mut Event<'_>, action: &str, object: &str) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
+            self.beside(event, &record, action, object);
             return Standing::Beside;
         };
-        let is_open = !matches!(verdict, None | Some(Verdict::Covered | Verdict::Exempt(_)));
-        let standing = match is_open && self.grants == Grants::Arriving {
-            true => Standing::Waits,
-            false => Standing::Judged,
-        };
-        if standing == Standing::Waits {
-            self.waiting.hold(event.id(), Held::of(event, &record, object));
+        let is_open = verdict.as_ref().is_some_and(Verdict::is_open);
+        let waits = is_open && self.grants == Grants::Arriving;
+        if waits {
+            self.waiting.hold(id_of(event), Held::of(event, &record, object));
         }
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
-        if standing == Standing::Judged {
-            self.say(event);
+        if waits {
+            return Standing::Waits;
         }
-        standing
+        self.say(event);
+        Standing::Judged(self.found(&facts, verdict.as_ref()))
     }
 
-    /// Judges an act that has waited.
-    pub(super) fn judge_finally(&mut self, event: &mut Event<'_>) -> Standing {
+    /// Judges an act that has waited, or was judged before.
+    pub(super) fn judge_again(&self, event: &mut Event<'_>) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let action = text(event, "gw.action").to_owned();
         // A changed configuration may have taken it off the surface.
-        let Some((facts, _)) = self.facts(event, &record, &action) else {
+        let Some((facts, verdict)) = self.facts(event, &record, &action) else {
             return Standing::Beside;
         };
         facts.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
-        self.say(event);
-        Standing::Judged
+        Standing::Judged(self.found(&facts, verdict.as_ref()))
+    }
+
+    /// Returns what was found, if acts are kept and word of a grant may change it.
+    fn found(&self, facts: &Facts, verdict: Option<&Verdict>) -> Option<Found> {
+        verdict.filter(|verdict| !matches!(verdict, Verdict::Exempt(_)))?;
+        let keeps = self.grants == Grants::Arriving;
+        keeps.then(|| Found::of(facts))
     }
 
     /// Returns what the grants say of an act; nothing if it is not on the surface.
@@ -281,20 +343,36 @@ impl Protect {
         wanted.wants_grant.then(|| self.ledger.judge(&self.judging, act))
     }
 
-    fn say(&mut self, event: &Event<'_>) {
+    /// Tells the witness of a verdict.
+    pub(super) fn say(&mut self, event: &Event<'_>) {
+        self.counted(event);
         if let Some(witness) = &mut self.witness {
             finding::told(event, witness);
         }
     }
 
     /// Returns the next act for which time has come, in the order of event time.
-    pub(super) fn due(&mut self, watermark: Seconds) -> Option<Held> {
+    pub(super) fn due(&mut self, watermark: Seconds) -> Option<(ActId, Held, Stored)> {
         self.waiting.due(watermark, self.grace)
     }
 
     /// Writes what was learned and what began or ceased to wait since the last save.
-    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
-        self.waiting.save(tx)
+        self.claims.save(tx, watermark)?;
+        self.save_acts(tx)
     }
+}
+
+/// Returns the rules about verdicts that match an event whose verdict is final.
+pub(super) fn of_verdicts<'r>(
+    rules: &'r Rules,
+    event: &'r Event<'_>,
+    standing: &Standing,
+) -> impl Iterator<Item = u32> + 'r {
+    let asked = match standing {
+        Standing::Judged(_) => rules.of_verdicts(),
+        Standing::Beside | Standing::Waits => &[],
+    };
+    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
 }

@@ -134,7 +134,8 @@ mod tests {
 
         fn delivered(&mut self, now: i64) {
             let connection = self.core.store().connection();
-            let due = outbox::due(connection, &siem(), Seconds(now * DAY), 9, &|_| false).unwrap();
+            let due =
+                outbox::due(connection, &siem(), Seconds(now * DAY), 9, &|_, _| false).unwrap();
             for row in due {
                 let settled =
                     Settled { key: row.key, at: Seconds(now * DAY), verdict: Verdict::Delivered };

@@ -11,9 +11,12 @@ use crate::alert::text;
 use crate::alert::text::Colour;
 use crate::alert::text::Width;
 use crate::model::Alert;
+use crate::model::AlertStatus;
+use crate::model::ReasonKind;
 use crate::model::SinkName;
 use crate::model::Span;
 use crate::outbox::Backoff;
+use crate::outbox::Contact;
 use crate::outbox::Due;
 use crate::outbox::Failure;
 use crate::outbox::Key;
@@ -53,9 +56,10 @@ enum Stage {
 }
 
 impl Held {
-    /// Takes the lease of `key` for `sink`; `None` if somebody has it.
-    pub fn take(leases: &Arc<Leases>, key: Key, sink: &SinkName) -> Option<Self> {
-        let taken = leases.take(key, sink);
+    /// Takes the lease of a row for `sink`; `None` if somebody has it, or another of its alert.
+    pub fn take(leases: &Arc<Leases>, due: &Due, sink: &SinkName) -> Option<Self> {
+        let key = due.key;
+        let taken = leases.take(key, sink, &due.alert_id);
         taken.then(|| Self { leases: Arc::clone(leases), key, stage: Stage::Mine })
     }
 
@@ -98,7 +102,8 @@ pub async fn send(
     let Job { due, alert, mut lease } = job;
     let (verdict, end) = match alert {
         Some(alert) => {
-            let sent = ask(&dispatch, &*outlet, alert).await;
+            let kind = kind(&alert, due.contact);
+            let sent = ask(&dispatch, &*outlet, kind, alert).await;
             judge(&dispatch, &*outlet, &backoff, &due, sent)
         }
         None => {
@@ -114,9 +119,28 @@ pub async fn send(
     Ok(end)
 }
 
-async fn ask(dispatch: &Dispatch, outlet: &dyn Outlet, alert: Alert) -> Result<(), SendError> {
+/// Returns what happened to an alert, for a sink that knows of it as `contact` says.
+fn kind(alert: &Alert, contact: Contact) -> Kind {
+    let is_again = || {
+        let kind = alert.reason.as_ref().map(|reason| reason.kind);
+        matches!(kind, Some(ReasonKind::ActedAgain | ReasonKind::UncoveredLate))
+    };
+    match (alert.status, contact) {
+        (AlertStatus::Resolved, _) => Kind::Resolved,
+        (AlertStatus::Open, Contact::First) => Kind::Opened,
+        (AlertStatus::Open, Contact::Further) if is_again() => Kind::Reopened,
+        (AlertStatus::Open, Contact::Further) => Kind::Updated,
+    }
+}
+
+async fn ask(
+    dispatch: &Dispatch,
+    outlet: &dyn Outlet,
+    kind: Kind,
+    alert: Alert,
+) -> Result<(), SendError> {
     let text = text::for_people(&alert, Width::NARROW, Colour::Plain).into();
-    let message = Message { kind: Kind::Opened, alert: Arc::new(alert), text };
+    let message = Message { kind, alert: Arc::new(alert), text };
     let after = outlet.deadline();
     tokio::select! {
         sent = outlet.send(&message) => sent,

@@ -14,6 +14,7 @@ use tracing::error;
 use tracing::warn;
 
 use crate::alert;
+use crate::model::AlertId;
 use crate::model::Seconds;
 use crate::model::SinkName;
 use crate::model::Span;
@@ -276,8 +277,9 @@ fn read_due(
         }
     }
     let mut jobs = Vec::new();
-    for due in outbox::due(reader, sink, now, limit, &|key| leases.is_taken(key))? {
-        if let Some(lease) = Held::take(leases, due.key, sink) {
+    let skip = |key, alert: &AlertId| leases.is_taken(key, sink, alert);
+    for due in outbox::due(reader, sink, now, limit, &skip)? {
+        if let Some(lease) = Held::take(leases, &due, sink) {
             let alert = alert::table::opened(reader, &due.alert_id)?;
             jobs.push(Job { due, alert, lease });
         }

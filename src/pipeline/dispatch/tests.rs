@@ -10,14 +10,17 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::model::Alert;
 use crate::model::AlertId;
+use crate::model::AlertStatus;
 use crate::model::Seconds;
 use crate::outbox::Backlog;
 use crate::store::Migration;
 use crate::store::Store;
 
-const TABLES: [Migration; 2] = [
+const TABLES: [Migration; 4] = [
     Migration { number: 1, name: "alerts", sql: crate::alert::MIGRATION_SQL },
     Migration { number: 2, name: "outbox", sql: outbox::MIGRATION_SQL },
+    Migration { number: 3, name: "revisions of alerts", sql: crate::alert::REVISIONS_SQL },
+    Migration { number: 4, name: "revisions in the outbox", sql: outbox::REVISIONS_SQL },
 ];
 
 /// How long a test waits for something that must happen.
@@ -94,7 +97,12 @@ impl Outlet for TestSink {
     fn send<'a>(&'a self, message: &'a Message) -> Waiting<'a, Result<(), SendError>> {
         Box::pin(async move {
             let does = self.script.lock().unwrap().pop_front();
-            self.ids.lock().unwrap().push(message.alert.id.0.clone());
+            let id = message.alert.id.0.clone();
+            let told = match (message.alert.revision, message.kind.name()) {
+                (1, "grantwatch.alert.opened") => id,
+                (revision, kind) => format!("{id} {revision} {kind}"),
+            };
+            self.ids.lock().unwrap().push(told);
             self.asked.add_permits(1);
             match does.unwrap_or(Does::Take) {
                 Does::Take => Ok(()),
@@ -206,12 +214,25 @@ impl House {
             let alert = Alert { id: AlertId((*id).to_owned()), ..alert() };
             let body = serde_json::to_string(&alert).unwrap();
             tx.execute(
-                "INSERT INTO alert VALUES (?1, 'd', 'high', 0, 0, 1, '[]', ?2)",
+                "INSERT INTO alert (id, detector, severity, first_seen, last_seen, count, seen, body)
+                 VALUES (?1, 'd', 'high', 0, 0, 1, '[]', ?2)",
                 [&alert.id.0, &body],
             )
             .unwrap();
-            outbox::enqueue(&tx, &alert.id, &self.sinks, self.clock.now()).unwrap();
+            outbox::enqueue(&tx, &alert.id, 1, &self.sinks, self.clock.now()).unwrap();
         }
+        tx.commit().unwrap();
+        self.commits.send_modify(|number| *number += 1);
+    }
+
+    /// Commits revision `revision` of alert `id`.
+    fn revise(&mut self, id: &str, revision: u64, status: AlertStatus) {
+        let tx = self.store.begin().unwrap();
+        let id = AlertId(id.to_owned());
+        let alert = Alert { id: id.clone(), revision, status, ..alert() };
+        let body = serde_json::to_string(&alert).unwrap();
+        tx.execute("UPDATE alert SET body = ?2 WHERE id = ?1", [&id.0, &body]).unwrap();
+        outbox::enqueue(&tx, &id, revision, &self.sinks, self.clock.now()).unwrap();
         tx.commit().unwrap();
         self.commits.send_modify(|number| *number += 1);
     }
@@ -263,6 +284,45 @@ async fn what_is_owed_is_sent_once_and_settled() {
     let house = house.stopped(running).await;
     assert_eq!(hook.ids(), ["a", "b", "c"]);
     assert_eq!(house.backlog(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_revision_overtakes_the_one_before_it() {
+    let mut house = House::new(&["hook"]);
+    let hook = TestSink::new("hook", [Does::Hang]);
+    house.raise(&["a"]);
+    let running = house.start(&[&hook]);
+    hook.asked(1).await;
+    house.revise("a", 2, AlertStatus::Open);
+    house.revise("a", 3, AlertStatus::Resolved);
+    house.raise(&["b"]);
+    // The lane has looked, there is room, and it asks for nothing but b.
+    hook.asked(1).await;
+    assert_eq!(hook.ids(), ["a", "b"]);
+    house.clock.advance(Duration::from_secs(40));
+    house.commit(2);
+    hook.asked(1).await;
+    house.commit(1);
+    let house = house.stopped(running).await;
+    assert_eq!(hook.ids(), ["a", "a 3 grantwatch.alert.resolved", "b"]);
+    assert_eq!(house.backlog(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_of_what_a_sink_never_heard_of_is_news() {
+    let mut house = House::new(&["hook"]);
+    let hook = TestSink::new("hook", []);
+    house.raise(&["a", "b"]);
+    house.revise("a", 2, AlertStatus::Open);
+    let running = house.start(&[&hook]);
+    hook.asked(2).await;
+    house.commit(2);
+    house.revise("b", 2, AlertStatus::Open);
+    hook.asked(1).await;
+    house.commit(1);
+    house.stopped(running).await;
+    let told = ["a 2 grantwatch.alert.opened", "b", "b 2 grantwatch.alert.updated"];
+    assert_eq!(hook.ids(), told);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

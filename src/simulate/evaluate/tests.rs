@@ -227,3 +227,19 @@ fn a_signal_about_a_log_file_that_was_taken_away_belongs_to_the_incident() {
     let scores = scored(vec![taken()], vec![about("AWSLogs/other.json.gz")]);
     assert_eq!(scores.incidents[0].finding, Finding::Missed);
 }
+
+#[test]
+fn what_was_taken_back_does_not_count() {
+    let first = alert("a", "privilege_without_grant", "09:00:00", json!({}));
+    let mut taken_back = first.clone();
+    (taken_back.revision, taken_back.status) = (2, AlertStatus::Resolved);
+    let mut again = first.clone();
+    (again.revision, again.count) = (3, 1);
+    let count = |alerts: &[&Alert]| {
+        let alerts = alerts.iter().map(|alert| (*alert).clone()).collect();
+        evaluate(&Truths::default(), alerts, Severity::Low).totals.alerts
+    };
+    assert_eq!(count(&[&first, &taken_back]), 0);
+    assert_eq!(count(&[&taken_back, &first]), 0, "in whatever order they were written");
+    assert_eq!(count(&[&first, &again, &taken_back]), 1);
+}

@@ -137,6 +137,7 @@ fn grant_out_of_scope(scene: &mut Scene<'_>, at: Seconds) -> Told {
     let window = (Seconds(at.0 - 1_500), Seconds(at.0 + 5_700));
     let grant = cast::grant(scene, person, (account, admin), window, "Restart the orders database");
     cast::give(scene, &grant);
+    cast::end(scene, &grant);
     let (granted, other) = (deeds::database(about, 0), deeds::database(about, 1));
     let region = REGIONS[usize::from(HOME.0)];
     let arn = format!("arn:aws:rds:{region}:{}:db:{granted}", about.id);

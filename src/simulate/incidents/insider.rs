@@ -60,6 +60,7 @@ pub(super) fn with_grant<'a>(
     let window = (Seconds(at.0 - 2_400), Seconds(at.0 + 4 * 3_600));
     let grant = cast::grant(scene, person, what, window, reason);
     cast::give(scene, &grant);
+    cast::end(scene, &grant);
     seated(scene, person, what.0, set, at)
 }
 

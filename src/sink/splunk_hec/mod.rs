@@ -2,7 +2,8 @@
 //!
 //! Splunk answers 200 when it has an event in memory. With acknowledgement it also gives a number, and says
 //! later, when asked, whether that number is indexed; only then is the alert delivered. If it never says
-//! so, the alert is sent again: a search that must not count it twice takes `alert_id` as its key.
+//! so, the alert is sent again: a search that must not count it twice takes `alert_id` as its key, and one that asks how
+//! an alert stands takes the highest `revision`.
 //!
 //! Invariant: with `acknowledge`, nothing but Splunk's own `true` for this alert's number is a success.
 
@@ -98,6 +99,8 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Fields<'a> {
     alert_id: &'a AlertId,
+    status: &'static str,
+    revision: u64,
     detector: &'a str,
     severity: &'static str,
     account: &'a str,
@@ -220,7 +223,7 @@ impl SplunkHec {
     fn body(&self, message: &Message) -> Result<Vec<u8>, SendError> {
         let alert = &message.alert;
         let body = Body {
-            time: alert.first_seen.0,
+            time: message.happened_at().0,
             host: self.host.as_deref(),
             source: &self.source,
             sourcetype: &self.sourcetype,
@@ -228,6 +231,8 @@ impl SplunkHec {
             event: alert,
             fields: Fields {
                 alert_id: &alert.id,
+                status: alert.status.name(),
+                revision: alert.revision,
                 detector: &alert.detector,
                 severity: alert.severity.name(),
                 account: &alert.account,

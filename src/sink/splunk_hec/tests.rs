@@ -4,8 +4,10 @@ use super::*;
 use crate::sink::Config;
 use crate::sink::testing::ALERT;
 use crate::sink::testing::Answer as Says;
+use crate::sink::testing::RESOLVED;
 use crate::sink::testing::Receiver;
 use crate::sink::testing::message;
+use crate::sink::testing::resolved;
 use crate::sink::testing::secret_file;
 
 fn sink(url: &str, more: &str) -> Sink {
@@ -40,7 +42,7 @@ async fn an_alert_is_delivered_when_splunk_says_so_and_not_before() {
     assert_eq!(got[0].path, "/services/collector/event");
     assert_eq!(got[0].header("authorization"), "Splunk 11111111-2222-3333-4444-555555555555");
     let expected = format!(
-        r#"{{"time":1772352750,"host":"gw-1","source":"grantwatch","sourcetype":"grantwatch:alert","index":"sec","event":{ALERT},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
+        r#"{{"time":1772352750,"host":"gw-1","source":"grantwatch","sourcetype":"grantwatch:alert","index":"sec","event":{ALERT},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","status":"open","revision":1,"detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
     );
     assert_eq!(got[0].body, expected);
     let channel = got[0].header("x-splunk-request-channel");
@@ -121,4 +123,16 @@ async fn splunks_code_decides_whether_to_try_again() {
         assert_eq!(error.is_retryable(), retryable, "{status} {body}");
         assert!(!format!("{error:?}").contains("11111111"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_revision_is_an_event_of_its_own_at_its_own_time() {
+    let receiver = Receiver::start([say(200, r#"{"text":"Success","code":0}"#)]).await;
+    sink(&receiver.url, "acknowledge = false").send(&resolved()).await.unwrap();
+    let got = receiver.got().remove(0);
+    let event = ALERT.replace(r#""status":"open","revision":1"#, RESOLVED);
+    let expected = format!(
+        r#"{{"time":1772356350,"source":"grantwatch","sourcetype":"grantwatch:alert","event":{event},"fields":{{"alert_id":"c73d0ea7-8b5e-5c96-9216-8bb8b31465de","status":"resolved","revision":2,"detector":"trail_stopped","severity":"high","account":"111122223333"}}}}"#
+    );
+    assert_eq!(got.body, expected);
 }

@@ -8,8 +8,10 @@ use crate::sink::SinkError;
 use crate::sink::testing::ALERT;
 use crate::sink::testing::Answer;
 use crate::sink::testing::Got;
+use crate::sink::testing::RESOLVED;
 use crate::sink::testing::Receiver;
 use crate::sink::testing::message;
+use crate::sink::testing::resolved;
 use crate::sink::testing::secret_file;
 
 const OLD: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -33,6 +35,24 @@ async fn sent(answers: impl IntoIterator<Item = Answer>) -> (Result<(), SendErro
     let receiver = Receiver::start(answers).await;
     let sink = sink(&receiver.url, "").unwrap();
     (sink.send(&message()).await, receiver.got())
+}
+
+#[tokio::test]
+async fn a_revision_is_a_message_of_its_own_about_the_same_alert() {
+    let receiver = Receiver::start([]).await;
+    let sink = sink(&receiver.url, "").unwrap();
+    sink.send(&resolved()).await.unwrap();
+    let got = receiver.got().remove(0);
+    assert_eq!(got.header(ID), "c73d0ea7-8b5e-5c96-9216-8bb8b31465de-r2");
+    let open = r#""status":"open","revision":1"#;
+    let data = ALERT.replace(open, RESOLVED);
+    let body = format!(
+        r#"{{"type":"grantwatch.alert.resolved","timestamp":"2026-03-01T09:12:30Z","data":{data}}}"#
+    );
+    assert_eq!(got.body, body);
+    let at = Seconds(got.header(TIMESTAMP).parse().unwrap());
+    let signature = got.header(SIGNATURE).to_owned();
+    assert_eq!(signature, sign(&secrets(&[NEW, OLD]), got.header(ID), at, body.as_bytes()));
 }
 
 fn say(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {

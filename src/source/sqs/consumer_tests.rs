@@ -22,6 +22,7 @@ use crate::source::fetch::Trouble;
 use crate::source::fetch::Wanted;
 use crate::source::quiet::Quiet;
 use crate::source::sqs::memory::MemoryQueue;
+use crate::source::sqs::work::Holds;
 use crate::source::sqs::work::Pasted;
 use crate::source::sqs::work::Terms;
 
@@ -63,6 +64,7 @@ fn terms() -> Terms {
         visibility: Duration::from_secs(300),
         max_receives: 3,
         pasted: Pasted::Refused,
+        holds: Holds::Logs,
     }
 }
 
@@ -133,6 +135,10 @@ fn shown(delivery: &Delivery) -> String {
         Content::Bytes { bytes, .. } => format!("{object} {}", String::from_utf8_lossy(bytes)),
         Content::Routed(route) => format!("{object} -> {}", route.name()),
         Content::Rejected { reason, .. } => format!("{object} rejected: {reason}"),
+        Content::Messages { preset, bytes } => {
+            let preset = preset.as_deref().unwrap_or("us");
+            format!("{object} of {preset}: {}", String::from_utf8_lossy(bytes))
+        }
     }
 }
 
@@ -379,4 +385,27 @@ async fn a_pipeline_that_is_gone_ends_the_source_and_its_messages_go_back() {
     drop(delivery);
     stage.running.await.unwrap();
     assert_eq!(stage.queue.state().hides, [("m1".to_owned(), Duration::ZERO)]);
+}
+
+#[tokio::test]
+async fn a_message_about_grants_is_handed_over_as_it_is_and_deleted_after_its_commit() {
+    let holds = Holds::Grants { preset: Some(Arc::from("aws-team")) };
+    let mut stage = stage(Terms { holds, ..terms() }, bounds());
+    // It looks like a notification of an object, and is none: nothing is fetched.
+    stage.queue.send("m1", &of_bucket("logs", &["a"]));
+    let told = stage.next().await;
+    let body = of_bucket("logs", &["a"]);
+    assert_eq!(shown(&told), format!("message:m1 of aws-team: {body}"));
+    assert_eq!(stage.queue.state().deleted, [] as [&str; 0]);
+    told.receipt.committed();
+    stage.until_deleted(&["m1"]).await;
+    let asking =
+        json!({"Type": "SubscriptionConfirmation", "TopicArn": "arn:aws:sns:x", "Token": "t"});
+    stage.queue.send("m2", &asking.to_string());
+    let asked = stage.next().await;
+    assert_eq!(shown(&asked), "message:m2 -> noise");
+    asked.receipt.committed();
+    stage.until_deleted(&["m1", "m2"]).await;
+    assert!(stage.bucket.asked.lock().unwrap().is_empty());
+    stage.end().await;
 }

@@ -48,15 +48,24 @@ use crate::source::sqs::work::Pasted;
 use crate::source::sqs::work::Terms;
 use crate::telemetry::chain;
 
-/// A queue that is told of each new object.
+/// A queue that is told of each new object, or of grants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "SqsSource")]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The name of this source in counters, logs and quarantine.
     pub name: String,
-    /// The queue that S3, SNS or EventBridge notifies of each new object. FIFO queues cannot be.
+    /// The queue that S3, SNS or EventBridge notifies of each new object, or that a broker sends to. FIFO queues are
+    /// not read.
     pub queue_url: Url,
+    /// What its messages are. `logs`: notifications of objects that hold logs. `grants`: messages about access grants,
+    /// as docs/grants.md has them, wrapped by SNS or not; then what is said of buckets and objects here means nothing.
+    #[serde(default)]
+    pub content: Holds,
+    /// For `grants`: the preset, or the `name` of a `[[grants.preset]]`, that reads them, if they are a broker's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"aws-team")]
+    pub preset: Option<String>,
     /// The AWS region. Without it: the one in the queue's URL, else what profile or environment say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -120,6 +129,18 @@ pub struct Config {
     pub accept_inline: bool,
 }
 
+/// What the messages of a queue are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SqsContent")]
+#[serde(rename_all = "snake_case")]
+pub enum Holds {
+    /// Notifications of objects that hold logs.
+    #[default]
+    Logs,
+    /// Messages about access grants.
+    Grants,
+}
+
 fn max_in_flight() -> u32 {
     64
 }
@@ -162,6 +183,8 @@ impl Config {
         Self {
             name: name.to_owned(),
             queue_url,
+            content: Holds::default(),
+            preset: None,
             region: None,
             endpoint_url: None,
             profile: None,
@@ -193,7 +216,9 @@ impl Config {
         let is_web = matches!(self.queue_url.scheme(), "http" | "https");
         unless(is_web, "queue_url", "not a queue's URL; it starts with https://");
         let is_fifo = self.queue_url.path().ends_with(".fifo");
-        unless(!is_fifo, "queue_url", "S3 cannot notify FIFO queues; use a standard queue");
+        unless(!is_fifo, "queue_url", "FIFO queues are not read; use a standard queue");
+        let is_mapped = self.preset.is_none() || self.content == Holds::Grants;
+        unless(is_mapped, "preset", "only messages about grants are read with a preset");
         let is_endpoint =
             self.endpoint_url.as_ref().is_none_or(|url| matches!(url.scheme(), "http" | "https"));
         unless(is_endpoint, "endpoint_url", "not an endpoint; it starts with https://");
@@ -271,6 +296,12 @@ pub(super) async fn ready(
             visibility: config.visibility.0,
             max_receives: config.max_receives,
             pasted: if config.accept_inline { Pasted::Accepted } else { Pasted::Refused },
+            holds: match config.content {
+                Holds::Logs => work::Holds::Logs,
+                Holds::Grants => {
+                    work::Holds::Grants { preset: config.preset.as_deref().map(Arc::from) }
+                }
+            },
         },
         queue: Arc::new(queue),
         fetcher: Fetcher::new(objects, budget, limits, Arc::clone(&counters)),
@@ -295,7 +326,7 @@ impl Ready {
 /// permission to ask may be missing, and the network may come back.
 async fn inspect(config: &Config, queue: &Sqs) -> Result<(), SourceError> {
     let source = &config.name;
-    if config.buckets.is_empty() {
+    if config.buckets.is_empty() && config.content == Holds::Logs {
         warn!(%source, "`buckets` is empty: every bucket a message names is read");
     }
     match queue.setup().await {

@@ -35,6 +35,7 @@ use crate::source::fetch::Advice;
 use crate::source::fetch::FetchError;
 use crate::source::fetch::Fetcher;
 use crate::source::fetch::Objects;
+use crate::source::grants::of_grants;
 use crate::source::key;
 use crate::source::key::Promise;
 use crate::source::quiet::Quiet;
@@ -76,6 +77,20 @@ pub(super) struct Terms {
     pub(super) max_receives: u32,
     /// What to do with a CloudTrail file that is the message itself.
     pub(super) pasted: Pasted,
+    /// What its messages are.
+    pub(super) holds: Holds,
+}
+
+/// What the messages of a queue are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Notifications of objects that hold logs.
+    Logs,
+    /// Messages about grants.
+    Grants {
+        /// The preset that reads them, if they are a broker's own.
+        preset: Option<Arc<str>>,
+    },
 }
 
 /// What to do with a CloudTrail file that is the message itself.
@@ -122,7 +137,11 @@ impl<Q: Queue, O: Objects> Consumer<Q, O> {
     async fn deliver(&self, message: &Message) -> Ended {
         let mut ended = Ended::Committed;
         let mut awaited = Vec::new();
-        for (index, notice) in classify(&message.body).into_iter().enumerate() {
+        let notices = match self.terms.holds {
+            Holds::Logs => classify(&message.body),
+            Holds::Grants { .. } => vec![of_grants(&message.body)],
+        };
+        for (index, notice) in notices.into_iter().enumerate() {
             match self.part(message, index, notice).await {
                 Part::Done => {}
                 Part::Sent(committed) => awaited.push(committed),
@@ -152,6 +171,7 @@ impl<Q: Queue, O: Objects> Consumer<Q, O> {
         let route = match notice {
             Notice::Object(_) => return Part::Done,
             Notice::Record(record) => return self.inline(object, record.into_bytes()).await,
+            Notice::Grants => return self.grants(object, message.body.clone().into_bytes()).await,
             Notice::Pasted if self.terms.pasted == Pasted::Accepted => {
                 return self.inline(object, message.body.clone().into_bytes()).await;
             }
@@ -242,6 +262,17 @@ impl<Q: Queue, O: Objects> Consumer<Q, O> {
         let share = self.fetcher.budget.take(size).await;
         let content = Content::Bytes { format: Format::CloudTrail, bytes };
         self.hand_over(object, content, Hold::new(share)).await
+    }
+
+    async fn grants(&self, object: ObjectId, bytes: Vec<u8>) -> Part {
+        count(&self.counters.inline);
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let share = self.fetcher.budget.take(size).await;
+        let preset = match &self.terms.holds {
+            Holds::Grants { preset } => preset.clone(),
+            Holds::Logs => None,
+        };
+        self.hand_over(object, Content::Messages { preset, bytes }, Hold::new(share)).await
     }
 
     async fn route(&self, object: ObjectId, route: Route) -> Part {

@@ -78,7 +78,7 @@ impl<'r> Told<'r> {
 }
 
 /// Returns the text of a fact, which is empty where the event does not have it.
-pub(super) fn text<'e>(event: &'e Event<'_>, name: &str) -> &'e str {
+pub(in crate::pipeline::core) fn text<'e>(event: &'e Event<'_>, name: &str) -> &'e str {
     match event.fact(name) {
         Some(Fact::Text(text)) => text,
         _ => "",

@@ -1,9 +1,12 @@
 //! Acts that wait for grants that may be late, in memory and in the store.
+//!
+//! An act that has waited is not dropped from the store here: whoever judges it says whether it is kept (`judged.rs`).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::grants;
 use crate::model::Event;
 use crate::model::Facts;
 use crate::model::Record;
@@ -11,20 +14,21 @@ use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
-use crate::pipeline::schema;
 use crate::pipeline::table;
 use crate::pipeline::table::HeldRow;
-use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 
 /// What may wait for late grants, in bytes. Beyond, the oldest are judged by what is known.
 const MAX_BYTES: usize = 32 << 20;
 
-/// An act that waits.
+/// What of it acts may take that nobody has to be told of.
+const MAX_QUIET_BYTES: usize = MAX_BYTES / 2;
+
+/// An act that waits, or was judged and is kept.
 #[derive(Debug)]
 pub struct Held {
-    time: Seconds,
+    pub(super) time: Seconds,
     record: String,
     slots: Slots,
     session: Option<Arc<Facts>>,
@@ -38,17 +42,43 @@ impl Held {
     /// Keeps an event of `record` that was read from `object`, without facts about grants.
     pub fn of(event: &Event<'_>, record: &TrailRecord<'_>, object: &str) -> Self {
         let (text, slots) = record.detached();
+        let mut facts = Facts::default();
+        let is_of_grants = |name: &str| grants::FIELDS.iter().any(|field| field.name == name);
+        for (name, fact) in event.facts.iter().filter(|(name, _)| !is_of_grants(name)) {
+            facts.set(name, fact.clone());
+        }
         Self {
             time: event.time,
             record: text,
             slots,
             session: event.session.clone(),
-            facts: event.facts.clone(),
+            facts,
             object: object.to_owned(),
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// Takes it from the store.
+    pub(super) fn read(row: HeldRow) -> (ActId, Self) {
+        let HeldRow { time, event_id, record, facts, object, judged: _ } = row;
+        let slots = Slots::of(&record).unwrap_or_default();
+        ((time, event_id.into()), Self { time, record, slots, session: None, facts, object })
+    }
+
+    /// Returns it as the store keeps it.
+    pub(super) fn row(&self, id: &ActId, judged: Option<String>) -> HeldRow {
+        let mut facts = Facts::default();
+        self.event().all_facts().for_each(|(name, fact)| facts.set(name, fact.clone()));
+        HeldRow {
+            time: self.time,
+            event_id: id.1.to_string(),
+            record: self.record.clone(),
+            facts,
+            object: self.object.clone(),
+            judged,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
         self.record.len() + size_of::<Self>() + 1_024
     }
 
@@ -63,84 +93,72 @@ impl Held {
     }
 }
 
-type Key = (Seconds, String);
+/// What an act is told from all others by: its time and the id of its event.
+pub type ActId = (Seconds, Arc<str>);
+
+/// Whether the store has an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It does.
+    Yes,
+    /// It does not, or not as it is now.
+    No,
+}
 
 /// What waits, by time.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    acts: BTreeMap<Key, Held>,
+    acts: BTreeMap<ActId, Held>,
     bytes: usize,
     /// Of what waits, what the store lacks.
-    unsaved: BTreeSet<Key>,
-    /// What the store has and nobody waits for any more.
-    settled: Vec<Key>,
+    unsaved: BTreeSet<ActId>,
 }
 
 impl Waiting {
-    /// Reads what waited at the last commit.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn load(connection: &Connection) -> Result<Self, StoreError> {
-        let mut waiting = Self::default();
-        let rows = table::held(connection, &schema::fields()).map_err(StoreError::Read)?;
-        for HeldRow { time, event_id, record, facts, object } in rows {
-            let slots = Slots::of(&record).unwrap_or_default();
-            let held = Held { time, record, slots, session: None, facts, object };
-            waiting.insert((time, event_id), held);
-        }
-        Ok(waiting)
+    /// Takes an act that waited at the last commit.
+    pub fn load(&mut self, id: ActId, held: Held) {
+        self.insert(id, held);
     }
 
     /// Lets an act wait.
-    pub fn hold(&mut self, event_id: String, held: Held) {
-        let key = (held.time, event_id);
-        self.unsaved.insert(key.clone());
-        self.insert(key, held);
+    pub fn hold(&mut self, id: ActId, held: Held) {
+        self.unsaved.insert(id.clone());
+        self.insert(id, held);
     }
 
-    fn insert(&mut self, key: Key, held: Held) {
+    /// Returns whether an act may wait that is only counted.
+    pub fn has_room(&self) -> bool {
+        self.bytes < MAX_QUIET_BYTES
+    }
+
+    fn insert(&mut self, id: ActId, held: Held) {
         self.bytes += held.bytes();
-        if let Some(replaced) = self.acts.insert(key, held) {
+        if let Some(replaced) = self.acts.insert(id, held) {
             self.bytes -= replaced.bytes();
         }
     }
 
     /// Returns the next act for which `grace` is over, in the order of event time.
-    pub fn due(&mut self, watermark: Seconds, grace: Span) -> Option<Held> {
+    pub fn due(&mut self, watermark: Seconds, grace: Span) -> Option<(ActId, Held, Stored)> {
         let first = self.acts.first_entry()?;
         let is_due = first.key().0.plus(grace) <= watermark;
         if !is_due && self.bytes <= MAX_BYTES {
             return None;
         }
-        let (key, held) = first.remove_entry();
+        let (id, held) = first.remove_entry();
         self.bytes -= held.bytes();
-        if !self.unsaved.remove(&key) {
-            self.settled.push(key);
-        }
-        Some(held)
+        let stored = if self.unsaved.remove(&id) { Stored::No } else { Stored::Yes };
+        Some((id, held, stored))
     }
 
-    /// Writes what began or ceased to wait since the last save.
+    /// Writes what began to wait since the last save.
     ///
     /// # Errors
     /// When the store refuses it.
     pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        for (time, event_id) in self.settled.drain(..) {
-            table::drop_held(tx, time, &event_id).map_err(|error| tx.failed(error))?;
-        }
-        for key in std::mem::take(&mut self.unsaved) {
-            let Some(held) = self.acts.get(&key) else { continue };
-            let mut facts = Facts::default();
-            held.event().all_facts().for_each(|(name, fact)| facts.set(name, fact.clone()));
-            let row = HeldRow {
-                time: held.time,
-                event_id: key.1,
-                record: held.record.clone(),
-                facts,
-                object: held.object.clone(),
-            };
-            table::insert_held(tx, &row).map_err(|error| tx.failed(error))?;
+        for id in std::mem::take(&mut self.unsaved) {
+            let Some(held) = self.acts.get(&id) else { continue };
+            table::insert_held(tx, &held.row(&id, None)).map_err(|error| tx.failed(error))?;
         }
         Ok(())
     }

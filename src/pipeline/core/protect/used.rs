@@ -1,0 +1,140 @@
+//! Counts what is done with grants: acts on the surface by their verdict, and what else is done in sessions that use
+//! what grants give.
+//!
+//! Invariant: an act is counted once, when nothing that is late can change any more what it was; so an act that no grant
+//! covers waits here as well, if it reads.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use crate::grants::Act;
+use crate::grants::Use;
+use crate::grants::usage;
+use crate::grants::usage::Part;
+use crate::grants::usage::Reach;
+use crate::model::Event;
+use crate::model::Record;
+use crate::model::Seconds;
+use crate::model::Slot;
+use crate::model::TrailRecord;
+use crate::pipeline::core::protect::Held;
+use crate::pipeline::core::protect::Protect;
+use crate::pipeline::core::protect::act::Told;
+use crate::pipeline::core::protect::act::text;
+use crate::pipeline::core::protect::keep::id_of;
+use crate::pipeline::settings::Grants;
+
+impl Protect {
+    /// Returns what has become true of grants by what was done with them. `is_read` says whether an account's records are
+    /// read.
+    pub(in crate::pipeline::core) fn tell_of_usage(
+        &mut self,
+        reach: Reach,
+        is_read: &dyn Fn(&str) -> bool,
+    ) -> Vec<usage::Told> {
+        self.claims.removals().into_iter().for_each(|removal| self.usage.removed(removal));
+        match self.is_on() {
+            true => self.usage.due(&self.ledger, reach, is_read),
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns how many grants are in each state at `now`; nothing if it is too early to ask again.
+    pub(in crate::pipeline::core) fn census(
+        &mut self,
+        now: Seconds,
+    ) -> Option<impl Iterator<Item = (&'static str, u64)>> {
+        self.usage.census(&self.ledger, now)
+    }
+
+    /// Returns the actions whose level had to be guessed.
+    pub(in crate::pipeline::core) fn unknown_actions(&self) -> Vec<String> {
+        self.surface.unknown_actions()
+    }
+
+    /// Counts an act on the surface whose facts are final.
+    pub(super) fn counted(&mut self, event: &Event<'_>) {
+        let Record::Trail(record) = &event.record else { return };
+        let verdict = text(event, "gw.grant.verdict");
+        if !verdict.is_empty() {
+            let account = record.slot_or_empty(Slot::RecipientAccountId);
+            self.usage.judged(event.time, &account, verdict);
+        }
+        self.count(event, text(event, "gw.action"));
+    }
+
+    /// Counts an act that is final to the grant that it uses.
+    pub(super) fn count(&mut self, event: &Event<'_>, action: &str) {
+        let Record::Trail(record) = &event.record else { return };
+        let told = Told::of(event, record, action);
+        let resources: SmallVec<[&str; 2]> = told.resources.iter().map(String::as_str).collect();
+        let act = told.act(event, action, &resources);
+        let judged = self.ledger.judge(&self.judging, &act);
+        let (Some(part), Some(grant)) = (Part::of(&judged), &judged.grant) else { return };
+        let slot = |slot| record.slot_or_empty(slot);
+        let (address, agent) = (slot(Slot::SourceIpAddress), slot(Slot::UserAgent));
+        self.usage.note(
+            &self.ledger,
+            &Use {
+                grant,
+                part,
+                time: event.time,
+                identity: act.identity,
+                account: act.account,
+                region: act.region,
+                action,
+                resources: &resources,
+                is_denied: text(event, "gw.outcome") == "denied",
+                address: &address,
+                agent: &agent,
+                session: &session_of(event, &act),
+            },
+        );
+    }
+
+    /// Counts an act beside the surface that has waited.
+    pub(in crate::pipeline::core) fn count_beside(&mut self, event: &Event<'_>) {
+        self.count(event, text(event, "gw.action"));
+    }
+
+    /// Counts an act beside the surface if it is done with what grants give; it waits if no grant covers it yet.
+    pub(super) fn beside(
+        &mut self,
+        event: &Event<'_>,
+        record: &TrailRecord<'_>,
+        action: &str,
+        object: &str,
+    ) {
+        let told = Told::of(event, record, action);
+        let act = told.act(event, action, &[]);
+        if !self.given.holds(&act) {
+            return;
+        }
+        let may_be_late = self.grants == Grants::Arriving && self.waiting.has_room();
+        let is_covered = || {
+            let resources: SmallVec<[&str; 2]> =
+                told.resources.iter().map(String::as_str).collect();
+            let act = Act { resources: &resources, ..act };
+            Part::of(&self.ledger.judge(&self.judging, &act)) == Some(Part::Inside)
+        };
+        if may_be_late && !is_covered() {
+            self.waiting.hold(id_of(event), Held::of(event, record, object));
+        } else {
+            self.count(event, action);
+        }
+    }
+}
+
+/// Returns what a session is called: its role and name and when it began, or the key.
+fn session_of<'e>(event: &'e Event<'_>, act: &Act<'e>) -> Cow<'e, str> {
+    let role = text(event, "gw.session.role_name");
+    if role.is_empty() {
+        return Cow::Borrowed(text(event, "gw.session.key"));
+    }
+    let since = match text(event, "gw.session.started") {
+        "" => String::new(),
+        started => format!(" since {started}"),
+    };
+    Cow::Owned(format!("{role}/{}{since}", act.session_name))
+}
