@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod grants;
+pub mod iam;
 pub mod identity;
 pub mod model;
 pub mod outbox;

@@ -2,7 +2,6 @@
 //!
 //! Invariant: an action that is new to AWS is no mistake; one that is a letter away from a known one is.
 
-use crate::grants::actions;
 use crate::grants::config::Automation;
 use crate::grants::config::Broker;
 use crate::grants::config::Config;
@@ -17,6 +16,7 @@ use crate::model::Duration;
 use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::action_of;
+use crate::model::actions;
 
 /// How many letters may differ from a known action for a name to be taken for a slip.
 const SLIP: usize = 2;

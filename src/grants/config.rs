@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::grants::actions::Level;
 use crate::model::Duration;
 use crate::model::Glob;
+use crate::model::actions::Level;
 
 /// Which acts want a grant, and how grants are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,6 @@
 //! state of a grant is taken as of the act's time. No clock: time is the act's. What is unknown is never "covered".
 //! Read on in `grant.rs`.
 
-pub mod actions;
 mod census;
 mod check;
 pub mod claims;
@@ -47,7 +46,7 @@ mod verdict_tests;
 #[cfg(test)]
 mod who_tests;
 
-pub use actions::Level;
+pub use crate::model::actions::Level;
 pub use claims::CLAIMS;
 pub use claims::Claims;
 pub use config::Automation;

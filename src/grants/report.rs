@@ -12,8 +12,6 @@ pub mod policy;
 pub(super) mod told;
 mod unused;
 
-use crate::grants::actions;
-use crate::grants::actions::Level;
 use crate::grants::grant::Grant;
 use crate::grants::grant::GrantId;
 use crate::grants::grant::Version;
@@ -30,6 +28,8 @@ use crate::grants::usage::Usage;
 use crate::grants::usage::Used;
 use crate::model::Seconds;
 use crate::model::Span;
+use crate::model::actions;
+use crate::model::actions::Level;
 use crate::store::Connection;
 use crate::store::StoreError;
 

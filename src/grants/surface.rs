@@ -18,9 +18,6 @@ use std::sync::atomic::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::grants::actions;
-use crate::grants::actions::Known;
-use crate::grants::actions::Level;
 use crate::grants::config::Automation;
 use crate::grants::config::By;
 use crate::grants::config::Config;
@@ -32,6 +29,9 @@ use crate::grants::surface::who::Where;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
 use crate::model::Plain;
+use crate::model::actions;
+use crate::model::actions::Known;
+use crate::model::actions::Level;
 use crate::model::bounded;
 
 /// How many actions are remembered as wanting nothing. A power of two; AWS has some twenty thousand actions, and an

@@ -4,6 +4,7 @@
 //! business of the rooms; this module only keeps it readable.
 
 mod action;
+pub mod actions;
 mod alert;
 mod delivery;
 mod detector;

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::grants::actions;
 use crate::grants::usage::Deed;
 use crate::grants::usage::OTHERS;
 use crate::grants::usage::Part;
 use crate::grants::usage::UNNAMED;
 use crate::grants::usage::Used;
+use crate::model::actions;
 
 /// Endings that `resource.rs` puts behind a name because the record does not tell the rest.
 const OPEN_ENDS: [&str; 2] = ["-??????", "/*"];

@@ -6,12 +6,12 @@
 
 use std::fmt::Write as _;
 
-use crate::grants::actions::Level;
 use crate::grants::config::By;
 use crate::grants::config::Protect;
 use crate::grants::config::grant;
 use crate::grants::config::people;
 use crate::model::Glob;
+use crate::model::actions::Level;
 
 /// Actions that AWS lists as permissions management and that give nobody anything, or are everyday work.
 const EVERYDAY: &[&str] = &[

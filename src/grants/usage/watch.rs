@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::grants::actions;
-use crate::grants::actions::Level;
 use crate::grants::claims::principal;
 use crate::grants::config::Config;
 use crate::grants::facts;
@@ -31,6 +29,8 @@ use crate::model::Facts;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Span;
+use crate::model::actions;
+use crate::model::actions::Level;
 use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;

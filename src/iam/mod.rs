@@ -1,0 +1,14 @@
+//! IAM: what policies allow, what a change of them changes in effect, and who could do what without a grant.
+//!
+//! A text becomes a [`Document`] (`policy.rs`); the policies that stand in all accounts at one moment are a [`State`]
+//! (`state.rs`).
+//!
+//! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
+//! Read on in `policy.rs`.
+
+pub mod policy;
+pub mod state;
+
+pub use policy::Document;
+pub use policy::Kind;
+pub use state::State;
