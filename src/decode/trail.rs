@@ -23,7 +23,7 @@ const RECORD_START: &[u8] = b"{\"eventVersion\"";
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 /// What a record takes up, roughly: room for so many lines is made at once.
-const USUAL_RECORD_BYTES: usize = 2_048;
+const USUAL_RECORD_BYTES: usize = 1_536;
 
 /// What a file held.
 #[derive(Debug, Default)]
