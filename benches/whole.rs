@@ -4,6 +4,10 @@
 //! else (identity facts, every built-in detector and 57 rules of the shapes published for AWS, deduplication, the
 //! SQLite commit) is measured as CPU time in units of the floor, so that the figure carries from one machine to another.
 //!
+//! The same once more with every change that a workload makes on the protect surface, nearly half of all events, and a grant for
+//! each of its roles: first with all grants known beforehand, then with grants that may come late, where every judged act is
+//! kept in the store for revision.
+//!
 //! `cargo bench --bench whole [-- FILES ROUNDS]`
 
 #![expect(
@@ -51,14 +55,21 @@ fn main() {
         "{events} events in {count} files, {megabytes:.0} MB inflated; medians of {rounds} rounds"
     );
     if std::env::var_os(PINNED).is_some() {
-        println!("{}", took(|| scan(&files, 2)).wall);
+        println!("{}", took(|| scan(&files, 2, pipeline::Grants::Unread)).wall);
         return;
     }
     let (mut floors, mut scans, mut pinned) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known, mut arriving) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         floors.push(took(|| floor(&files)));
-        scans.push(took(|| scan(&files, 2)));
+        scans.push(took(|| scan(&files, 2, pipeline::Grants::Unread)));
         pinned.extend(on_one_core(count));
+    }
+    // What the process has held until here is what a scan without grants holds.
+    let peak = peak_memory();
+    for _ in 0..rounds {
+        known.push(took(|| scan(&files, 2, pipeline::Grants::Known)));
+        arriving.push(took(|| scan(&files, 2, pipeline::Grants::Arriving)));
     }
     let floor_cpu = median(&floors, |took| took.cpu);
     let show = |name: &str, runs: &[Took]| {
@@ -77,6 +88,8 @@ fn main() {
     };
     show("floor, one thread", &floors);
     show("scan, two workers", &scans);
+    show("  with grants", &known);
+    show("  grants may be late", &arriving);
     if let Some(one) = median_of(pinned) {
         println!(
             "two cores are {:.2} times as fast as one",
@@ -84,7 +97,7 @@ fn main() {
         );
     }
     println!("floor: {:.3} CPU us an event", floor_cpu / events as f64 * 1e6);
-    println!("peak memory: {} MB", peak_memory());
+    println!("peak memory: {} MB", peak);
 }
 
 /// Tells a child of this process to scan once, say how long it took, and end.
@@ -146,7 +159,48 @@ fn floor_sum(files: &[PathBuf]) -> (u64, u64) {
     (sum, bytes)
 }
 
-fn scan(files: &[PathBuf], threads: usize) {
+/// Puts what workloads change on the protect surface.
+fn protected() -> grantwatch::grants::Config {
+    use grantwatch::grants::By;
+    use grantwatch::grants::Level;
+    use grantwatch::grants::Need;
+    use grantwatch::grants::Protect;
+    let entry = Protect {
+        name: "changes".into(),
+        levels: vec![Level::Tagging, Level::Write, Level::PermissionsManagement],
+        by: vec![By::Workload],
+        requires: vec![Need::Grant],
+        actions: Vec::new(),
+        except_actions: Vec::new(),
+        resources: Vec::new(),
+        accounts: Vec::new(),
+        roles: Vec::new(),
+        permission_sets: Vec::new(),
+        pipelines: Vec::new(),
+    };
+    grantwatch::grants::Config { protect: vec![entry], ..grantwatch::grants::Config::default() }
+}
+
+/// How many roles there are in the corpus.
+const ROLES: u64 = 400;
+
+/// A grant for each of the corpus's roles, a line each.
+fn grants() -> Vec<u8> {
+    let line = |who: u64| {
+        let account = (111_122_223_333 + who % 20).to_string();
+        let role = format!("arn:aws:iam::{account}:role/teams/team-{who}-deploy");
+        serde_json::json!({
+            "schema": "grantwatch.grant/1", "id": format!("bench:{who}"), "source": "bench", "revision": 1,
+            "status": "active", "emitted_at": "2026-03-01T00:00:00Z", "approved_at": "2026-03-01T00:00:00Z",
+            "principals": [{"kind": "iam_role_arn", "arn": role}], "scope": {"accounts": [account], "actions": ["*"]},
+            "window": {"not_before": "2026-03-01T00:00:00Z", "not_after": "2026-03-07T00:00:00Z"},
+        })
+        .to_string()
+    };
+    (0..ROLES).map(line).collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+fn scan(files: &[PathBuf], threads: usize, grants_are: pipeline::Grants) {
     let folder = tempfile::tempdir().unwrap();
     let at = grantwatch::store::Config { path: folder.path().join("scan.db") };
     let mut sources = pipeline::builtin_detectors();
@@ -163,8 +217,8 @@ fn scan(files: &[PathBuf], threads: usize) {
         dedup_window: grantwatch::model::Span(86_400),
         dedup_max_events: 1_800_000,
         destinations: Vec::new(),
-        grants: grantwatch::grants::Config::default(),
-        grants_are: pipeline::Grants::Unread,
+        grants: protected(),
+        grants_are,
         asked: pipeline::Asked::default(),
         metrics: grantwatch::telemetry::metrics::Metrics::new(),
     };
@@ -177,16 +231,22 @@ fn scan(files: &[PathBuf], threads: usize) {
         clock: || Seconds(0),
     };
     let source: Arc<str> = Arc::from("bench");
+    let delivery = move |location: String, content: Content| Delivery {
+        source: Arc::clone(&source),
+        object: ObjectId { location, revision: String::new() },
+        content,
+        hold: Hold::nothing(),
+        receipt: Receipt::nobody(),
+    };
     let feed = |deliveries: tokio::sync::mpsc::Sender<Delivery>| async move {
+        if grants_are != pipeline::Grants::Unread {
+            let told = Content::Messages { preset: None, bytes: grants() };
+            assert!(deliveries.send(delivery("grants".into(), told)).await.is_ok());
+        }
         for file in files {
             let bytes = std::fs::read(file).unwrap();
-            let delivery = Delivery {
-                source: Arc::clone(&source),
-                object: ObjectId { location: file.display().to_string(), revision: String::new() },
-                content: Content::Bytes { format: Format::CloudTrail, bytes },
-                hold: Hold::nothing(),
-                receipt: Receipt::nobody(),
-            };
+            let content = Content::Bytes { format: Format::CloudTrail, bytes };
+            let delivery = delivery(file.display().to_string(), content);
             assert!(deliveries.send(delivery).await.is_ok(), "the core has ended");
         }
     };
@@ -195,7 +255,9 @@ fn scan(files: &[PathBuf], threads: usize) {
     let (books, ()) =
         runtime.block_on(pipeline::once(&at, settings, Arc::new(rules), gait, None, feed)).unwrap();
     assert!(books.total().balance());
-    assert_eq!(books.total().read as usize, files.len() * corpus::EVENTS_PER_FILE);
+    let told = if grants_are == pipeline::Grants::Unread { 0 } else { ROLES as usize };
+    assert_eq!(books.total().read as usize, files.len() * corpus::EVENTS_PER_FILE + told);
+    assert!(books.total().quarantined == 0 && books.total().rejected == 0);
 }
 
 fn took(work: impl FnOnce()) -> Took {

@@ -22,6 +22,9 @@ const RECORD_START: &[u8] = b"{\"eventVersion\"";
 /// How much of a bad record is kept for the operator, in bytes.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
+/// What a record takes up, roughly: room for so many lines is made at once.
+const USUAL_RECORD_BYTES: usize = 1_536;
+
 /// What a file held.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
@@ -33,7 +36,8 @@ pub(crate) struct Lines {
 /// Reads all records of `text`.
 pub(crate) fn read(text: &str, config: &Config) -> Result<Lines, DecodeError> {
     let bytes = text.as_bytes();
-    let mut lines = Lines::default();
+    let lines = Vec::with_capacity(text.len() / USUAL_RECORD_BYTES);
+    let mut lines = Lines { lines, ..Lines::default() };
     let mut at = json::skip_space(bytes, 0);
     while at < bytes.len() {
         at = match bytes.get(at) {

@@ -62,8 +62,13 @@ impl Key {
     /// Makes a key of `text` that is the same for upper and lower case.
     pub(super) fn folded(sort: Sort, text: &str) -> Self {
         let mut folded: SmallVec<[u8; 128]> = SmallVec::new();
-        for letter in text.chars().flat_map(char::to_lowercase) {
-            folded.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        if text.is_ascii() {
+            folded.extend_from_slice(text.as_bytes());
+            folded.make_ascii_lowercase();
+        } else {
+            for letter in text.chars().flat_map(char::to_lowercase) {
+                folded.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
         }
         let sort = sort as usize;
         Self { hash: xxh3_64_with_seed(&folded, sort as u64), sort }
@@ -174,9 +179,22 @@ impl Bucket {
         ahead.map(|entry| (entry.stay.from, entry.stay.grant))
     }
 
+    /// Returns the stays that had begun at `last`.
+    ///
+    /// Acts are mostly of today and stays mostly of the past: from the end on, in steps that double, so that a long past
+    /// is not touched.
     fn begun(&self, last: Seconds) -> &[Entry] {
-        let begun = self.0.partition_point(|entry| entry.stay.from <= last);
-        self.0.get(..begun).unwrap_or_default()
+        let has_begun = |entry: &Entry| entry.stay.from <= last;
+        let (mut end, mut step) = (self.0.len(), 1);
+        let start = loop {
+            let start = end.saturating_sub(step);
+            match self.0.get(start) {
+                Some(entry) if start > 0 && !has_begun(entry) => (end, step) = (start, step * 2),
+                _ => break start,
+            }
+        };
+        let between = self.0.get(start..end).unwrap_or_default();
+        self.0.get(..start + between.partition_point(has_begun)).unwrap_or_default()
     }
 }
 
@@ -195,5 +213,39 @@ impl Hasher for Hashed {
 
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_had_begun_is_found_from_the_end_as_from_the_middle(
+            froms in proptest::collection::vec(0i64..40, 0..40),
+            last in -1i64..41,
+        ) {
+            let mut index = Index::default();
+            let key = Key::exact(Sort::UserName, "ana");
+            for (grant, from) in (0u32..).zip(&froms) {
+                let stay = Stay { from: Seconds(*from), until: Seconds(from + 1), grant };
+                index.put(key, stay, |one, other| one.cmp(&other));
+            }
+            let bucket = Bucket::default();
+            let bucket = index.get(key).unwrap_or(&bucket);
+            let begun = froms.iter().filter(|from| **from <= last).count();
+            prop_assert_eq!(bucket.begun(Seconds(last)).len(), begun);
+        }
+    }
+
+    #[test]
+    fn a_folded_key_is_the_same_in_any_alphabet() {
+        let key = |text| Key::folded(Sort::UserName, text);
+        assert_eq!(key("Ana@Example.com"), key("aNA@example.COM"));
+        assert_eq!(key("ÅSA"), key("åsa"));
+        assert_ne!(key("ana"), key("anb"));
     }
 }

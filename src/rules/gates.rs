@@ -20,6 +20,7 @@ use crate::rules::Rules;
 use crate::rules::Service;
 use crate::rules::logic::Condition;
 use crate::rules::logic::Known;
+use crate::rules::logic::NAMES;
 use crate::rules::logic::Truth;
 
 /// How many sessions are remembered; when they are that many all are asked anew.
@@ -30,7 +31,7 @@ const MAX_SESSIONS: usize = 16_384;
 pub(super) enum Gate {
     /// All that its record fits.
     Open,
-    /// It cannot match without certain facts of a session: those of sessions that have them.
+    /// It names no calls, and cannot match without certain facts of a session: those of sessions that have them.
     Session,
     /// It cannot match without a fact about grants: those that have a verdict.
     Grant,
@@ -42,10 +43,27 @@ impl Gate {
         let nothing = Arc::new(Facts::default());
         match () {
             () if truth(condition, &nothing, Known::Grant) == Truth::False => Self::Grant,
+            // It names calls: of the others, the sieve remembers that none is meant.
+            () if is_about_certain_calls(condition) => Self::Open,
             () if truth(condition, &nothing, Known::Session) == Truth::False => Self::Session,
             () => Self::Open,
         }
     }
+}
+
+/// A call of no service, with nothing else in it.
+const NO_CALL: &str = r#"{"eventSource":"-","eventName":"-"}"#;
+
+/// Returns whether a call that nobody thought of is ruled out by its name alone.
+fn is_about_certain_calls(condition: &Condition) -> bool {
+    let Some(slots) = Slots::of(NO_CALL) else { return false };
+    let event = Event {
+        time: Seconds(0),
+        record: Record::Trail(TrailRecord::new(NO_CALL, &slots)),
+        session: None,
+        facts: Facts::default(),
+    };
+    condition.truth(&event, Known::Shared(NAMES)) == Truth::False
 }
 
 fn truth(condition: &Condition, session: &Arc<Facts>, known: Known) -> Truth {

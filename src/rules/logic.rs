@@ -17,10 +17,12 @@ use rsigma_eval::CompiledMatcher;
 use rsigma_eval::JsonEvent;
 use rsigma_eval::compiler::eval_condition;
 use rsigma_parser::ConditionExpr;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::Event;
 use crate::model::Scope;
 use crate::model::Slot;
+use crate::model::place_of;
 use crate::rules::view::FieldName;
 use crate::rules::view::View;
 use crate::rules::view::tree;
@@ -73,6 +75,18 @@ pub(super) const SHARED: [Slot; 14] = [
     Slot::ReadOnly,
     Slot::EventCategory,
     Slot::ManagementEvent,
+];
+
+/// How many of [`SHARED`] name the call.
+pub(super) const NAMES: usize = 2;
+
+/// Fields that have the same values over and over, in events of every kind.
+const REPEATED: [Slot; 5] = [
+    Slot::UserAgent,
+    Slot::SessionIssuer,
+    Slot::SourceIpAddress,
+    Slot::AwsRegion,
+    Slot::RecipientAccountId,
 ];
 
 impl Known {
@@ -207,6 +221,37 @@ impl Condition {
             || self.has_opaque()
     }
 
+    /// Returns the one field of [`REPEATED`] that decides all that the record can say about the condition, if so.
+    pub(super) fn repeated(&self) -> Option<Slot> {
+        let mut only = None;
+        for field in self.fields() {
+            let (FieldName::Slot(slot) | FieldName::Below(slot, _)) = field else {
+                return None;
+            };
+            if only.is_some_and(|only| only != *slot) {
+                return None;
+            }
+            only = Some(*slot);
+        }
+        only.filter(|slot| REPEATED.contains(slot) && !self.has_opaque())
+    }
+
+    /// Returns a number that conditions made of the same leaves in the same way have in common, and no others.
+    pub(super) fn shape(&self) -> u64 {
+        let of_all = |seed: u64, parts: &[Self]| {
+            parts.iter().fold(seed, |sum, part| mixed(sum, part.shape()))
+        };
+        match self {
+            Self::All(parts) => of_all(1, parts),
+            Self::Any(parts) => of_all(2, parts),
+            Self::Not(part) => mixed(3, part.shape()),
+            Self::AtLeast(least, parts) => mixed(of_all(4, parts), *least as u64),
+            // What stands behind an Arc stays where it is while the condition is there.
+            Self::Leaf(leaf) => mixed(5, place_of(leaf)),
+            Self::Opaque(opaque) => mixed(6, place_of(opaque)),
+        }
+    }
+
     fn has_opaque(&self) -> bool {
         match self {
             Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
@@ -229,6 +274,10 @@ impl Condition {
             Self::Opaque(opaque) => opaque.fields.iter().collect(),
         }
     }
+}
+
+fn mixed(one: u64, other: u64) -> u64 {
+    xxh3_64_with_seed(&other.to_le_bytes(), one)
 }
 
 fn not(truth: Truth) -> Truth {

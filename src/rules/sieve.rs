@@ -6,15 +6,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::model::Event;
+use crate::model::Plain;
 use crate::model::Record;
+use crate::model::Slot;
 use crate::rules::Rules;
 use crate::rules::Service;
 use crate::rules::gates::Gate;
 use crate::rules::logic::Condition;
 use crate::rules::logic::Known;
+use crate::rules::logic::NAMES;
 use crate::rules::logic::Rest;
 use crate::rules::logic::SHARED;
 use crate::rules::logic::Truth;
@@ -56,20 +60,37 @@ enum Ask {
     Facts,
     /// This, of the record and then of the facts.
     Record(Condition),
+    /// This, of a field that has few values: the answer is remembered, by the condition's shape.
+    Repeated { condition: Condition, shape: u64, slot: Slot },
 }
 
 /// How many of [`SHARED`] narrow the rules down, one step after the other.
-const STEPS: [usize; 2] = [1, 2];
+const STEPS: [usize; 2] = [1, NAMES];
+
+/// How many answers about single fields are remembered; when they are that many, all are asked anew.
+const MAX_ANSWERS: usize = 8_192;
+/// How long a value may be for an answer about it to be remembered.
+const MAX_ANSWER_BYTES: usize = 1_024;
+
+/// What a condition says of one value.
+#[derive(Debug)]
+struct Answer {
+    shape: u64,
+    raw: Box<str>,
+    truth: Truth,
+}
 
 /// One worker's memory of candidates.
 #[derive(Debug)]
 pub struct Sieve {
     rules: Arc<Rules>,
-    kinds: HashMap<u128, Arc<[Remaining]>>,
+    kinds: HashMap<u128, Arc<[Remaining]>, Plain>,
     /// The rules that a step leaves, by the fields it knows.
-    narrowed: HashMap<u128, Arc<[u32]>>,
+    narrowed: HashMap<u128, Arc<[u32]>, Plain>,
     /// Of flow records nothing is shared.
     flows: Arc<[Remaining]>,
+    /// What a condition says of a value, by both.
+    answers: HashMap<u64, Answer, Plain>,
     /// The fields that make a kind, one after the other; kept to be written over.
     key: Vec<u8>,
 }
@@ -84,7 +105,14 @@ impl Sieve {
             is_asked.then(|| Remaining { rule: *rule, ask: Ask::Record(asked.condition.clone()) })
         };
         let flows = rules.of(&Service::VpcFlow).iter().filter_map(remaining).collect();
-        Self { rules, kinds: HashMap::new(), narrowed: HashMap::new(), flows, key: Vec::new() }
+        Self {
+            rules,
+            kinds: HashMap::default(),
+            narrowed: HashMap::default(),
+            answers: HashMap::default(),
+            flows,
+            key: Vec::new(),
+        }
     }
 
     /// Returns the rules this memory is for.
@@ -100,6 +128,9 @@ impl Sieve {
                 Ask::Nothing => Truth::True,
                 Ask::Facts => Truth::Unknown,
                 Ask::Record(condition) => condition.truth(event, Known::Record),
+                Ask::Repeated { condition, shape, slot } => {
+                    self.answer(condition, *shape, *slot, event)
+                }
             };
             let verdict = match truth {
                 Truth::False => continue,
@@ -108,6 +139,36 @@ impl Sieve {
             };
             found(Candidate { rule: remaining.rule, verdict });
         }
+    }
+
+    /// Returns what `condition`, which asks for nothing but `slot`, says of its value.
+    fn answer(
+        &mut self,
+        condition: &Condition,
+        shape: u64,
+        slot: Slot,
+        event: &Event<'_>,
+    ) -> Truth {
+        let Record::Trail(record) = &event.record else {
+            return condition.truth(event, Known::Record);
+        };
+        // Absent is not empty: the raw text of an empty value has its quotation marks.
+        let raw = record.slot_raw(slot).unwrap_or_default();
+        let key = xxh3_64_with_seed(raw.as_bytes(), shape);
+        if let Some(known) = self.answers.get(&key) {
+            // The value is somebody's: whoever finds another of the same hash must not get its answer.
+            if known.shape == shape && *known.raw == *raw {
+                return known.truth;
+            }
+        }
+        let truth = condition.truth(event, Known::Record);
+        if self.answers.len() >= MAX_ANSWERS {
+            self.answers.clear();
+        }
+        if raw.len() <= MAX_ANSWER_BYTES {
+            self.answers.insert(key, Answer { shape, raw: raw.into(), truth });
+        }
+        truth
     }
 
     /// Returns the rules that may match events of this kind.
@@ -137,7 +198,10 @@ impl Sieve {
             let ask = match condition.rest(event, Known::Shared(SHARED.len())) {
                 Rest::Decided(Truth::True) => Ask::Nothing,
                 Rest::Decided(_) => return None,
-                Rest::Open(rest) if rest.asks_record() => Ask::Record(rest),
+                Rest::Open(rest) if rest.asks_record() => match rest.repeated() {
+                    Some(slot) => Ask::Repeated { shape: rest.shape(), condition: rest, slot },
+                    None => Ask::Record(rest),
+                },
                 Rest::Open(_) => Ask::Facts,
             };
             Some(Remaining { rule: *rule, ask })

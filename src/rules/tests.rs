@@ -126,6 +126,69 @@ fn facts_are_asked_only_where_the_record_leaves_the_question_open() {
 }
 
 #[test]
+fn a_rule_that_names_its_calls_is_asked_about_no_other() {
+    let (rules, problems) = load(
+        &[
+            rule("  s: {eventName: A, gw.identity.name: ana}\n  condition: s"),
+            rule("  s: {gw.identity.name: ana}\n  t: {eventName: A}\n  condition: s and not t"),
+        ]
+        .join("---\n"),
+    );
+    assert!(problems.is_empty(), "{problems:?}");
+    let mut session = Facts::default();
+    session.set("gw.identity.name", "ana");
+    let open = Gates::new(Arc::clone(&rules)).open(&Arc::new(session));
+    assert_eq!(
+        *open,
+        [1],
+        "the first names its call, so that no event of a session is asked about it"
+    );
+
+    let asked = |name: &str| {
+        let text = json!({"eventName": name, "eventSource": "iam.amazonaws.com"}).to_string();
+        let slots = Slots::of(&text).unwrap();
+        let record = Record::Trail(TrailRecord::new(&text, &slots));
+        let event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
+        let mut asked = Vec::new();
+        Sieve::new(Arc::clone(&rules)).candidates(&event, |found| asked.push(found.rule));
+        asked
+    };
+    assert_eq!(asked("A"), [0]);
+    assert_eq!(asked("B"), [0; 0]);
+}
+
+#[test]
+fn an_answer_is_remembered_for_its_value_and_its_question_alone() {
+    let agents = "  s: {userAgent|contains: curl}\n  condition: s";
+    let others = "  s: {userAgent|contains: curl}\n  condition: not s";
+    let absent = "  s: {userAgent|exists: false}\n  condition: s";
+    let role = "  s: {userIdentity.sessionContext.sessionIssuer.type: Role}\n  condition: s";
+    let (rules, problems) = load(&[agents, others, absent, role].map(rule).join("---\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    let mut sieve = Sieve::new(Arc::clone(&rules));
+    let mut asked = |record: Value| {
+        let text = record.to_string();
+        let slots = Slots::of(&text).unwrap();
+        let record = Record::Trail(TrailRecord::new(&text, &slots));
+        let event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
+        let mut matched = Vec::new();
+        sieve.candidates(&event, |found| matched.push(found.rule));
+        matched
+    };
+    let issuer = |kind: &str| json!({"sessionContext": {"sessionIssuer": {"type": kind}}});
+    // Twice: the second time from memory.
+    for _ in 0..2 {
+        assert_eq!(asked(json!({"userAgent": "curl/8"})), [0]);
+        assert_eq!(asked(json!({"userAgent": "aws-cli"})), [1]);
+        assert_eq!(asked(json!({"userAgent": ""})), [1]);
+        assert_eq!(asked(json!({})), [1, 2]);
+        assert_eq!(asked(json!({"eventName": "A", "userAgent": "curl/8"})), [0]);
+        assert_eq!(asked(json!({"userIdentity": issuer("Role")})), [1, 2, 3]);
+        assert_eq!(asked(json!({"userIdentity": issuer("Root")})), [1, 2]);
+    }
+}
+
+#[test]
 fn a_rule_about_verdicts_costs_events_without_one_nothing() {
     let rule = |detection: &str| rule(detection).replace(", service: cloudtrail", "");
     let about = [
