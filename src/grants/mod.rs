@@ -87,7 +87,6 @@ pub use usage::Usage;
 pub use usage::Use;
 pub use usage::table::USAGE;
 pub use verdict::Act;
-pub use verdict::Confidence;
 pub use verdict::Dimension;
 pub use verdict::Judgement;
 pub use verdict::Verdict;

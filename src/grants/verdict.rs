@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::grants::grant::GrantId;
 use crate::grants::index::Key;
 use crate::grants::who::Actor;
+use crate::model::Confidence;
 use crate::model::Seconds;
 use crate::model::Span;
 
@@ -164,35 +165,4 @@ pub struct Judgement {
     pub retroactive: bool,
     /// How sure it is that the grant speaks of who acted; without a grant, how sure it is who acted.
     pub confidence: Confidence,
-}
-
-/// How sure it is who acted, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// The record says so itself, or names the session that does.
-    Exact,
-    /// One session fits.
-    Probable,
-    /// Several would fit, or nothing is known.
-    Ambiguous,
-}
-
-impl Confidence {
-    /// Returns its name in `gw.grant.confidence`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Probable => "probable",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-
-    /// Returns the confidence called `name`; what is called otherwise is not sure.
-    pub fn named(name: &str) -> Self {
-        match name {
-            "exact" => Self::Exact,
-            "probable" => Self::Probable,
-            _ => Self::Ambiguous,
-        }
-    }
 }
