@@ -85,6 +85,7 @@ pub use surface::Whose;
 pub use table::SCHEMA;
 pub use usage::Usage;
 pub use usage::Use;
+pub use usage::table::TOLD;
 pub use usage::table::USAGE;
 pub use verdict::Act;
 pub use verdict::Dimension;
