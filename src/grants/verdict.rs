@@ -37,6 +37,8 @@ pub struct Act<'a> {
     pub permission_set: &'a str,
     /// The session's name.
     pub session_name: &'a str,
+    /// The session's tags as far as they are known, as `key=value`.
+    pub principal_tags: &'a [String],
     /// The roles from the origin to this session, by ARN or name.
     pub chain: &'a [String],
     /// `iam:CreateUser`.
