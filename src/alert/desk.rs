@@ -288,16 +288,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::alert::testing::TABLES;
     use crate::alert::testing::detector;
     use crate::alert::testing::stop_logging;
     use crate::model::Span;
-    use crate::store::Migration;
     use crate::store::Store;
-
-    const TABLES: &[Migration] = &[
-        Migration { number: 1, name: "alerts", sql: table::MIGRATION_SQL },
-        Migration { number: 2, name: "revisions", sql: table::REVISIONS_SQL },
-    ];
 
     /// A desk and its store, told what happens in lines: `seconds event-id`, `save`, `restart`, `forget N`.
     struct Room {

@@ -138,17 +138,12 @@ fn in_other_words(alert: Alert, told: Alert) -> Alert {
 mod tests {
     use super::*;
     use crate::alert::Config;
+    use crate::alert::testing::TABLES;
     use crate::alert::testing::detector;
     use crate::alert::testing::stop_logging;
     use crate::model::DetectorId;
     use crate::model::ReasonKind;
-    use crate::store::Migration;
     use crate::store::Store;
-
-    const TABLES: &[Migration] = &[
-        Migration { number: 1, name: "alerts", sql: table::MIGRATION_SQL },
-        Migration { number: 2, name: "revisions", sql: table::REVISIONS_SQL },
-    ];
 
     /// A desk with two detectors, one of them milder, and what went out.
     struct Room {

@@ -1,5 +1,6 @@
-//! Detectors and events for the tests of this room.
+//! Detectors, events and tables for the tests of this room.
 
+use crate::alert::table;
 use crate::model::Detector;
 use crate::model::DetectorId;
 use crate::model::Event;
@@ -10,6 +11,13 @@ use crate::model::Severity;
 use crate::model::Slots;
 use crate::model::Span;
 use crate::model::TrailRecord;
+use crate::store::Migration;
+
+/// The tables of this room, as its migrations made them one after the other.
+pub const TABLES: &[Migration] = &[
+    Migration { number: 1, name: "alerts", sql: table::MIGRATION_SQL },
+    Migration { number: 2, name: "revisions", sql: table::REVISIONS_SQL },
+];
 
 /// A detector called `trail_stopped` that folds for an hour.
 pub fn detector() -> Detector {

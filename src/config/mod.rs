@@ -72,7 +72,9 @@ pub struct Config {
 impl Config {
     /// Returns whether messages about grants may come in while the daemon runs.
     pub fn hears_of_grants(&self) -> bool {
-        !self.grants.paths.is_empty() || self.api.takes_grants() || self.source.hears_of_grants()
+        !self.grants.all_paths().is_empty()
+            || self.api.takes_grants()
+            || self.source.hears_of_grants()
     }
 }
 

@@ -4,6 +4,8 @@
 //! nothing by accident: what would exempt everything is a mistake.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -70,8 +72,8 @@ pub struct Config {
     pub protect: Vec<Protect>,
     /// Who needs none after all, until when, and why.
     pub exempt: Vec<Exempt>,
-    /// Brokers whose own messages come by the API or a queue and are read by a preset that needs something given, or by
-    /// a mapping of your own. A preset that needs nothing is there without an entry.
+    /// Brokers whose own messages come in files of their own, or by the API or a queue and are read by a preset that
+    /// needs something given, or by a mapping of your own. A preset that needs nothing is there without an entry.
     pub preset: Vec<Broker>,
 }
 
@@ -103,6 +105,25 @@ impl Default for Config {
             exempt: Vec::new(),
             preset: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// Returns every file and folder of messages, those of brokers among them, each once.
+    pub fn all_paths(&self) -> Vec<PathBuf> {
+        let of_brokers = self.preset.iter().flat_map(|broker| &broker.paths);
+        let all: BTreeSet<&PathBuf> = self.paths.iter().chain(of_brokers).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Returns the broker in whose words the file at `path` is written; none if its words are ours.
+    pub fn broker_at(&self, path: &Path) -> Option<&Broker> {
+        let ours = self.paths.iter().map(|folder| (folder, None));
+        let theirs = self.preset.iter();
+        let theirs =
+            theirs.flat_map(|broker| broker.paths.iter().map(move |folder| (folder, Some(broker))));
+        let holding = ours.chain(theirs).filter(|(folder, _)| path.starts_with(folder));
+        holding.max_by_key(|(folder, _)| folder.components().count())?.1
     }
 }
 
@@ -160,6 +181,12 @@ pub struct Protect {
     /// Permission sets of Identity Center that the act is done with, as globs over their name.
     #[serde(default)]
     pub permission_sets: Vec<Glob>,
+    /// Session tags that the act is done with, each key with globs over its values; every key must be there and fit.
+    /// Keys are compared without regard to case. A session whose issue was not read has no tags that are known, and does
+    /// not fit.
+    #[serde(default)]
+    #[schemars(example = BTreeMap::from([("team", ["payments*"])]))]
+    pub principal_tags: BTreeMap<String, Vec<Glob>>,
     /// Whose acts are meant, by what `gw.identity.kind` says of them.
     #[serde(default = "people")]
     pub by: Vec<By>,
@@ -209,6 +236,11 @@ pub struct Exempt {
     /// Permission sets as globs over their name.
     #[serde(default)]
     pub permission_sets: Vec<Glob>,
+    /// Session tags, as in an entry. Who takes a role may choose them, so they narrow what another key names, and by
+    /// themselves exempt nobody.
+    #[serde(default)]
+    #[schemars(example = BTreeMap::from([("team", ["payments*"])]))]
+    pub principal_tags: BTreeMap<String, Vec<Glob>>,
 }
 
 /// How a broker's own messages are read.
@@ -221,6 +253,10 @@ pub struct Broker {
     /// A mapping of your own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<PathBuf>,
+    /// Files and folders of this broker's own messages, read and watched as `grants.paths` are. Of folders in folders the
+    /// innermost counts.
+    #[serde(default)]
+    pub paths: Vec<PathBuf>,
     /// What the preset or mapping needs given; `grantwatch grants presets` lists it.
     #[serde(default)]
     pub set: BTreeMap<String, String>,

@@ -10,24 +10,8 @@ use crate::grants::verdict::Act;
 use crate::grants::verdict::Judgement;
 use crate::grants::verdict::Verdict;
 use crate::model::Facts;
-use crate::model::Field;
-use crate::model::Scope;
 
-macro_rules! fields {
-    ($($name:literal $kind:literal $scope:ident $meaning:literal $example:literal,)*) => {
-        /// Every fact of this room, in the order of the reference.
-        pub const FIELDS: &[Field] =
-            &[$(Field {
-                name: $name,
-                kind: $kind,
-                scope: Scope::$scope,
-                meaning: $meaning,
-                example: $example,
-            },)*];
-    };
-}
-
-fields! {
+crate::model::fields! {
     "gw.protected" "flag" Grant
     "Whether the call is on the protect surface, exempt or not; never false, but unset. Set only where grants are read." "true",
     "gw.access_level" "text" Grant

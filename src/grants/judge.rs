@@ -16,10 +16,10 @@ use crate::grants::timeline::Ending;
 use crate::grants::timeline::Kind;
 use crate::grants::timeline::Spell;
 use crate::grants::verdict::Act;
-use crate::grants::verdict::Confidence;
 use crate::grants::verdict::Judgement;
 use crate::grants::verdict::Verdict;
 use crate::grants::who::Actor;
+use crate::model::Confidence;
 use crate::model::Seconds;
 use crate::model::Span;
 

@@ -10,8 +10,8 @@ use crate::grants::judge::When;
 use crate::grants::scope::Misfit;
 use crate::grants::timeline::Ending;
 use crate::grants::verdict::Act;
-use crate::grants::verdict::Confidence;
 use crate::grants::who::Actor;
+use crate::model::Confidence;
 use crate::model::Span;
 use crate::model::bounded;
 

@@ -58,6 +58,13 @@ impl Score {
         }
     }
 
+    fn move_one(&mut self, before: &str, now: &str) {
+        if let Some(count) = place(before).and_then(|place| self.counts.get_mut(place)) {
+            *count -= 1;
+        }
+        self.add(now, 1);
+    }
+
     fn add_all(&mut self, other: &Self) {
         self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
     }
@@ -99,6 +106,8 @@ pub fn scores_in(
 pub struct Scores {
     days: BTreeMap<i64, ByAccount>,
     unsaved: BTreeMap<i64, ByAccount>,
+    /// Verdicts that were counted and do not hold any more, with those that hold instead.
+    revised: Vec<(DayRow, &'static str)>,
 }
 
 impl Scores {
@@ -127,7 +136,20 @@ impl Scores {
         }
     }
 
-    /// Writes what was counted since the last save, and returns it.
+    /// Takes in that a verdict that was counted, `before`, is another one `now`.
+    pub(super) fn revise(&mut self, time: Seconds, account: &str, before: &str, now: &str) {
+        let day = day_of(time);
+        let Some(now) = Verdict::NAMES.into_iter().find(|name| *name == now) else { return };
+        let known = self.days.get_mut(&day).and_then(|of_day| of_day.get_mut(account));
+        if let Some(score) = known.filter(|score| score.of(before) > 0) {
+            score.move_one(before, now);
+        }
+        let row = DayRow { day, account: account.into(), verdict: before.into(), acts: 1 };
+        self.revised.push((row, now));
+    }
+
+    /// Writes what was counted since the last save, and returns it. What was revised is none of it: a counter of what was
+    /// judged never goes back.
     pub(super) fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<ByAccount, StoreError> {
         let mut counted = ByAccount::new();
         for (day, accounts) in std::mem::take(&mut self.unsaved) {
@@ -144,6 +166,11 @@ impl Scores {
                         table::add_day(tx, &row)?;
                     }
                 }
+            }
+        }
+        for (row, now) in std::mem::take(&mut self.revised) {
+            if table::take_day(tx, &row)? {
+                table::add_day(tx, &DayRow { verdict: now.into(), ..row })?;
             }
         }
         let first = day_of(newest) - DAYS;

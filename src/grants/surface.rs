@@ -328,6 +328,7 @@ impl Entry {
             by: entry.by,
             at: Where {
                 accounts: entry.accounts,
+                principal_tags: entry.principal_tags,
                 roles: entry.roles,
                 permission_sets: entry.permission_sets,
                 resources: entry.resources,
@@ -485,6 +486,47 @@ mod tests {
         // An own `damage` takes the place of the built-in one.
         assert_eq!(entry(&act(ALICE, "kms:ScheduleKeyDeletion")), None);
         assert_eq!(entry(&act(ALICE, "iam:CreateUser")).as_deref(), Some("permissions"));
+    }
+
+    #[test]
+    fn a_session_tag_that_is_not_known_does_not_fit() {
+        let surface = surface(
+            r#"
+            builtin = false
+            [[protect]]
+            name = "payments"
+            actions = ["rds:*"]
+            principal_tags = { team = ["pay*", "ledger"], env = ["*"] }
+            [[exempt]]
+            name = "march"
+            owner = "platform@example.com"
+            reason = "OPS-1"
+            until = "2026-03-31"
+            identities = ["person:*"]
+            principal_tags = { trusted = ["yes"] }
+            "#,
+        );
+        let wanted = |tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            let act = Act { principal_tags: &tags, ..act(ALICE, "rds:DeleteDBInstance") };
+            surface.entry(&act).map(|wanted| wanted.exempt.unwrap_or("asked").to_owned())
+        };
+        let asked = Some("asked".to_owned());
+        assert_eq!(wanted(&["env=prod", "team=payments"]), asked);
+        assert_eq!(wanted(&["Env=", "TEAM=ledger"]), asked, "keys have no case");
+        for other in [
+            &[][..],
+            &["team=payments"],
+            &["team=shop", "env=prod"],
+            &["team=Ledger", "env=prod"],
+            &["teams=payments", "env=prod"],
+            &["team", "env=prod"],
+            &["té=payments", "env=prod"],
+        ] {
+            assert_eq!(wanted(other), None, "{other:?}");
+        }
+        let exempt = wanted(&["env=prod", "team=payments", "trusted=yes"]);
+        assert_eq!(exempt.as_deref(), Some("march"));
     }
 
     #[test]

@@ -258,6 +258,11 @@ impl Usage {
         self.scores.note(time, account, verdict);
     }
 
+    /// Takes in that a verdict that was counted, `before`, is another one `now`, both by name.
+    pub fn revised(&mut self, time: Seconds, account: &str, before: &str, now: &str) {
+        self.scores.revise(time, account, before, now);
+    }
+
     /// Takes in that something was said of a grant.
     pub fn learned(&mut self, ledger: &Ledger, id: &GrantId) {
         self.watch.learned(ledger, id);
@@ -307,6 +312,7 @@ impl Usage {
         for (id, used) in std::mem::take(&mut self.added) {
             table::add(tx, &id, &used)?;
         }
+        self.watch.save(tx)?;
         let counted = self.scores.save(tx, newest)?;
         self.removals.save(tx, newest)?;
         if newest >= self.next_prune {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::grants::grant::GrantId;
 use crate::grants::index::Key;
 use crate::grants::who::Actor;
+use crate::model::Confidence;
 use crate::model::Seconds;
 use crate::model::Span;
 
@@ -36,6 +37,8 @@ pub struct Act<'a> {
     pub permission_set: &'a str,
     /// The session's name.
     pub session_name: &'a str,
+    /// The session's tags as far as they are known, as `key=value`.
+    pub principal_tags: &'a [String],
     /// The roles from the origin to this session, by ARN or name.
     pub chain: &'a [String],
     /// `iam:CreateUser`.
@@ -164,35 +167,4 @@ pub struct Judgement {
     pub retroactive: bool,
     /// How sure it is that the grant speaks of who acted; without a grant, how sure it is who acted.
     pub confidence: Confidence,
-}
-
-/// How sure it is who acted, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// The record says so itself, or names the session that does.
-    Exact,
-    /// One session fits.
-    Probable,
-    /// Several would fit, or nothing is known.
-    Ambiguous,
-}
-
-impl Confidence {
-    /// Returns its name in `gw.grant.confidence`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Probable => "probable",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-
-    /// Returns the confidence called `name`; what is called otherwise is not sure.
-    pub fn named(name: &str) -> Self {
-        match name {
-            "exact" => Self::Exact,
-            "probable" => Self::Probable,
-            _ => Self::Ambiguous,
-        }
-    }
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use crate::grants::Act;
-use crate::grants::Confidence;
 use crate::grants::Delegates;
 use crate::grants::Dimension;
 use crate::grants::Ledger;
@@ -25,6 +24,7 @@ use crate::grants::testkit::texts;
 use crate::grants::testkit::then;
 use crate::grants::testkit::user;
 use crate::grants::testkit::version;
+use crate::model::Confidence;
 use crate::model::Span;
 
 /// State of a grant for 10:00 to 12:00 against the time of an act, if the scope fits and it is certain who acted.
@@ -459,6 +459,23 @@ fn an_ordinary_grant_goes_before_an_emergency() {
         &[("10:30", "covered g-1: grant g-1 covers it")],
     );
     check(&ledger([emergency]), &[("10:30", "covered g-0: grant g-0 covers it")]);
+}
+
+#[test]
+fn an_emergency_covers_without_approval_and_no_further_than_its_window_and_scope() {
+    let emergency = Version { break_glass: true, approved_at: None, ..version("g-1") };
+    let taken = ledger([emergency.clone()]);
+    check(&taken, &[("10:30", "covered g-1: grant g-1 covers it")]);
+    assert_eq!(judge(&taken, &act("12:30")).verdict, Verdict::Expired);
+    assert_eq!(judge(&taken, &act("09:30")).verdict, Verdict::NotStarted);
+    let elsewhere = Act { account: "444455556666", ..act("10:30") };
+    assert_eq!(judge(&taken, &elsewhere).verdict, Verdict::OutOfScope(Dimension::Account));
+    let asked_for = Version { status: Status::Requested, ..emergency };
+    assert_ne!(
+        judge(&ledger([asked_for]), &act("10:30")).verdict,
+        Verdict::Covered,
+        "not yet taken"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::grants::index::Sort;
 use crate::grants::role::Role;
 use crate::grants::role::split_arn;
 use crate::grants::verdict::Act;
-use crate::grants::verdict::Confidence;
+use crate::model::Confidence;
 
 /// Who acted, taken apart.
 #[derive(Debug)]

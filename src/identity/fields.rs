@@ -1,23 +1,6 @@
 //! The table of fields this room fills. The reference in the docs is made of it.
 
-use crate::model::Field;
-use crate::model::Scope;
-
-macro_rules! fields {
-    ($($name:literal $kind:literal $scope:ident $meaning:literal $example:literal,)*) => {
-        /// Every fact of this room, in the order of the reference.
-        pub const FIELDS: &[Field] =
-            &[$(Field {
-                name: $name,
-                kind: $kind,
-                scope: Scope::$scope,
-                meaning: $meaning,
-                example: $example,
-            },)*];
-    };
-}
-
-fields! {
+crate::model::fields! {
     "gw.identity.name" "text" Session
     "The canonical identity behind the call, whatever role or key it used." "person:alice@example.com",
     "gw.identity.kind" "text" Session

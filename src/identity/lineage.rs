@@ -12,13 +12,13 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::identity::caller::Caller;
 use crate::identity::known::Known;
 use crate::identity::party::Basis;
-use crate::identity::party::Confidence;
 use crate::identity::party::Kind;
 use crate::identity::party::Party;
 use crate::identity::party::permission_set;
 use crate::identity::session::Session;
 use crate::identity::session::join;
 use crate::identity::sessions::Sessions;
+use crate::model::Confidence;
 use crate::model::Seconds;
 use crate::model::Span;
 

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::Confidence;
+
 /// What sort of identity a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -52,32 +54,6 @@ impl Kind {
     /// Whether somebody with hands stands behind it, rather than automation.
     pub fn has_hands(self) -> bool {
         matches!(self, Self::Person | Self::User | Self::Root)
-    }
-}
-
-/// How sure a name or a hop is, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Confidence {
-    Exact,
-    Probable,
-    Ambiguous,
-}
-
-impl Confidence {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Probable => "probable",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-
-    pub fn named(name: &str) -> Self {
-        match name {
-            "exact" => Self::Exact,
-            "probable" => Self::Probable,
-            _ => Self::Ambiguous,
-        }
     }
 }
 

@@ -157,3 +157,19 @@ pub enum Scope {
     /// needs one is asked about no other.
     Grant,
 }
+
+/// Makes a room's table of facts, `FIELDS`: each name with its kind, its scope, what it means and an example.
+macro_rules! fields {
+    ($($name:literal $kind:literal $scope:ident $meaning:literal $example:literal,)*) => {
+        /// Every fact of this room, in the order of the reference.
+        pub const FIELDS: &[$crate::model::Field] =
+            &[$($crate::model::Field {
+                name: $name,
+                kind: $kind,
+                scope: $crate::model::Scope::$scope,
+                meaning: $meaning,
+                example: $example,
+            },)*];
+    };
+}
+pub(crate) use fields;

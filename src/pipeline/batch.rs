@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::decode;
 use crate::decode::Decoded;
+use crate::grants;
 use crate::grants::Heard;
 use crate::grants::Version;
 use crate::grants::heard;
@@ -117,6 +118,8 @@ pub struct Reading {
     pub decode: decode::Config,
     /// `grants.max_duration`, as messages about grants are held to it.
     pub grants: Limits,
+    /// `[grants]`, for who writes in which folder.
+    pub folders: Arc<grants::Config>,
     /// The presets that brokers' own messages are read with.
     pub presets: Presets,
 }
@@ -126,7 +129,8 @@ impl Reading {
     pub fn of(config: &Config) -> Self {
         let max_duration = config.grants.max_duration.span();
         let grants = Limits { max_duration };
-        Self { decode: config.decode.clone(), grants, presets: Presets::default() }
+        let folders = Arc::new(config.grants.clone());
+        Self { decode: config.decode.clone(), grants, folders, presets: Presets::default() }
     }
 }
 
@@ -138,7 +142,7 @@ fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Si
             body.truncate(MAX_KEPT_BYTES);
             Outcome::Rejected { reason, body }
         }
-        Content::Bytes { format: Format::Grants, bytes } => grants(object, bytes, config),
+        Content::Bytes { format: Format::Grants, bytes } => of_file(object, bytes, config),
         Content::Bytes { format, bytes } => {
             let head: Vec<u8> = bytes.iter().copied().take(4 * 1024).collect();
             match decode::decode(format, bytes, &config.decode) {
@@ -150,28 +154,38 @@ fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Si
 }
 
 /// Reads messages about grants; the form is what the name ends with.
-fn grants(object: &ObjectId, bytes: Vec<u8>, config: &Reading) -> Outcome {
+fn of_file(object: &ObjectId, bytes: Vec<u8>, config: &Reading) -> Outcome {
     let Some(form) = Form::of(Path::new(&object.location)) else {
         let reason = "messages about grants stand in .json, .ndjson, .yaml or .csv".to_owned();
         return rejected(reason, bytes);
     };
+    let broker = config.folders.broker_at(Path::new(&object.location));
+    let preset = match by_name(broker.map(|broker| broker.name.as_str()), config) {
+        Ok(preset) => preset,
+        Err(reason) => return rejected(reason, bytes),
+    };
     match String::from_utf8(bytes) {
-        Ok(text) => Outcome::Grants(told(&text, form, None, config)),
+        Ok(text) => Outcome::Grants(told(&text, form, preset, config)),
         Err(error) => rejected("it is not UTF-8".to_owned(), error.into_bytes()),
     }
 }
 
 /// Reads messages about grants that came by themselves, ours or those of a broker.
 fn messages(preset: Option<&str>, bytes: Vec<u8>, config: &Reading) -> Outcome {
-    let found = preset.map(|name| config.presets.get(name).ok_or(name)).transpose();
-    let preset = match found {
+    let preset = match by_name(preset, config) {
         Ok(preset) => preset,
-        Err(name) => return rejected(format!("there is no preset `{name}`"), bytes),
+        Err(reason) => return rejected(reason, bytes),
     };
     match String::from_utf8(bytes) {
         Ok(text) => Outcome::Grants(told(&text, Form::told_by(&text), preset, config)),
         Err(error) => rejected("it is not UTF-8".to_owned(), error.into_bytes()),
     }
+}
+
+/// Returns the preset called `name`; without a name the words are ours.
+fn by_name<'c>(name: Option<&str>, config: &'c Reading) -> Result<Option<&'c Preset>, String> {
+    let missing = |name| format!("there is no preset `{name}`");
+    name.map(|name| config.presets.get(name).ok_or_else(|| missing(name))).transpose()
 }
 
 fn rejected(reason: String, bytes: Vec<u8>) -> Outcome {

@@ -40,7 +40,7 @@ impl Front {
         to: &mpsc::Sender<Delivery>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, DaemonError> {
-        let paths = &config.grants.paths;
+        let paths = &config.grants.all_paths();
         source::grants(paths, Looks::Once, known, to, stop)?.ended().await?;
         let grants = source::grants(paths, Looks::Always, known, to, stop)?;
         let needs = api::Needs {

@@ -3,13 +3,9 @@
 use std::sync::Arc;
 
 use grantwatch::config::Config;
+use grantwatch::grants::Ledger;
 use grantwatch::model::Alert;
-use grantwatch::model::Content;
-use grantwatch::model::Delivery;
 use grantwatch::model::Format;
-use grantwatch::model::Hold;
-use grantwatch::model::ObjectId;
-use grantwatch::model::Receipt;
 use grantwatch::model::Seconds;
 use grantwatch::pipeline;
 use grantwatch::pipeline::Core;
@@ -60,20 +56,10 @@ impl Stage {
 
     fn deliver(&mut self, format: Format, name: &str, text: String) {
         self.deliveries += 1;
-        let object =
-            ObjectId { location: format!("{}{name}", self.deliveries), revision: String::new() };
-        let delivery = Delivery {
-            source: Arc::from("test"),
-            object,
-            content: Content::Bytes { format, bytes: text.into_bytes() },
-            hold: Hold::nothing(),
-            receipt: Receipt::nobody(),
-        };
-        let mut sieve = Sieve::new(Arc::clone(&self.rules));
-        let batch = pipeline::read(delivery, &Reading::of(&self.config), &mut sieve);
+        let location = format!("{}{name}", self.deliveries);
+        let delivery = originals::delivery(format, location, text);
         let core = self.core.as_mut().unwrap();
-        core.take(batch).unwrap();
-        core.commit(Seconds(1_800_000_000)).unwrap();
+        originals::deliver(core, delivery, &Reading::of(&self.config), &self.rules);
     }
 
     fn record(&mut self, time: &str, name: &str) {
@@ -167,6 +153,47 @@ fn nothing_is_judged_where_nobody_reads_grants() {
     assert_eq!(Stage::new(Grants::Unread).told("09:30 act \n 10:30 stream").names(), [""; 0]);
     let told_once = Stage::new(Grants::Unread).told("grant \n 09:10 act \n 10:30 stream");
     assert_eq!(told_once.alerts().len(), 1, "a store that knows of grants is enough");
+}
+
+#[test]
+fn a_folder_of_a_brokers_own_messages_is_read_with_its_preset() {
+    let mut stage = Stage::new(Grants::Known);
+    stage.config = toml::from_str(
+        r#"
+        [grants]
+        paths = ["grants"]
+        [[grants.preset]]
+        name = "aws-team"
+        paths = ["grants/team"]
+        [[grants.preset]]
+        name = "teleport"
+        paths = ["grants/team/teleport"]
+        "#,
+    )
+    .unwrap();
+    let all = ["grants", "grants/team", "grants/team/teleport"].map(std::path::PathBuf::from);
+    assert_eq!(stage.config.grants.all_paths(), all);
+    let sample = include_str!("../../testdata/grants/aws-team/messages.ndjson");
+    let read = |location: &str| {
+        let delivery = originals::delivery(Format::Grants, location.to_owned(), sample.to_owned());
+        let mut sieve = Sieve::new(Arc::clone(&stage.rules));
+        let batch = pipeline::read(delivery, &Reading::of(&stage.config), &mut sieve);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let store = Store::open(&path, pipeline::MIGRATIONS).unwrap();
+        let settings = daemon::settings(&stage.config, Vec::new());
+        let mut core = Core::open(store, settings, Arc::clone(&stage.rules)).unwrap();
+        core.take(batch).unwrap();
+        core.commit(Seconds(1_800_000_000)).unwrap();
+        let mut ledger = Ledger::default();
+        ledger.load(&Reader::open(&path).unwrap()).unwrap();
+        ledger.iter().count()
+    };
+    assert_eq!(read("grants/team/1.ndjson"), 1, "in its broker's words");
+    assert_eq!(read("grants/team/march/1.ndjson"), 1, "folders below it are its broker's too");
+    assert_eq!(read("grants/team/teleport/1.ndjson"), 0, "the innermost folder counts");
+    assert_eq!(read("grants/1.ndjson"), 0, "our own words are wanted here");
+    assert_eq!(read("grants/teamwork/1.ndjson"), 0, "a folder is no beginning of a name");
 }
 
 #[test]

@@ -8,20 +8,14 @@ use grantwatch::config::Config;
 use grantwatch::grants::Group;
 use grantwatch::grants::GroupMember;
 use grantwatch::model::Alert;
-use grantwatch::model::Content;
-use grantwatch::model::Delivery;
 use grantwatch::model::Format;
 use grantwatch::model::Glob;
-use grantwatch::model::Hold;
-use grantwatch::model::ObjectId;
-use grantwatch::model::Receipt;
 use grantwatch::model::Seconds;
 use grantwatch::pipeline;
 use grantwatch::pipeline::Core;
 use grantwatch::pipeline::Reading;
 use grantwatch::pipeline::daemon;
 use grantwatch::rules::Rules;
-use grantwatch::rules::Sieve;
 use grantwatch::store::Reader;
 use grantwatch::store::Store;
 use serde_json::Value;
@@ -199,18 +193,9 @@ impl Stage {
             self.deliveries,
             if format == Format::Grants { "ndjson" } else { "json" }
         );
-        let delivery = Delivery {
-            source: Arc::from("test"),
-            object: ObjectId { location, revision: String::new() },
-            content: Content::Bytes { format, bytes: text.into_bytes() },
-            hold: Hold::nothing(),
-            receipt: Receipt::nobody(),
-        };
-        let mut sieve = Sieve::new(Arc::clone(&self.rules));
-        let batch = pipeline::read(delivery, &Reading::of(&self.config), &mut sieve);
+        let delivery = originals::delivery(format, location, text);
         let core = self.core.as_mut().unwrap();
-        core.take(batch).unwrap();
-        core.commit(Seconds(1_800_000_000)).unwrap();
+        originals::deliver(core, delivery, &Reading::of(&self.config), &self.rules);
     }
 
     /// Delivers each record in a file of its own.

@@ -22,6 +22,7 @@ use grantwatch::model::Seconds;
 use grantwatch::model::Severity;
 use grantwatch::pipeline;
 use grantwatch::pipeline::Core;
+use grantwatch::pipeline::Reading;
 use grantwatch::pipeline::daemon;
 use grantwatch::rules::Rules;
 use grantwatch::rules::Sieve;
@@ -67,6 +68,24 @@ impl Original {
             receipt,
         }
     }
+}
+
+/// Returns a delivery of `text`, which nobody waits for.
+pub fn delivery(format: Format, location: String, text: String) -> Delivery {
+    Delivery {
+        source: Arc::from("test"),
+        object: ObjectId { location, revision: String::new() },
+        content: Content::Bytes { format, bytes: text.into_bytes() },
+        hold: Hold::nothing(),
+        receipt: Receipt::nobody(),
+    }
+}
+
+/// Hands `delivery` to `core` and commits, at a real time that nothing may depend on.
+pub fn deliver(core: &mut Core, delivery: Delivery, reading: &Reading, rules: &Arc<Rules>) {
+    let batch = pipeline::read(delivery, reading, &mut Sieve::new(Arc::clone(rules)));
+    core.take(batch).unwrap();
+    core.commit(Seconds(1_800_000_000)).unwrap();
 }
 
 impl Original {

@@ -10,12 +10,7 @@ use grantwatch::alert;
 use grantwatch::config::Config;
 use grantwatch::model::Alert;
 use grantwatch::model::AlertStatus;
-use grantwatch::model::Content;
-use grantwatch::model::Delivery;
 use grantwatch::model::Format;
-use grantwatch::model::Hold;
-use grantwatch::model::ObjectId;
-use grantwatch::model::Receipt;
 use grantwatch::model::Seconds;
 use grantwatch::model::Severity;
 use grantwatch::model::SinkName;
@@ -89,13 +84,7 @@ impl Stage {
     fn deliver(&mut self, format: Format, name: &str, text: String) {
         self.deliveries += 1;
         let location = format!("{}{name}", self.deliveries);
-        let delivery = Delivery {
-            source: Arc::from("test"),
-            object: ObjectId { location, revision: String::new() },
-            content: Content::Bytes { format, bytes: text.into_bytes() },
-            hold: Hold::nothing(),
-            receipt: Receipt::nobody(),
-        };
+        let delivery = originals::delivery(format, location, text);
         let batch = pipeline::read(delivery, &Reading::of(&self.config), &mut self.sieve);
         self.core.as_mut().unwrap().take(batch).unwrap();
         if self.commits {

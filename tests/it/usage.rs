@@ -16,12 +16,7 @@ use grantwatch::grants::report::Report;
 use grantwatch::grants::score;
 use grantwatch::grants::usage::Part;
 use grantwatch::model::Alert;
-use grantwatch::model::Content;
-use grantwatch::model::Delivery;
 use grantwatch::model::Format;
-use grantwatch::model::Hold;
-use grantwatch::model::ObjectId;
-use grantwatch::model::Receipt;
 use grantwatch::model::Seconds;
 use grantwatch::pipeline;
 use grantwatch::pipeline::Core;
@@ -29,7 +24,6 @@ use grantwatch::pipeline::Grants;
 use grantwatch::pipeline::Reading;
 use grantwatch::pipeline::daemon;
 use grantwatch::rules::Rules;
-use grantwatch::rules::Sieve;
 use grantwatch::store::Reader;
 use grantwatch::store::Store;
 use grantwatch::telemetry::metrics::Metrics;
@@ -45,7 +39,7 @@ const HOME: &str = "111122223333";
 
 /// A core that is told of one day, line by line: `HH:MM Call` is what ana does in her session since 09:25, `HH:MM stream`
 /// is somebody else's call, `grant`, `emergency` and `ended` are messages about her grant from 09:20 to 11:00, `restart` loads
-/// what is committed. A time may be of the next day (`+HH:MM`).
+/// what is committed, `end` says that all sources have ended. A time may be of the next day (`+HH:MM`).
 struct Stage {
     config: Config,
     rules: Arc<Rules>,
@@ -95,20 +89,10 @@ impl Stage {
 
     fn deliver(&mut self, format: Format, name: &str, text: String) {
         self.deliveries += 1;
-        let object =
-            ObjectId { location: format!("{}{name}", self.deliveries), revision: String::new() };
-        let delivery = Delivery {
-            source: Arc::from("test"),
-            object,
-            content: Content::Bytes { format, bytes: text.into_bytes() },
-            hold: Hold::nothing(),
-            receipt: Receipt::nobody(),
-        };
-        let mut sieve = Sieve::new(Arc::clone(&self.rules));
-        let batch = pipeline::read(delivery, &Reading::of(&self.config), &mut sieve);
+        let location = format!("{}{name}", self.deliveries);
+        let delivery = originals::delivery(format, location, text);
         let core = self.core.as_mut().unwrap();
-        core.take(batch).unwrap();
-        core.commit(Seconds(1_800_000_000)).unwrap();
+        originals::deliver(core, delivery, &Reading::of(&self.config), &self.rules);
     }
 
     fn record(&mut self, time: &str, name: &str) {
@@ -174,6 +158,11 @@ impl Stage {
                     "status": "ended", "revision": 3, "emitted_at": "2026-03-02T12:00:00Z",
                 })),
                 None if line == "restart" => self.open(),
+                None if line == "end" => {
+                    let core = self.core.as_mut().unwrap();
+                    core.finish();
+                    core.commit(Seconds(1_800_000_000)).unwrap();
+                }
                 _ => panic!("{line}"),
             }
         }
@@ -311,6 +300,52 @@ fn a_tail_is_summed_up_once() {
 }
 
 #[test]
+fn what_was_told_when_all_sources_ended_is_not_told_by_the_next_start() {
+    // The last event is after the end of the grant, and what may be late is not there yet.
+    for (story, name) in [
+        ("grant \n 09:30 GetRole \n 11:30 GetRole \n 12:10 PutRolePolicy", "grant_tail"),
+        ("09:00 stream \n grant \n 11:14 stream", "grant_unused"),
+    ] {
+        let stage = Stage::new(Grants::Known).told(story).told("end");
+        let [first] = &stage.alerts()[..] else { panic!("one alert: {:?}", stage.names()) };
+        assert_eq!((&*first.detector, first.count), (name, 1));
+        let told = (first.id.clone(), first.revision, first.story.clone());
+        let stage =
+            stage.told("restart \n end \n restart \n 12:30 GetRole \n +10:00 stream \n end");
+        let alerts: Vec<Alert> =
+            stage.alerts().into_iter().filter(|alert| alert.detector == name).collect();
+        let [alert] = &alerts[..] else { panic!("one alert: {:?}", stage.names()) };
+        assert_eq!((alert.id.clone(), alert.revision, alert.story.clone()), told, "{name}");
+        assert_eq!(alert.count, 1, "{name}");
+    }
+}
+
+#[test]
+fn the_score_and_the_use_of_a_grant_follow_a_late_word() {
+    // The grace is over, the act is told of as uncovered; then its grant comes.
+    let stage =
+        Stage::new(Grants::Arriving).told("09:00 stream \n 09:30 PutRolePolicy \n 10:30 stream");
+    let score = |stage: &Stage| {
+        let score = stage.report().scores.pop().unwrap();
+        (score.wanted, score.covered)
+    };
+    assert_eq!(score(&stage), (1, 0));
+    let stage = stage.told("restart \n grant");
+    assert_eq!((score(&stage), &*stage.used()), ((1, 1), "inside PutRolePolicy 1/0"));
+    let ratio = format!("grantwatch_zero_standing_privilege_ratio{{account=\"{HOME}\"}} 1.0");
+    assert!(stage.metrics.text().contains(&ratio), "{}", stage.metrics.text());
+    let stage = stage.told("grant \n restart \n grant \n 13:00 stream");
+    assert_eq!((score(&stage), &*stage.used()), ((1, 1), "inside PutRolePolicy 1/0"));
+    assert_eq!(stage.names(), [""; 0], "it was used");
+    // What a word takes away, the score loses as well.
+    let mut stage = stage;
+    stage.grant(&json!({
+        "status": "revoked", "revision": 3, "emitted_at": "2026-03-01T09:25:00Z",
+    }));
+    assert_eq!(score(&stage), (1, 0));
+}
+
+#[test]
 fn an_emergency_is_told_of_at_once_and_once() {
     let story = "emergency \n 09:30 GetRole \n 09:31 PutRolePolicy";
     let stage = Stage::new(Grants::Arriving).told(story);
@@ -320,6 +355,19 @@ fn an_emergency_is_told_of_at_once_and_once() {
     assert_eq!(alert.count, 1);
     assert!(alert.story.contains("restart the database"), "{}", alert.story);
     assert_eq!(Stage::new(Grants::Arriving).told("grant \n 09:30 GetRole").names(), [""; 0]);
+}
+
+#[test]
+fn what_is_done_in_an_emergency_is_covered_and_told_of_as_nothing_else() {
+    let story = "emergency \n 09:30 PutRolePolicy \n 10:59 PutRolePolicy \n 13:00 stream";
+    let stage = Stage::new(Grants::Arriving).told(story);
+    assert_eq!(stage.used(), "inside PutRolePolicy 2/0");
+    let all = originals::alerts(&Reader::open(&stage.store()).unwrap());
+    let of_grants = all.iter().filter(|alert| alert.facts.contains_key("gw.grant.id"));
+    let names: Vec<&str> = of_grants.map(|alert| alert.detector.as_str()).collect();
+    assert_eq!(names, ["break_glass_used"]);
+    let score = stage.report().scores.pop().unwrap();
+    assert_eq!((score.wanted, score.covered), (2, 2));
 }
 
 #[test]

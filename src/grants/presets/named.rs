@@ -89,7 +89,8 @@ mod tests {
 
     fn broker(name: &str, set: &[(&str, &str)]) -> config::Broker {
         let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        config::Broker { name: name.to_owned(), mapping: None, set: set.collect() }
+        let (name, paths) = (name.to_owned(), Vec::new());
+        config::Broker { name, mapping: None, paths, set: set.collect() }
     }
 
     #[test]

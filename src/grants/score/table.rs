@@ -14,6 +14,7 @@ use crate::store::StoreError;
 use crate::store::Tx;
 
 /// Verdicts of one day in one account.
+#[derive(Debug)]
 pub(in crate::grants) struct DayRow {
     pub day: i64,
     pub account: Box<str>,
@@ -31,6 +32,18 @@ pub(in crate::grants) fn add_day(tx: &Tx<'_>, row: &DayRow) -> Result<(), StoreE
         .execute(params![row.day, row.account, row.verdict, whole(row.acts)])
     };
     add().map(drop).map_err(|source| tx.failed(source))
+}
+
+/// Takes a verdict off those of a day; returns whether there was one.
+pub(in crate::grants) fn take_day(tx: &Tx<'_>, row: &DayRow) -> Result<bool, StoreError> {
+    let take = || -> rusqlite::Result<usize> {
+        tx.prepare_cached(
+            "UPDATE verdict_day SET acts = acts - 1
+             WHERE day = ?1 AND account = ?2 AND verdict = ?3 AND acts > 0",
+        )?
+        .execute(params![row.day, row.account, row.verdict])
+    };
+    take().map(|rows| rows > 0).map_err(|source| tx.failed(source))
 }
 
 /// Reads the verdicts of the days `[from, until)`.

@@ -4,6 +4,7 @@
 //! Invariant: each asks about people only, and leaves out what people do all day. An action is named here because
 //! it is a known way up or a known way to do harm, or AWS calls it permissions management.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::grants::config::By;
@@ -206,6 +207,7 @@ pub fn entries() -> Vec<Protect> {
         accounts: Vec::new(),
         roles: Vec::new(),
         permission_sets: Vec::new(),
+        principal_tags: BTreeMap::new(),
         by: people(),
         requires: grant(),
         pipelines: Vec::new(),

@@ -1,6 +1,8 @@
-//! Where an act is done and with what: accounts, roles, permission sets, resources.
+//! Where an act is done and with what: accounts, roles, permission sets, session tags, resources.
 //!
 //! Invariant: what is not given fits everything; what is given and not known of the act does not fit.
+
+use std::collections::BTreeMap;
 
 use crate::grants::config::Exempt;
 use crate::grants::surface::Actions;
@@ -19,6 +21,7 @@ pub(super) struct Where {
     pub roles: Vec<Glob>,
     pub permission_sets: Vec<Glob>,
     pub resources: Vec<Glob>,
+    pub principal_tags: BTreeMap<String, Vec<Glob>>,
 }
 
 impl Where {
@@ -42,7 +45,17 @@ impl Where {
             && (self.roles.is_empty() || is_role(&self.roles, act.role_arn))
             && (self.permission_sets.is_empty()
                 || !act.permission_set.is_empty() && self.permission_sets.iter().any(is_set))
+            && self.principal_tags.iter().all(|(key, globs)| is_tagged(act, key, globs))
     }
+}
+
+/// Returns whether the session of `act` is known to have the tag `key` with a value that fits one of `globs`.
+fn is_tagged(act: &Act<'_>, key: &str, globs: &[Glob]) -> bool {
+    let values = act.principal_tags.iter().filter_map(|tag| {
+        let (name, value) = tag.split_at_checked(key.len())?;
+        name.eq_ignore_ascii_case(key).then(|| value.strip_prefix('=')).flatten()
+    });
+    values.into_iter().any(|value| globs.iter().any(|glob| glob.matches(value)))
 }
 
 /// Returns whether the role at `arn` fits one of `globs`, by its ARN or its name.
@@ -86,6 +99,7 @@ impl Exemption {
                 roles: exempt.roles.clone(),
                 permission_sets: exempt.permission_sets.clone(),
                 resources: exempt.resources.clone(),
+                principal_tags: exempt.principal_tags.clone(),
             },
         }
     }

@@ -8,8 +8,8 @@ use crate::grants::ledger::Ledger;
 use crate::grants::timeline::Kind;
 use crate::grants::trail::named::Named;
 use crate::grants::verdict::Act;
-use crate::grants::verdict::Confidence;
 use crate::grants::who::Actor;
+use crate::model::Confidence;
 use crate::model::Seconds;
 
 /// What a named grant is to the session that names it.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 use rusqlite::params;
 use rusqlite::types::Type;
 
@@ -77,6 +78,20 @@ CREATE TABLE verdict_day (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The tables of how far signals about the use of grants were told.
+pub const TOLD: &str = "
+-- One row: by when everything that was due was told.
+CREATE TABLE grant_told (
+    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 0),
+    reached INTEGER NOT NULL
+) STRICT;
+-- Grants whose tail was told of before its time, and the end that it was counted from.
+CREATE TABLE grant_tail (
+    grant_id TEXT PRIMARY KEY NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// How many grants' usage a commit forgets at most.
 const AT_ONCE: usize = 200;
 
@@ -104,6 +119,47 @@ pub(super) fn add(tx: &Tx<'_>, id: &GrantId, used: &Used) -> Result<(), StoreErr
         Ok(())
     };
     add().map_err(|source| tx.failed(source))
+}
+
+/// Returns by when everything that was due was told, if anything ever was.
+pub(super) fn reached(connection: &Connection) -> Result<Option<Seconds>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT reached FROM grant_told").map_err(StoreError::Read)?;
+    statement
+        .query_row([], |row| row.get(0))
+        .optional()
+        .map_err(StoreError::Read)
+        .map(|it| it.map(Seconds))
+}
+
+/// Notes that everything that was due by `reached` was told.
+pub(super) fn set_reached(tx: &Tx<'_>, reached: Seconds) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR REPLACE INTO grant_told (id, reached) VALUES (0, ?1)")
+        .and_then(|mut statement| statement.execute([reached.0]))
+        .map(drop)
+        .map_err(|source| tx.failed(source))
+}
+
+/// Returns the grants whose tails were told of before their time, with the ends that these were counted from.
+pub(super) fn told_early(
+    connection: &Connection,
+) -> Result<BTreeMap<GrantId, Seconds>, StoreError> {
+    let read = || -> rusqlite::Result<BTreeMap<GrantId, Seconds>> {
+        let mut statement = connection.prepare_cached("SELECT grant_id, until FROM grant_tail")?;
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((GrantId(row.get::<_, String>(0)?.into()), Seconds(row.get(1)?)))
+        };
+        statement.query_map([], row)?.collect()
+    };
+    read().map_err(StoreError::Read)
+}
+
+/// Notes that the tail of a grant behind `until` was told of before its time.
+pub(super) fn set_told_early(tx: &Tx<'_>, id: &GrantId, until: Seconds) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR REPLACE INTO grant_tail (grant_id, until) VALUES (?1, ?2)")
+        .and_then(|mut statement| statement.execute(params![&*id.0, until.0]))
+        .map(drop)
+        .map_err(|source| tx.failed(source))
 }
 
 /// How many rows one grant has, of each sort that is bounded; asked once a save.
@@ -320,6 +376,7 @@ pub(super) fn prune(tx: &Tx<'_>, before: Seconds) -> Result<bool, StoreError> {
                 "DELETE FROM grant_use WHERE grant_id = ?1",
                 "DELETE FROM grant_trace WHERE grant_id = ?1",
                 "DELETE FROM grant_used WHERE grant_id = ?1",
+                "DELETE FROM grant_tail WHERE grant_id = ?1",
             ] {
                 tx.prepare_cached(delete)?.execute([id])?;
             }
@@ -344,7 +401,10 @@ mod tests {
     use crate::store::Migration;
     use crate::store::Store;
 
-    const SCHEMA: &[Migration] = &[Migration { number: 1, name: "usage", sql: USAGE }];
+    const SCHEMA: &[Migration] = &[
+        Migration { number: 1, name: "usage", sql: USAGE },
+        Migration { number: 2, name: "told", sql: TOLD },
+    ];
 
     fn id() -> GrantId {
         GrantId("g-1".into())

@@ -3,8 +3,11 @@
 //! Each grant is watched until nothing more can come of it: until its end, then until the sessions that it began must be
 //! over. What it was used for by then is summed in memory, and read from the store at a start.
 //!
-//! Invariant: what is told, and when, follows from events, grants and the watermark alone. Whatever was due by the
-//! watermark of the last commit was told with it, so that a restart tells nothing again and forgets nothing.
+//! Where everything has been read, as at the end of a daemon whose sources all end, what is due by the newest event is told,
+//! and tails that may still grow as they are. A restart has to know of both: how far was told, and of which tails.
+//!
+//! Invariant: what is told, and when, follows from events, grants and the watermark alone. How far was told stands in the
+//! store with the commit that told it, so that a restart tells nothing again and forgets nothing.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -34,6 +37,7 @@ use crate::model::actions::Level;
 use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;
+use crate::store::Tx;
 
 /// How many different actions and accounts of a tail are named.
 const MAX_NAMED: usize = 20;
@@ -55,6 +59,8 @@ struct Brief {
     acts: u64,
     inside: u64,
     tail: Option<Tail>,
+    /// Whether its tail was told of before its time: with the end that it has now.
+    is_tail_told: bool,
 }
 
 /// What sessions did after the end of their grant.
@@ -106,6 +112,8 @@ pub(super) struct Watch {
     reached: Seconds,
     /// What was told of at once, and nobody has asked for yet.
     told: Vec<Told>,
+    /// Grants whose tails were told of before their time, with their ends, since the last save.
+    unsaved: Vec<(GrantId, Seconds)>,
     scheduled: Scheduled,
     /// How long after its end a grant is held to be over.
     over_after: Span,
@@ -120,27 +128,31 @@ impl Watch {
         connection: &Connection,
         watermark: Seconds,
     ) -> Result<Self, StoreError> {
+        let reached = table::reached(connection)?.map_or(watermark, |told| told.max(watermark));
+        let early = table::told_early(connection)?;
         let over_after = config.skew.span().0 + config.grace.span().0;
         let scheduled = Scheduled::of(config);
         let mut watch = Self {
             scheduled,
             briefs: BTreeMap::new(),
             dues: BTreeSet::new(),
-            reached: watermark,
+            reached,
             told: Vec::new(),
+            unsaved: Vec::new(),
             over_after: Span(over_after),
             settled_after: Span(over_after + config.sessions_last.span().0),
         };
         for grant in ledger.iter() {
             let Some((from, until)) = ledger.given(grant.id(), scheduled) else { continue };
-            if until.plus(watch.settled_after) <= watermark {
+            if until.plus(watch.settled_after) <= reached {
                 continue;
             }
             // What was due by then was told then.
             let dues = watch.dues_of(grant.id(), until).into_iter();
-            watch.dues.extend(dues.filter(|(due, _, _)| *due > watermark));
+            watch.dues.extend(dues.filter(|(due, _, _)| *due > reached));
             let brief = watch.briefs.entry(grant.id().clone()).or_default();
             (brief.from, brief.until) = (from, until);
+            brief.is_tail_told = early.get(grant.id()) == Some(&until);
             for (deed, tally) in table::read(connection, grant.id())?.deeds {
                 if deed.resource.is_empty() {
                     brief.add(deed.part, tally, &deed.action, &deed.account);
@@ -172,6 +184,8 @@ impl Watch {
         let dues: Vec<_> = dues.collect();
         if !dues.is_empty() {
             let brief = self.briefs.entry(id.clone()).or_default();
+            // What went on after another end is another tail.
+            brief.is_tail_told &= brief.until == until;
             (brief.from, brief.until) = (from, until);
             self.dues.extend(dues);
         }
@@ -229,13 +243,24 @@ impl Watch {
             }
         }
         if is_whole {
-            let tails = self.briefs.iter_mut().filter(|(_, brief)| brief.tail.is_some());
-            for (id, brief) in tails {
-                found.extend(ledger.get(id).and_then(|grant| tail_of(grant, brief)));
-                brief.tail = None;
+            for (id, brief) in &mut self.briefs {
+                let Some(tail) = ledger.get(id).and_then(|grant| tail_of(grant, brief)) else {
+                    continue;
+                };
+                found.push(tail);
+                brief.is_tail_told = true;
+                self.unsaved.push((id.clone(), brief.until));
             }
         }
         found
+    }
+
+    /// Writes how far was told.
+    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for (id, until) in std::mem::take(&mut self.unsaved) {
+            table::set_told_early(tx, &id, until)?;
+        }
+        table::set_reached(tx, self.reached)
     }
 
     /// Returns that `grant` was over at `at` without an act, if that can be known.
@@ -335,7 +360,7 @@ fn unused(version: &Version, brief: &Brief) -> Signal {
 }
 
 fn tail_of(grant: &Grant, brief: &Brief) -> Option<Told> {
-    let tail = brief.tail.as_ref()?;
+    let tail = brief.tail.as_ref().filter(|_| !brief.is_tail_told)?;
     let version = grant.as_of(Seconds(brief.until.0 - 1)).unwrap_or_else(|| grant.latest());
     let identity = match &*tail.identity.1 {
         "" => principal(version),
@@ -366,4 +391,75 @@ fn tail_of(grant: &Grant, brief: &Brief) -> Option<Told> {
         facts,
     };
     Some(told(grant, signal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::testkit::HOME;
+    use crate::grants::testkit::at;
+    use crate::grants::testkit::ledger;
+    use crate::grants::testkit::version;
+    use crate::grants::usage::Used;
+    use crate::grants::usage::table::TOLD;
+    use crate::grants::usage::table::USAGE;
+    use crate::store::Migration;
+    use crate::store::Store;
+
+    /// Returns the names of what is told when nothing comes any more after `newest`, and saves.
+    fn end(
+        watch: &mut Watch,
+        ledger: &Ledger,
+        newest: &str,
+        store: &mut Store,
+    ) -> Vec<&'static str> {
+        let (oldest, watermark) = (at("00:00"), Seconds(i64::MAX));
+        let reach = Reach { oldest, newest: at(newest), watermark };
+        let told = watch.due(ledger, reach, &|_| true);
+        let tx = store.begin().unwrap();
+        watch.save(&tx).unwrap();
+        tx.commit().unwrap();
+        told.into_iter().map(|told| told.signal.name).collect()
+    }
+
+    #[test]
+    fn what_was_told_at_an_end_is_not_told_at_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = [
+            Migration { number: 1, name: "usage", sql: USAGE },
+            Migration { number: 2, name: "told", sql: TOLD },
+        ];
+        let mut store = Store::open(&folder.path().join("a.db"), &tables).unwrap();
+        let ledger = ledger([version("g-1"), version("g-2")]);
+        let used = Use {
+            grant: &GrantId("g-1".into()),
+            part: Part::Tail,
+            time: at("12:10"),
+            identity: "person:alice@example.com",
+            account: HOME,
+            region: "us-east-1",
+            action: "iam:CreateUser",
+            resources: &[],
+            is_denied: false,
+            address: "",
+            agent: "",
+            session: "",
+        };
+        // What is due by the newest event is told, though the watermark of the next start is behind it.
+        let load = |store: &Store| {
+            Watch::load(&Config::default(), &ledger, store.connection(), at("11:00")).unwrap()
+        };
+        let mut watch = load(&store);
+        watch.note(&ledger, &used);
+        let mut kept = Used::default();
+        kept.note(&used);
+        let tx = store.begin().unwrap();
+        table::add(&tx, used.grant, &kept).unwrap();
+        tx.commit().unwrap();
+        let told = end(&mut watch, &ledger, "12:30", &mut store);
+        assert_eq!(told, ["GrantUnused", "GrantTail"]);
+        assert_eq!(end(&mut watch, &ledger, "12:30", &mut store), [""; 0]);
+        let mut watch = load(&store);
+        assert_eq!(end(&mut watch, &ledger, "12:40", &mut store), [""; 0]);
+    }
 }

@@ -77,6 +77,7 @@ impl Core {
         for id in self.protect.doubted() {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
+                self.protect.recount(&id, &found);
                 self.protect.found_now(&id, found);
             }
         }

@@ -54,10 +54,8 @@ impl<'r> Told<'r> {
             role_arn: text(event, "gw.session.role_arn"),
             permission_set: text(event, "gw.session.permission_set"),
             session_name: text(event, "gw.session.name"),
-            chain: match event.fact("gw.session.chain") {
-                Some(Fact::Texts(chain)) => chain,
-                _ => &[],
-            },
+            principal_tags: listed(event, "gw.session.tags"),
+            chain: listed(event, "gw.session.chain"),
             action,
             resources,
             region: &self.region,
@@ -75,6 +73,14 @@ impl<'r> Told<'r> {
                 _ => None,
             },
         }
+    }
+}
+
+/// Returns the texts of a fact, of which an event without it has none.
+fn listed<'e>(event: &'e Event<'_>, name: &str) -> &'e [String] {
+    match event.fact(name) {
+        Some(Fact::Texts(texts)) => texts,
+        _ => &[],
     }
 }
 

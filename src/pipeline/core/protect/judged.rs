@@ -67,6 +67,13 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Returns the verdict's name.
+    pub fn verdict(&self) -> &str {
+        self.mark.split('|').next().unwrap_or_default()
+    }
+}
+
 /// A judged act.
 #[derive(Debug)]
 pub struct Kept {

@@ -18,6 +18,8 @@ use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slot;
 use crate::model::TrailRecord;
+use crate::pipeline::core::protect::ActId;
+use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Held;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::act::Told;
@@ -62,6 +64,26 @@ impl Protect {
             self.usage.judged(event.time, &account, verdict);
         }
         self.count(event, text(event, "gw.action"));
+    }
+
+    /// Counts anew an act that was counted and of which `found` holds now.
+    ///
+    /// The score follows. What no grant spoke of was no use of any, and is now of the one that does; what was counted to a
+    /// grant stays with it, as rows of usage only grow.
+    pub(in crate::pipeline::core) fn recount(&mut self, id: &ActId, found: &Found) {
+        let Some(kept) = self.kept(id).filter(|kept| kept.found.verdict() != found.verdict())
+        else {
+            return;
+        };
+        let (act, before) = (kept.act.clone(), kept.found.verdict().to_owned());
+        let mut event = act.event();
+        self.judge_again(&mut event);
+        let Record::Trail(record) = &event.record else { return };
+        let account = record.slot_or_empty(Slot::RecipientAccountId);
+        self.usage.revised(event.time, &account, &before, found.verdict());
+        if before == "none" {
+            self.count(&event, text(&event, "gw.action"));
+        }
     }
 
     /// Counts an act that is final to the grant that it uses.

@@ -26,7 +26,7 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_QUIET_BYTES: usize = MAX_BYTES / 2;
 
 /// An act that waits, or was judged and is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Held {
     pub(super) time: Seconds,
     record: String,
