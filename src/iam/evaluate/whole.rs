@@ -163,3 +163,6 @@ impl Layers {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;
