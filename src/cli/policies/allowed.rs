@@ -15,11 +15,11 @@ use crate::cli::output::printable;
 use crate::iam::Decision;
 use crate::iam::Document;
 use crate::iam::Kind;
-use crate::iam::State;
 use crate::iam::evaluate::Context;
 use crate::iam::evaluate::Outcome;
 use crate::iam::evaluate::Request;
 use crate::iam::evaluate::of_documents;
+use crate::iam::snapshot;
 use crate::model::Seconds;
 use crate::model::printable_json;
 
@@ -81,7 +81,7 @@ pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
         context: &context,
     };
     let outcome = match args.policy.is_empty() {
-        true => state(&args.snapshot)?.allowed(&request),
+        true => snapshot::read(&args.snapshot)?.state.allowed(&request),
         false => Outcome {
             decision: of_documents(&documents(&args.policy)?, &request),
             because: Vec::new(),
@@ -92,10 +92,6 @@ pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
     out.write_all(written(&outcome, args.format).as_bytes())?;
     out.flush()?;
     Ok(Exit::Done)
-}
-
-fn state(paths: &[PathBuf]) -> anyhow::Result<State> {
-    anyhow::bail!("snapshots cannot be read yet: {paths:?}")
 }
 
 fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
