@@ -139,7 +139,7 @@ fn what_aws_refuses_of_principals_and_conditions_is_named_too() {
     let fine = "\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"";
     for (statement, kind, told) in [
         (
-            &format!("{fine}, \"Principal\": \"*\""),
+            &*format!("{fine}, \"Principal\": \"*\""),
             Kind::Identity,
             "at $.Statement[0].Principal: an identity policy names no principal: it is about its holder",
         ),
