@@ -1,3 +1,5 @@
+//! What is one document, what is refused and where, and that no text makes the reader panic.
+
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 use proptest::prelude::*;
