@@ -111,7 +111,7 @@ pub struct Outcome {
 /// Something that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
-    /// The policy: `inline policy NAME of ARN`, a managed policy's ARN, `trust policy of ARN`, ….
+    /// The policy: `inline policy NAME of ARN`, `ARN of ARN` of a managed one, `trust policy of ARN`, ….
     pub policy: Box<str>,
     /// Which of its statements, from 0; `None` where it is all of it that allows nothing.
     pub statement: Option<usize>,

@@ -36,12 +36,7 @@ pub struct AllowedArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     policy: Vec<PathBuf>,
     /// Who: the ARN of a user, role, session or root; the name of a service; `*` for somebody without credentials.
-    #[arg(
-        long,
-        value_name = "ARN",
-        required_unless_present = "policy",
-        default_value_if("policy", clap::builder::ArgPredicate::IsPresent, "*")
-    )]
+    #[arg(long, value_name = "ARN", required_unless_present = "policy")]
     principal: Option<String>,
     /// What: `s3:GetObject`.
     #[arg(long, value_name = "ACTION")]
@@ -75,7 +70,8 @@ enum Shape {
 pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
     let context = context(args);
     let request = Request {
-        principal: args.principal.as_deref().unwrap_or("*"),
+        // Of somebody without a name nothing follows.
+        principal: args.principal.as_deref().unwrap_or_default(),
         action: &args.action,
         resource: &args.resource,
         context: &context,
