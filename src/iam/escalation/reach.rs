@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use crate::iam::Document;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::place::Whose;
+use crate::iam::pattern::arn_covers;
+use crate::iam::pattern::arn_overlap;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Language;
@@ -131,7 +133,7 @@ impl Line<'_> {
                     let Some((pattern, keys)) = self.filled(pattern, asked, facts) else {
                         continue;
                     };
-                    let is_out = covers(&pattern, asked.place);
+                    let is_out = arn_covers(&pattern, asked.place);
                     match (is_out, keys.is_empty()) {
                         (true, true) => return Vec::new(),
                         (true, false) => found.keys.extend(keys),
@@ -156,7 +158,7 @@ impl Line<'_> {
             Some(Listed::Only(patterns)) => {
                 let mut hits: Vec<BTreeSet<Box<str>>> = Vec::new();
                 for (pattern, of_pattern) in filled(patterns) {
-                    if covers(&pattern, &found.resource) {
+                    if arn_covers(&pattern, &found.resource) {
                         hits.push(&of_pattern | &keys);
                     }
                 }
@@ -164,8 +166,9 @@ impl Line<'_> {
             }
             Some(Listed::AllBut(patterns)) => {
                 let spared = filled(patterns);
-                let is_spared =
-                    |(pattern, _): &(String, BTreeSet<Box<str>>)| covers(pattern, &found.resource);
+                let is_spared = |(pattern, _): &(String, BTreeSet<Box<str>>)| {
+                    arn_covers(pattern, &found.resource)
+                };
                 if let Some((_, of_pattern)) = spared.iter().find(|it| is_spared(it)) {
                     return match of_pattern.is_empty() {
                         true => vec![found],
@@ -296,10 +299,10 @@ fn is_true(condition: &Condition, value: &str) -> Option<bool> {
 
 /// Returns what both are about: the narrower of them, or as near to it as one pattern comes.
 pub fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
-    match (covers(pattern, place), covers(place, pattern)) {
+    match (arn_covers(pattern, place), arn_covers(place, pattern)) {
         (true, _) => Some(place.into()),
         (_, true) => Some(pattern.into()),
-        _ => (place != "*" && overlaps(pattern, place)).then(|| pattern.into()),
+        _ => (place != "*" && arn_overlap(pattern, place)).then(|| pattern.into()),
     }
 }
 
@@ -311,27 +314,6 @@ pub fn common<'a>(mut sets: impl Iterator<Item = &'a BTreeSet<Box<str>>>) -> BTr
         left = pairs.filter_map(|(one, other)| narrower(one, other)).collect();
     }
     left
-}
-
-fn covers(wide: &str, narrow: &str) -> bool {
-    fits(wide.as_bytes(), narrow.as_bytes())
-}
-
-fn overlaps(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut open = vec![vec![false; other.len() + 1]; one.len() + 1];
-    for i in (0..=one.len()).rev() {
-        for j in (0..=other.len()).rev() {
-            open[i][j] = match (one.get(i), other.get(j)) {
-                (None, None) => true,
-                (Some('*'), next) => open[i + 1][j] || (next.is_some() && open[i][j + 1]),
-                (next, Some('*')) => open[i][j + 1] || (next.is_some() && open[i + 1][j]),
-                (Some(a), Some(b)) => (a == b || *a == '?' || *b == '?') && open[i + 1][j + 1],
-                _ => false,
-            };
-        }
-    }
-    open[0][0]
 }
 
 /// Returns the numbers of the actions of ways that a statement is about.
