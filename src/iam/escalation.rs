@@ -13,15 +13,21 @@ mod reach;
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
-use crate::iam::escalation::known::Need;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::place::Place;
 use crate::iam::escalation::place::Whose;
 use crate::iam::escalation::reach::Asked;
-use crate::iam::escalation::reach::Facts;
-use crate::iam::escalation::reach::Reach;
+use crate::iam::escalation::reach::Found;
+use crate::iam::escalation::reach::Layers;
 use crate::iam::escalation::reach::Sheet;
+use crate::iam::escalation::reach::join;
+use crate::iam::force::Facts;
+use crate::iam::force::earlier;
+use crate::model::Seconds;
+
+/// What the ARN of a role looks like.
+const ROLES: &str = "arn:*:iam::*:role/*";
 
 /// A way to more that is open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,8 @@ pub struct Path {
     pub steps: Vec<Step>,
     /// The keys of the conditions that it rests on; empty: it is open in any case.
     pub conditions: BTreeSet<Box<str>>,
+    /// When it closes by itself, if it is asked as of a time and the policies say so.
+    pub until: Option<Seconds>,
 }
 
 /// One permission that a way takes.
@@ -49,56 +57,74 @@ pub struct Step {
 ///
 /// `sts:AssumeRole` on roles that are named one by one is no way by itself: what those roles may do is not known here.
 pub fn paths_of(document: &Document) -> Vec<Path> {
-    let sheet = Sheet::of([document]);
+    let layers = Layers { identity: Sheet::of([document]), limits: Vec::new() };
     let facts = Facts::default();
-    known().ways.iter().filter_map(|way| open(way, &sheet, &facts)).collect()
+    known().ways.iter().filter_map(|way| open(way, &layers, &facts)).collect()
 }
 
-fn open(way: &'static Way, sheet: &Sheet<'_>, facts: &Facts<'_>) -> Option<Path> {
-    if !way.needs.iter().all(|need| sheet.speaks_of(need.action)) {
+fn open(way: &'static Way, layers: &Layers<'_>, facts: &Facts<'_>) -> Option<Path> {
+    if !way.needs.iter().all(|need| layers.identity.speaks_of(need.action)) {
         return None;
     }
-    let mut path =
-        Path { id: &way.id, how: &way.how, steps: Vec::new(), conditions: BTreeSet::new() };
-    let mut passed: Option<BTreeSet<Box<str>>> = None;
-    for service in &way.passes {
-        let asked = Asked {
-            action: known().pass_role,
-            place: "arn:*:iam::*:role/*",
-            whose: Whose::Any,
-            passed_to: Some(service),
-        };
-        let reach = sheet.reach(&asked, facts)?;
-        path.conditions.extend(reach.conditions);
+    let mut path = Path::new(way);
+    for (at, service) in way.passes.iter().enumerate() {
+        let found = passed(layers, ROLES, service, facts);
         // Of several services the first is the one whose role is gained.
-        passed.get_or_insert(reach.resources);
+        path.rest_on(&found, (at == 0).then_some("iam:PassRole"))?;
     }
-    if let Some(roles) = passed {
-        path.steps.push(Step { action: "iam:PassRole", resources: roles.into_iter().collect() });
-    }
-    let mut reached: Vec<(&Need, Reach)> = Vec::with_capacity(way.needs.len());
+    let found: Vec<Vec<Found>> = way
+        .needs
+        .iter()
+        .map(|need| {
+            let (place, whose) = (need.place.pattern(), need.place.whose());
+            layers.find(&Asked { action: need.action, place, whose }, facts)
+        })
+        .collect();
     for need in &way.needs {
-        let asked = Asked {
-            action: need.action,
-            place: need.place.pattern(),
-            whose: need.place.whose(),
-            passed_to: None,
-        };
-        let reach = sheet.reach(&asked, facts)?;
-        if need.place == Place::StrongRole && !reach.resources.iter().any(|it| it.contains('*')) {
-            return None;
+        let mut both: Option<Vec<Found>> = None;
+        for (other, found) in way.needs.iter().zip(&found) {
+            if other.place == need.place {
+                both = Some(both.map_or_else(|| found.clone(), |both| join(&both, found)));
+            }
         }
-        reached.push((need, reach));
-    }
-    for (need, reach) in &reached {
-        let others = reached.iter().filter(|(other, _)| other.place == need.place);
-        let resources = reach::common(others.map(|(_, reach)| &reach.resources));
-        if resources.is_empty() {
-            return None;
+        let mut both = both.unwrap_or_default();
+        if need.place == Place::StrongRole {
+            both.retain(|it| it.resource.contains(['*', '?']));
         }
-        let action = known().spelled(need.action);
-        path.steps.push(Step { action, resources: resources.into_iter().collect() });
-        path.conditions.extend(reach.conditions.iter().cloned());
+        path.rest_on(&both, Some(known().spelled(need.action)))?;
     }
     Some(path)
+}
+
+/// Returns the roles of a place that may be passed to a service.
+fn passed(layers: &Layers<'_>, place: &str, service: &str, facts: &Facts<'_>) -> Vec<Found> {
+    let asked = Asked { action: known().pass_role, place, whose: Whose::Any };
+    layers.find(&asked, &facts.with("iam:passedtoservice", service))
+}
+
+impl Path {
+    fn new(way: &'static Way) -> Self {
+        Self {
+            id: &way.id,
+            how: &way.how,
+            steps: Vec::with_capacity(way.needs.len() + 1),
+            conditions: BTreeSet::new(),
+            until: None,
+        }
+    }
+
+    /// Adds a step on what was found: on what is sure, if anything is. `None`: nothing was found.
+    fn rest_on(&mut self, found: &[Found], action: Option<&'static str>) -> Option<()> {
+        let fewest = found.iter().map(|it| it.keys.is_empty()).max()?;
+        let best = || found.iter().filter(|it| it.keys.is_empty() == fewest);
+        let until = best().all(|it| it.until.is_some());
+        let until = if until { best().filter_map(|it| it.until).max() } else { None };
+        self.until = earlier(self.until, until);
+        self.conditions.extend(best().flat_map(|it| it.keys.iter().cloned()));
+        if let Some(action) = action {
+            let resources: BTreeSet<Box<str>> = best().map(|it| it.resource.clone()).collect();
+            self.steps.push(Step { action, resources: resources.into_iter().collect() });
+        }
+        Some(())
+    }
 }

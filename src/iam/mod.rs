@@ -9,6 +9,8 @@
 
 pub mod escalation;
 pub mod evaluate;
+pub mod force;
+pub mod holding;
 pub mod parse;
 pub mod pattern;
 pub mod policy;

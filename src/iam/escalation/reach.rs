@@ -1,28 +1,32 @@
-//! What a set of documents allows of one action on things of one sort: which resources, and on which conditions.
+//! What policies allow of one action on things of one sort: which resources, on which conditions, until when.
 //!
-//! Invariant: nothing is reached that a document forbids in any case; what is forbidden or allowed on a condition that is
-//! not known is reached on that condition.
+//! Invariant: nothing is found that a document forbids in any case; what is forbidden or allowed on a condition that is not
+//! known is found on that condition.
 
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::place::Whose;
+use crate::iam::force;
+use crate::iam::force::Facts;
+use crate::iam::force::Force;
+use crate::iam::force::earlier;
 use crate::iam::pattern::arn_covers;
 use crate::iam::pattern::arn_overlap;
-use crate::iam::policy::Condition;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Language;
 use crate::iam::policy::Listed;
-use crate::iam::policy::Over;
 use crate::iam::policy::Statement;
-use crate::iam::policy::Test;
-use crate::model::fits;
+use crate::model::Seconds;
 
 /// The statements of documents by the actions of ways that they speak of.
+#[derive(Default)]
 pub struct Sheet<'a> {
     /// Number of the action, and the statement; sorted by the number.
     lines: Vec<(usize, Line<'a>)>,
+    /// Whether there is a policy besides that is not known: it may allow anything.
+    is_open: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -32,6 +36,7 @@ struct Line<'a> {
 }
 
 /// What is asked of a sheet.
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The action's number.
     pub action: usize,
@@ -39,24 +44,52 @@ pub struct Asked<'a> {
     pub place: &'a str,
     /// Whose it is.
     pub whose: Whose,
-    /// The service that a role is passed to.
-    pub passed_to: Option<&'a str>,
 }
 
-/// What is known of the holder and of the time.
-#[derive(Default)]
-pub struct Facts<'a> {
-    /// Values of variables and condition keys in lower case.
-    pub values: Vec<(&'a str, &'a str)>,
-}
-
-/// What is allowed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// The resources, as patterns.
-    pub resources: BTreeSet<Box<str>>,
+/// Resources that are allowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The resources, as a pattern.
+    pub resource: Box<str>,
     /// The keys that it rests on.
-    pub conditions: BTreeSet<Box<str>>,
+    pub keys: BTreeSet<Box<str>>,
+    /// When it ends, if it does.
+    pub until: Option<Seconds>,
+}
+
+/// The sheets that bear on one holder: what allows, and what limits.
+#[derive(Default)]
+pub struct Layers<'a> {
+    /// The holder's policies.
+    pub identity: Sheet<'a>,
+    /// The boundary, and each level of control policies.
+    pub limits: Vec<Sheet<'a>>,
+}
+
+impl Layers<'_> {
+    /// Returns what is allowed by all layers.
+    pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let mut found = self.identity.find(asked, facts);
+        for limit in &self.limits {
+            if found.is_empty() {
+                break;
+            }
+            found = join(&found, &limit.find(asked, facts));
+        }
+        found
+    }
+
+    /// Returns whether a layer denies the action of something.
+    pub fn denies(&self, action: usize) -> bool {
+        let mut all = [&self.identity].into_iter().chain(&self.limits);
+        all.any(|sheet| sheet.about(action).iter().any(|(_, line)| !line.allows()))
+    }
+
+    /// Returns what of something that is allowed by another policy the layers do not deny.
+    pub fn spare(&self, found: Found, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let sheets = [&self.identity].into_iter().chain(&self.limits);
+        sheets.fold(vec![found], |left, sheet| sheet.less(left, asked, facts))
+    }
 }
 
 impl<'a> Sheet<'a> {
@@ -70,7 +103,14 @@ impl<'a> Sheet<'a> {
             }
         }
         lines.sort_by_key(|(number, _)| *number);
-        Self { lines }
+        Self { lines, is_open: false }
+    }
+
+    /// Adds that there is a policy that is not known.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.is_open = true;
+        self
     }
 
     fn about(&self, action: usize) -> &[(usize, Line<'a>)] {
@@ -81,64 +121,72 @@ impl<'a> Sheet<'a> {
 
     /// Returns whether a statement allows `action` on anything at all.
     pub fn speaks_of(&self, action: usize) -> bool {
-        self.about(action).iter().any(|(_, line)| line.statement.effect == Effect::Allow)
+        self.is_open || self.about(action).iter().any(|(_, line)| line.allows())
     }
 
-    /// Returns what is allowed, if anything is.
-    pub fn reach(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Option<Reach> {
-        let lines = self.about(asked.action);
-        let (mut sure, mut unsure) = (Reach::default(), Reach::default());
-        for (_, line) in lines.iter().filter(|(_, it)| it.statement.effect == Effect::Allow) {
-            let Some(keys) = holds(&line.statement.conditions, asked, facts) else { continue };
-            for found in line.resources(asked, facts) {
-                let mut found = vec![Found { keys: &found.keys | &keys, ..found }];
-                for (_, deny) in lines.iter().filter(|(_, it)| it.statement.effect == Effect::Deny)
-                {
-                    found =
-                        found.into_iter().flat_map(|it| deny.leaves(it, asked, facts)).collect();
-                }
-                for Found { resource, keys } in found {
-                    let reach = if keys.is_empty() { &mut sure } else { &mut unsure };
-                    reach.resources.insert(resource);
-                    reach.conditions.extend(keys);
-                }
+    /// Returns what is allowed.
+    pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let mut found = Vec::new();
+        if self.is_open {
+            found.push(Found { resource: asked.place.into(), keys: BTreeSet::new(), until: None });
+        }
+        for (_, line) in self.about(asked.action).iter().filter(|(_, line)| line.allows()) {
+            let Some(force) = force::of(&line.statement.conditions, facts) else { continue };
+            if !is_now(&force, facts) {
+                continue;
+            }
+            for mut one in line.resources(asked, facts) {
+                one.keys.extend(force.keys.iter().cloned());
+                one.until = force.until;
+                found.push(one);
             }
         }
-        [sure, unsure].into_iter().find(|reach| !reach.resources.is_empty())
+        thin(self.less(found, asked, facts))
+    }
+
+    /// Returns what the denying statements leave.
+    fn less(&self, mut found: Vec<Found>, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        for (_, line) in self.about(asked.action).iter().filter(|(_, line)| !line.allows()) {
+            found = found.into_iter().flat_map(|it| line.leaves(it, asked, facts)).collect();
+        }
+        found
     }
 }
 
-/// Resources, and the keys that they rest on.
-struct Found {
-    resource: Box<str>,
-    keys: BTreeSet<Box<str>>,
+fn is_now(force: &Force, facts: &Facts<'_>) -> bool {
+    facts.now.is_none_or(|now| {
+        force.from.is_none_or(|from| from <= now) && force.until.is_none_or(|until| now < until)
+    })
 }
 
 impl Line<'_> {
+    fn allows(&self) -> bool {
+        self.statement.effect == Effect::Allow
+    }
+
     /// Returns what of the place an allowing statement is about.
     fn resources(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
-        let place = || Found { resource: asked.place.into(), keys: BTreeSet::new() };
+        let new = |resource: Box<str>, keys| Found { resource, keys, until: None };
         match &self.statement.resources {
-            None => vec![place()],
+            None => vec![new(asked.place.into(), BTreeSet::new())],
             Some(Listed::Only(patterns)) => {
                 let filled = patterns.iter().filter_map(|it| self.filled(it, asked, facts));
-                let narrowed = filled.filter_map(|(pattern, keys)| {
-                    Some(Found { resource: narrower(&pattern, asked.place)?, keys })
-                });
-                narrowed.collect()
+                filled
+                    .filter_map(|(pattern, keys)| Some(new(narrower(&pattern, asked.place)?, keys)))
+                    .collect()
             }
             Some(Listed::AllBut(patterns)) => {
-                let mut found = place();
-                for pattern in patterns {
-                    let Some((pattern, keys)) = self.filled(pattern, asked, facts) else {
+                let mut found = new(asked.place.into(), BTreeSet::new());
+                for (pattern, keys) in
+                    patterns.iter().filter_map(|it| self.filled(it, asked, facts))
+                {
+                    if !arn_covers(&pattern, asked.place) {
                         continue;
-                    };
-                    let is_out = arn_covers(&pattern, asked.place);
-                    match (is_out, keys.is_empty()) {
-                        (true, true) => return Vec::new(),
-                        (true, false) => found.keys.extend(keys),
-                        (false, _) => {}
                     }
+                    if keys.is_empty() {
+                        return Vec::new();
+                    }
+                    found.keys.extend(keys);
                 }
                 vec![found]
             }
@@ -147,43 +195,30 @@ impl Line<'_> {
 
     /// Returns what a denying statement leaves of what was found.
     fn leaves(&self, found: Found, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
-        let Some(keys) = holds(&self.statement.conditions, asked, facts) else {
-            return vec![found];
-        };
+        let Some(force) = force::of(&self.statement.conditions, facts) else { return vec![found] };
+        if let Some(now) = facts.now {
+            if force.until.is_some_and(|until| until <= now) {
+                return vec![found];
+            }
+            if let Some(from) = force.from.filter(|from| now < *from) {
+                // It denies later: until then what was found stands, and on a condition after that.
+                let until = if force.keys.is_empty() { Some(from) } else { None };
+                return vec![Found { until: earlier(found.until, until), ..found }];
+            }
+        }
         let filled = |patterns: &[Box<str>]| -> Vec<(String, BTreeSet<Box<str>>)> {
             patterns.iter().filter_map(|it| self.filled(it, asked, facts)).collect()
         };
         match &self.statement.resources {
-            None => rests_on(found, [keys]),
+            None => rests_on(found, [force.keys]),
             Some(Listed::Only(patterns)) => {
-                let mut hits: Vec<BTreeSet<Box<str>>> = Vec::new();
-                for (pattern, of_pattern) in filled(patterns) {
-                    if arn_covers(&pattern, &found.resource) {
-                        hits.push(&of_pattern | &keys);
-                    }
-                }
+                let hits = filled(patterns)
+                    .into_iter()
+                    .filter(|(pattern, _)| arn_covers(pattern, &found.resource));
+                let hits: Vec<_> = hits.map(|(_, keys)| &keys | &force.keys).collect();
                 rests_on(found, hits)
             }
-            Some(Listed::AllBut(patterns)) => {
-                let spared = filled(patterns);
-                let is_spared = |(pattern, _): &(String, BTreeSet<Box<str>>)| {
-                    arn_covers(pattern, &found.resource)
-                };
-                if let Some((_, of_pattern)) = spared.iter().find(|it| is_spared(it)) {
-                    return match of_pattern.is_empty() {
-                        true => vec![found],
-                        false => rests_on(found, [of_pattern | &keys]),
-                    };
-                }
-                if !keys.is_empty() {
-                    return rests_on(found, [keys]);
-                }
-                let parts = spared.into_iter().filter_map(|(pattern, of_pattern)| {
-                    let resource = narrower(&pattern, &found.resource)?;
-                    Some(Found { resource, keys: &found.keys | &of_pattern })
-                });
-                parts.collect()
-            }
+            Some(Listed::AllBut(patterns)) => spared(found, &filled(patterns), &force),
         }
     }
 
@@ -196,51 +231,47 @@ impl Line<'_> {
         facts: &Facts<'_>,
     ) -> Option<(String, BTreeSet<Box<str>>)> {
         let (mut text, mut keys) = (String::with_capacity(pattern.len()), BTreeSet::new());
+        if !pattern.contains("${") {
+            return Some((pattern.to_owned(), keys));
+        }
         if self.language == Language::Of2008 {
             // There, a variable is plain text, and no name has such letters.
-            return (!pattern.contains("${")).then(|| (pattern.to_owned(), keys));
+            return None;
         }
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once("${") {
             let Some((variable, after)) = after.split_once('}') else { break };
             text.push_str(before);
             rest = after;
-            match variable {
-                "*" | "?" | "$" => text.push_str(variable),
-                variable => {
-                    let name = variable.split(',').next().unwrap_or_default().trim();
-                    text.push_str(self.value(
-                        &name.to_ascii_lowercase(),
-                        asked,
-                        facts,
-                        &mut keys,
-                    )?);
-                }
+            if matches!(variable, "*" | "?" | "$") {
+                text.push_str(variable);
+                continue;
             }
+            let name = variable.split(',').next().unwrap_or_default().trim();
+            text.push_str(value(&name.to_ascii_lowercase(), asked, facts, &mut keys)?);
         }
         text.push_str(rest);
         Some((text, keys))
     }
+}
 
-    fn value<'f>(
-        &self,
-        name: &str,
-        asked: &Asked<'_>,
-        facts: &Facts<'f>,
-        keys: &mut BTreeSet<Box<str>>,
-    ) -> Option<&'f str> {
-        if let Some((_, value)) = facts.values.iter().find(|(known, _)| *known == name) {
-            return Some(value);
-        }
-        match (name, asked.whose) {
-            ("aws:username" | "aws:userid", Whose::Own) => {}
-            ("aws:username" | "aws:userid", Whose::Others) => return None,
-            _ => {
-                keys.insert(name.into());
-            }
-        }
-        Some("*")
+fn value<'f>(
+    name: &str,
+    asked: &Asked<'_>,
+    facts: &Facts<'f>,
+    keys: &mut BTreeSet<Box<str>>,
+) -> Option<&'f str> {
+    if let Some(value) = facts.value(name) {
+        return Some(value);
     }
+    match (name, asked.whose) {
+        ("aws:username" | "aws:userid", Whose::Own) => {}
+        ("aws:username" | "aws:userid", Whose::Others) => return None,
+        _ => {
+            keys.insert(name.into());
+        }
+    }
+    Some("*")
 }
 
 /// Returns what is left of what was found where it is denied in each of these cases.
@@ -254,66 +285,22 @@ fn rests_on(mut found: Found, hits: impl IntoIterator<Item = BTreeSet<Box<str>>>
     vec![found]
 }
 
-/// Returns the keys that conditions rest on, or `None` if they do not hold.
-fn holds(
-    conditions: &[Condition],
-    asked: &Asked<'_>,
-    facts: &Facts<'_>,
-) -> Option<BTreeSet<Box<str>>> {
-    let mut keys = BTreeSet::new();
-    for condition in conditions {
-        let known = match (&*condition.key, asked.passed_to) {
-            ("iam:passedtoservice", Some(service)) => Some(service),
-            (key, _) => facts.values.iter().find(|(known, _)| *known == key).map(|(_, it)| *it),
+/// Returns what is left of what was found where all is denied but these.
+fn spared(found: Found, but: &[(String, BTreeSet<Box<str>>)], force: &Force) -> Vec<Found> {
+    if let Some((_, keys)) = but.iter().find(|(pattern, _)| arn_covers(pattern, &found.resource)) {
+        return match keys.is_empty() {
+            true => vec![found],
+            false => rests_on(found, [keys | &force.keys]),
         };
-        match known.and_then(|value| is_true(condition, value)) {
-            Some(true) => {}
-            Some(false) => return None,
-            None => {
-                keys.insert(condition.key.clone());
-            }
-        }
     }
-    Some(keys)
-}
-
-/// Returns whether a condition holds of a value, as far as that can be said here.
-fn is_true(condition: &Condition, value: &str) -> Option<bool> {
-    if condition.operator.over == Over::All || condition.values.iter().any(|it| it.contains("${")) {
-        return None;
+    if !force.keys.is_empty() {
+        return rests_on(found, [force.keys.clone()]);
     }
-    let some = |fits: fn(&str, &str) -> bool| condition.values.iter().any(|it| fits(it, value));
-    let same: fn(&str, &str) -> bool = |wanted, value| wanted == value;
-    let alike: fn(&str, &str) -> bool = |pattern, value| fits(pattern.as_bytes(), value.as_bytes());
-    let in_any_case: fn(&str, &str) -> bool = str::eq_ignore_ascii_case;
-    match condition.operator.test {
-        Test::StringEquals => Some(some(same)),
-        Test::StringNotEquals => Some(!some(same)),
-        Test::StringEqualsIgnoreCase => Some(some(in_any_case)),
-        Test::StringNotEqualsIgnoreCase => Some(!some(in_any_case)),
-        Test::StringLike | Test::ArnLike => Some(some(alike)),
-        Test::StringNotLike | Test::ArnNotLike => Some(!some(alike)),
-        _ => None,
-    }
-}
-
-/// Returns what both are about: the narrower of them, or as near to it as one pattern comes.
-pub fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
-    match (arn_covers(pattern, place), arn_covers(place, pattern)) {
-        (true, _) => Some(place.into()),
-        (_, true) => Some(pattern.into()),
-        _ => (place != "*" && arn_overlap(pattern, place)).then(|| pattern.into()),
-    }
-}
-
-/// Returns what all sets are about.
-pub fn common<'a>(mut sets: impl Iterator<Item = &'a BTreeSet<Box<str>>>) -> BTreeSet<Box<str>> {
-    let mut left = sets.next().cloned().unwrap_or_default();
-    for set in sets {
-        let pairs = left.iter().flat_map(|one| set.iter().map(move |other| (one, other)));
-        left = pairs.filter_map(|(one, other)| narrower(one, other)).collect();
-    }
-    left
+    let parts = but.iter().filter_map(|(pattern, keys)| {
+        let resource = narrower(pattern, &found.resource)?;
+        Some(Found { resource, keys: &found.keys | keys, until: found.until })
+    });
+    parts.collect()
 }
 
 /// Returns the numbers of the actions of ways that a statement is about.
@@ -328,4 +315,44 @@ fn numbers(statement: &Statement) -> BTreeSet<usize> {
             (0..known().len()).filter(|number| !but.contains(number)).collect()
         }
     }
+}
+
+/// Returns what both are about: the narrower of them, or as near to it as one pattern comes.
+fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
+    match (arn_covers(pattern, place), arn_covers(place, pattern)) {
+        (true, _) => Some(place.into()),
+        // The action's request names no resource.
+        _ if place == "*" => None,
+        (_, true) => Some(pattern.into()),
+        _ => arn_overlap(pattern, place).then(|| pattern.into()),
+    }
+}
+
+/// Returns what both lists are about.
+pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
+    let pairs = some.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
+    let both = pairs.filter_map(|(one, other)| {
+        Some(Found {
+            resource: narrower(&one.resource, &other.resource)?,
+            keys: &one.keys | &other.keys,
+            until: earlier(one.until, other.until),
+        })
+    });
+    thin(both.collect())
+}
+
+/// Leaves out what another says as well, on no more conditions and for as long.
+fn thin(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_by(|a, b| (a.keys.len(), &a.resource).cmp(&(b.keys.len(), &b.resource)));
+    let mut kept: Vec<Found> = Vec::with_capacity(found.len());
+    for one in found {
+        let is_said = kept.iter().any(|it| {
+            let is_as_long = it.until.is_none_or(|end| one.until.is_some_and(|other| other <= end));
+            is_as_long && it.keys.is_subset(&one.keys) && arn_covers(&it.resource, &one.resource)
+        });
+        if !is_said {
+            kept.push(one);
+        }
+    }
+    kept
 }
