@@ -6,13 +6,25 @@
 //! Invariant: a way that passes a role needs `iam:PassRole`, on a role, for the service that takes it; a way that rests on
 //! a condition says which keys. Read on in `escalation/reach.rs`.
 
+mod candidates;
+mod everywhere;
 pub mod known;
 mod place;
 mod reach;
+mod targets;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
+pub use crate::iam::escalation::everywhere::Escalations;
+pub use crate::iam::escalation::everywhere::Everywhere;
+pub use crate::iam::escalation::everywhere::MAX_TARGETS;
+pub use crate::iam::escalation::everywhere::Open;
+pub use crate::iam::escalation::everywhere::Strength;
+pub use crate::iam::escalation::everywhere::Target;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::place::Place;

@@ -128,11 +128,20 @@ pub fn in_force<'a>(account: &'a Account, arn: &str) -> Option<&'a Text> {
     managed.versions.get(&managed.default)
 }
 
+/// The control policies of the root, of a unit or of an account.
+#[derive(Debug, Clone, Default)]
+pub struct Level<'a> {
+    /// Those that are known.
+    pub documents: Vec<&'a Document>,
+    /// Whether those are all.
+    pub is_whole: bool,
+}
+
 /// The control policies above one account: a list per level, all of which have to allow.
 #[derive(Debug, Clone, Default)]
 pub struct Control<'a> {
     /// The documents attached at each level, from the root to the account.
-    pub levels: Vec<Vec<&'a Document>>,
+    pub levels: Vec<Level<'a>>,
     /// What is there and not known.
     pub unknown: BTreeSet<Box<str>>,
 }
@@ -159,25 +168,22 @@ impl<'a> Control<'a> {
             }
             let attached = organization.attached.get(here).into_iter().flatten();
             let policies = attached.filter_map(|it| Some((it, organization.policies.get(it)?)));
-            let mut level = Vec::new();
-            let mut is_known = true;
+            let mut level = Level { documents: Vec::new(), is_whole: true };
             for (policy, it) in policies.filter(|(_, it)| &*it.kind == "SERVICE_CONTROL_POLICY") {
                 match &it.text {
-                    Text::Known(document) => level.push(&**document),
+                    Text::Known(document) => level.documents.push(document),
                     Text::Unknown(_) => {
-                        is_known = false;
+                        level.is_whole = false;
                         control.unknown.insert(format!("service control policy {policy}").into());
                     }
                 }
             }
-            // A level of which nothing is known to be attached is one where the type is not enabled, or was not read.
-            match (level.is_empty(), is_known) {
-                (true, true) => {
-                    control.unknown.insert(format!("service control policies of {here}").into());
-                }
-                (_, true) => control.levels.push(level),
-                (_, false) => {}
+            if level.documents.is_empty() && level.is_whole {
+                // There is always one where the type is enabled: either it is not, or this was not read.
+                level.is_whole = false;
+                control.unknown.insert(format!("service control policies of {here}").into());
             }
+            control.levels.push(level);
         }
         control.levels.reverse();
         control

@@ -15,6 +15,7 @@ pub mod parse;
 pub mod pattern;
 pub mod policy;
 pub mod state;
+pub mod trust;
 pub mod write;
 
 pub use evaluate::Decision;
