@@ -23,6 +23,7 @@ pub use crate::iam::escalation::everywhere::Escalations;
 pub use crate::iam::escalation::everywhere::Everywhere;
 pub use crate::iam::escalation::everywhere::MAX_TARGETS;
 pub use crate::iam::escalation::everywhere::Open;
+pub(in crate::iam) use crate::iam::escalation::everywhere::Seat;
 pub use crate::iam::escalation::everywhere::Strength;
 pub use crate::iam::escalation::everywhere::Target;
 use crate::iam::escalation::known::Way;

@@ -27,6 +27,7 @@ use crate::iam::holding::name_of;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Listed;
 use crate::iam::state::Account;
+use crate::iam::state::Role;
 use crate::iam::trust::Trusts;
 use crate::model::Seconds;
 
@@ -105,7 +106,7 @@ pub struct Everywhere<'a> {
 }
 
 /// One holder with all that bears on it.
-pub(super) struct Seat<'s, 'a> {
+pub(in crate::iam) struct Seat<'s, 'a> {
     pub all: &'s Everywhere<'a>,
     pub account: &'a Account,
     pub holder: Holder<'a>,
@@ -150,13 +151,13 @@ impl<'a> Everywhere<'a> {
             _ if seat.has_nothing() => Strength::Nothing,
             _ => Strength::Other,
         };
-        let control = self.control.get(account_of(&holder.entity().arn));
-        let above = control.into_iter().flat_map(|control| control.unknown.iter().cloned());
+        let above = seat.control().into_iter().flat_map(|control| control.unknown.iter().cloned());
         let unknown = seat.holding.unknown.iter().cloned().chain(above).collect();
         Escalations { holder: holder.entity().arn.clone(), strength, ways, unknown }
     }
 
-    fn seat(&self, account: &'a Account, holder: Holder<'a>) -> Seat<'_, 'a> {
+    /// Gathers all that bears on a user or role.
+    pub(in crate::iam) fn seat(&self, account: &'a Account, holder: Holder<'a>) -> Seat<'_, 'a> {
         let holding = Holding::of(account, holder);
         let arn: &'a str = &holder.entity().arn;
         let mut limits: Vec<Sheet<'a>> =
@@ -182,8 +183,13 @@ impl<'a> Everywhere<'a> {
         Seat { all: self, account, holder, holding, layers: Layers { identity, limits }, facts }
     }
 
+    /// Returns the role of an ARN.
+    pub(in crate::iam) fn role(&self, arn: &str) -> Option<&'a Role> {
+        self.trusts.role(arn)
+    }
+
     /// Returns what a user or role has, without asking what the roles have that it could take.
-    pub(super) fn strength(&self, arn: &'a str) -> Strength {
+    pub(in crate::iam) fn strength(&self, arn: &'a str) -> Strength {
         if let Some(known) = self.strengths.borrow().get(arn) {
             return *known;
         }
@@ -201,7 +207,12 @@ impl<'a> Everywhere<'a> {
     }
 }
 
-impl Seat<'_, '_> {
+impl<'a> Seat<'_, 'a> {
+    /// Returns the control policies above it.
+    pub fn control(&self) -> Option<&Control<'a>> {
+        self.all.control.get(self.account_id())
+    }
+
     /// Returns whether it may do everything to everything, on no condition.
     pub fn is_admin(&self) -> bool {
         let is_whole = |document: &crate::iam::Document| {

@@ -252,11 +252,11 @@ fn passed(seat: &Seat<'_, '_>, service: &str, profile: Option<Profile>) -> Taken
 }
 
 impl<'a> Seat<'_, 'a> {
-    pub(super) fn arn(&self) -> &'a str {
+    pub fn arn(&self) -> &'a str {
         &self.holder.entity().arn
     }
 
-    pub(super) fn account_id(&self) -> &'a str {
+    pub fn account_id(&self) -> &'a str {
         account_of(self.arn())
     }
 
@@ -285,7 +285,7 @@ impl<'a> Seat<'_, 'a> {
     }
 
     /// Returns the roles that the holder may take, with what that rests on.
-    pub(super) fn may_take(&self) -> Vec<(&'a str, Vec<Found>)> {
+    pub fn may_take(&self) -> Vec<(&'a str, Vec<Found>)> {
         let action = known().assume_role;
         let is_allowed = self.layers.identity.speaks_of(action);
         let mut all = Vec::new();
