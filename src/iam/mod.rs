@@ -14,6 +14,7 @@ pub mod holding;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
+pub mod snapshot;
 pub mod standing;
 pub mod state;
 pub mod trust;

@@ -152,14 +152,24 @@ impl<'a> Trusts<'a> {
         self.roles.get(arn).copied()
     }
 
-    /// Returns the roles that name `arn`, its account or everybody: some of them may trust it.
-    pub fn naming(&self, arn: &str) -> impl Iterator<Item = &'a Role> {
-        let keys = [arn, account_of(arn), "*"];
-        let found = keys.into_iter().filter_map(|key| self.by_name.get(key)).flatten();
-        found
-            .filter(|role| **role != arn)
-            .filter_map(|role| self.role(role))
-            .collect::<Vec<_>>()
-            .into_iter()
+    /// Returns the roles that name `arn`, and if `arn` is allowed to take roles, those that name its account or everybody:
+    /// some of them may trust it.
+    pub fn naming(&self, arn: &str, is_allowed: IsAllowed) -> Vec<&'a Role> {
+        let keys: &[&str] = match is_allowed {
+            IsAllowed::Yes => &[arn, account_of(arn), "*"],
+            IsAllowed::No => &[arn],
+        };
+        let found: BTreeSet<&str> =
+            keys.iter().filter_map(|key| self.by_name.get(*key)).flatten().copied().collect();
+        found.into_iter().filter(|role| *role != arn).filter_map(|role| self.role(role)).collect()
     }
+}
+
+/// Whether a holder's own policies allow it to take any role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsAllowed {
+    /// Some of them do.
+    Yes,
+    /// None does: only a role that names it lets it in.
+    No,
 }

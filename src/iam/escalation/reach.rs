@@ -264,6 +264,10 @@ fn value<'f>(
     if let Some(value) = facts.value(name) {
         return Some(value);
     }
+    if name == "aws:username" && facts.value("aws:principaltype") == Some("AssumedRole") {
+        // A session has none.
+        return None;
+    }
     match (name, asked.whose) {
         ("aws:username" | "aws:userid", Whose::Own) => {}
         ("aws:username" | "aws:userid", Whose::Others) => return None,

@@ -152,13 +152,7 @@ fn others(way: &Way, place: &Place, needs: &[&Need], seat: &Seat<'_, '_>) -> Tak
     let is_plain = needs.iter().all(|need| !seat.layers.denies(need.action));
     let is_all = |it: &Found| it.keys.is_empty() && *it.resource == *pattern;
     if is_plain && let Some(all) = whole.iter().find(|it| is_all(it)) {
-        let targets: Vec<Target> =
-            candidates.iter().filter(is_other).take(MAX_TARGETS).cloned().collect();
-        // Who is left out of so many is a matter of one or two.
-        let more = candidates.len().saturating_sub(targets.len() + 1);
-        let found = if targets.is_empty() { Vec::new() } else { vec![all.clone()] };
-        let more = if targets.len() < MAX_TARGETS { 0 } else { more };
-        return Taken { found, targets, more };
+        return Taken::all(all, &candidates, is_other);
     }
     if whole.is_empty() {
         return Taken::default();
@@ -199,6 +193,19 @@ fn roles_to_take(way: &Way, place: &Place, needs: &[&Need], seat: &Seat<'_, '_>)
 }
 
 impl Taken {
+    /// Every candidate: there may be thousands, and each would be found.
+    fn all(found: &Found, candidates: &[Target], is_other: impl Fn(&&Target) -> bool) -> Self {
+        let targets: Vec<Target> =
+            candidates.iter().filter(&is_other).take(MAX_TARGETS).cloned().collect();
+        // Of many, the holder itself may be one.
+        let more = match targets.len() < MAX_TARGETS {
+            true => 0,
+            false => candidates.len().saturating_sub(MAX_TARGETS + 1),
+        };
+        let found = if targets.is_empty() { Vec::new() } else { vec![found.clone()] };
+        Self { found, targets, more }
+    }
+
     fn add(&mut self, target: &Target, found: Vec<Found>) {
         if found.is_empty() {
             return;
@@ -243,10 +250,24 @@ fn policies_of_role(way: &Way, need: &Need, seat: &Seat<'_, '_>) -> Vec<Found> {
 fn passed(seat: &Seat<'_, '_>, service: &str, profile: Option<Profile>) -> Taken {
     let candidates: Rc<Vec<Target>> = seat.all.roles_for(seat.account_id(), service, profile);
     let facts = seat.facts.with("iam:passedtoservice", service);
+    let is_other = |it: &&Target| *it.arn != *seat.arn();
+    let find = |place: &str| {
+        let asked = Asked { action: known().pass_role, place, whose: Whose::Any };
+        seat.layers.find(&asked, &facts)
+    };
+    let pattern = format!("arn:*:iam::{}:role/*", seat.account_id());
+    let whole = find(&pattern);
+    if whole.is_empty() {
+        return Taken::default();
+    }
+    let is_all = |it: &&Found| it.keys.is_empty() && *it.resource == *pattern;
+    if let Some(all) = whole.iter().find(is_all).filter(|_| !seat.layers.denies(known().pass_role))
+    {
+        return Taken::all(all, &candidates, is_other);
+    }
     let mut taken = Taken::default();
-    for target in candidates.iter().filter(|it| *it.arn != *seat.arn()) {
-        let asked = Asked { action: known().pass_role, place: &target.arn, whose: Whose::Any };
-        taken.add(target, seat.layers.find(&asked, &facts));
+    for target in candidates.iter().filter(is_other) {
+        taken.add(target, find(&target.arn));
     }
     taken
 }
@@ -287,21 +308,25 @@ impl<'a> Seat<'_, 'a> {
     /// Returns the roles that the holder may take, with what that rests on.
     pub fn may_take(&self) -> Vec<(&'a str, Vec<Found>)> {
         let action = known().assume_role;
-        let is_allowed = self.layers.identity.speaks_of(action);
+        let is_allowed = match self.layers.identity.speaks_of(action) {
+            true => trust::IsAllowed::Yes,
+            false => trust::IsAllowed::No,
+        };
         let mut all = Vec::new();
-        for role in self.all.trusts.naming(self.arn()) {
-            let Some(trust) = trust::of_holder(role, self.arn(), &self.facts) else { continue };
+        for role in self.all.trusts.naming(self.arn(), is_allowed) {
             let arn: &'a str = &role.entity.arn;
-            let is_enough = trust.is_named && account_of(arn) == self.account_id();
-            if !is_enough && !is_allowed {
+            let asked = Asked { action, place: arn, whose: Whose::Any };
+            let by_policy = self.layers.find(&asked, &self.facts);
+            let is_own_account = account_of(arn) == self.account_id();
+            if by_policy.is_empty() && !is_own_account {
                 continue;
             }
+            let Some(trust) = trust::of_holder(role, self.arn(), &self.facts) else { continue };
             let by_trust =
                 Found { resource: arn.into(), keys: trust.force.keys, until: trust.force.until };
-            let asked = Asked { action, place: arn, whose: Whose::Any };
-            let found = match is_enough {
+            let found = match trust.is_named && is_own_account {
                 true => self.layers.spare(by_trust, &asked, &self.facts),
-                false => join(&self.layers.find(&asked, &self.facts), &[by_trust]),
+                false => join(&by_policy, &[by_trust]),
             };
             if !found.is_empty() {
                 all.push((arn, found));

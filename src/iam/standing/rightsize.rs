@@ -9,6 +9,11 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
+use crate::iam::State;
+use crate::iam::holding::Holder;
+use crate::iam::holding::Holding;
+use crate::iam::holding::account_of;
+use crate::iam::holding::name_of;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Listed;
 use crate::iam::policy::Statement;
@@ -116,6 +121,27 @@ pub fn propose(
         proposal.document = Some(Document { language: document.language, statements });
     }
     Some(proposal)
+}
+
+/// Returns what to propose for each policy that a user or role has of its own; those of groups are others' too.
+pub fn of_holder<'a>(
+    state: &'a State,
+    arn: &str,
+    used: &Use,
+    now: Seconds,
+    unused_after: Span,
+) -> Vec<(&'a str, Proposal)> {
+    let Some(account) = state.accounts.get(account_of(arn)) else { return Vec::new() };
+    let user = account.users.get(name_of(arn)).map(Holder::User);
+    let holder = user.filter(|it| *it.entity().arn == *arn);
+    let role = || account.roles.get(name_of(arn)).map(Holder::Role);
+    let Some(holder) = holder.or_else(role).filter(|it| *it.entity().arn == *arn) else {
+        return Vec::new();
+    };
+    let own = Holding::of(account, holder).held.into_iter().filter(|held| held.group.is_none());
+    let all = own
+        .filter_map(|held| Some((held.policy, propose(held.document, used, now, unused_after)?)));
+    all.collect()
 }
 
 impl Proposal {
