@@ -106,7 +106,7 @@ const HEADER: [&str; 11] = [
 
 pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
     let paths: Vec<&Path> = args.snapshot.iter().map(PathBuf::as_path).collect();
-    let state = snapshot::read(&paths).context("could not read the snapshot")?;
+    let state = snapshot::read(&paths).context("could not read the snapshot")?.state;
     let config = match &args.config {
         Some(path) => config::read(path)?,
         None => Config::default(),
@@ -183,8 +183,11 @@ struct Line {
 struct Told {
     used: BTreeMap<(Box<str>, Box<str>), Use>,
     since: BTreeMap<(Box<str>, Box<str>), Seconds>,
-    ends: BTreeMap<(Box<str>, Box<str>, Box<str>), Seconds>,
+    ends: BTreeMap<Assigned, Seconds>,
 }
+
+/// Holder, account, and the permission set's name.
+type Assigned = (Box<str>, Box<str>, Box<str>);
 
 fn read(path: &Path) -> anyhow::Result<Told> {
     let tried = || format!("could not read what holders did from {}", path.display());

@@ -63,7 +63,7 @@ enum Shape {
 
 pub(super) fn run(args: &EscalationsArgs) -> anyhow::Result<Exit> {
     let paths: Vec<&Path> = args.snapshot.iter().map(PathBuf::as_path).collect();
-    let state = snapshot::read(&paths).context("could not read the snapshot")?;
+    let state = snapshot::read(&paths).context("could not read the snapshot")?.state;
     let is_asked = |found: &Escalations| {
         let of_account = args.account.as_deref().is_none_or(|id| account_of(&found.holder) == id);
         let of_identity = args.identity.as_deref().is_none_or(|text| found.holder.contains(text));

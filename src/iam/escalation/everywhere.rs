@@ -102,8 +102,11 @@ pub struct Everywhere<'a> {
     control: HashMap<&'a str, Control<'a>>,
     strengths: RefCell<HashMap<&'a str, Strength>>,
     /// What ways could be used on, by account and place.
-    pub(super) lists: RefCell<HashMap<(&'a str, String), Rc<Vec<Target>>>>,
+    pub(super) lists: RefCell<Lists<'a>>,
 }
+
+/// What there is, by account and place.
+type Lists<'a> = HashMap<(&'a str, String), Rc<Vec<Target>>>;
 
 /// One holder with all that bears on it.
 pub(in crate::iam) struct Seat<'s, 'a> {

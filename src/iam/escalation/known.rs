@@ -125,7 +125,7 @@ impl Known {
     }
 
     /// Returns how many actions have a number.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.actions.len()
     }
 
@@ -186,7 +186,7 @@ mod tests {
             named("codebuild:start?uild*"),
             ["codebuild:StartBuild", "codebuild:StartBuildBatch"]
         );
-        assert_eq!(named("*").len(), known().len());
+        assert_eq!(named("*").len(), known().count());
         assert_eq!(named("s3:*"), Vec::<&str>::new());
     }
 }

@@ -316,7 +316,7 @@ fn numbers(statement: &Statement) -> BTreeSet<usize> {
         Listed::Only(patterns) => fitting(patterns),
         Listed::AllBut(patterns) => {
             let but = fitting(patterns);
-            (0..known().len()).filter(|number| !but.contains(number)).collect()
+            (0..known().count()).filter(|number| !but.contains(number)).collect()
         }
     }
 }

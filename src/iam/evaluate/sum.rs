@@ -84,7 +84,7 @@ impl fmt::Display for Place<'_> {
             Self::Inline { name, holder } => write!(f, "inline policy {name} of {holder}"),
             Self::Managed { arn } => f.write_str(arn),
             Self::Boundary { arn } => write!(f, "permissions boundary {arn}"),
-            Self::Attached { id, name, target } if name.is_empty() => {
+            Self::Attached { id, name: "", target } => {
                 write!(f, "{id} at {target}")
             }
             Self::Attached { id, name, target } => write!(f, "{id} ({name}) at {target}"),
