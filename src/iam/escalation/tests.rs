@@ -263,7 +263,10 @@ impl Stage {
             is_whole: true,
             users: self.users(),
             groups: [
-                ("dev".into(), Self::entity("group/dev", Some(text(&[read.clone()])), &[])),
+                (
+                    "dev".into(),
+                    Self::entity("group/dev", Some(text(std::slice::from_ref(&read))), &[]),
+                ),
                 ("ops".into(), Self::entity("group/ops", None, &["strong"])),
             ]
             .into(),
@@ -281,12 +284,20 @@ impl Stage {
             profiles: [("app".into(), ["app".into()].into())].into(),
             ..Account::default()
         };
+        State {
+            accounts: [(HOME.into(), account)].into(),
+            organization: Some(self.organization()),
+            ..State::default()
+        }
+    }
+
+    fn organization(&self) -> Organization {
         let policy = |text| OrganizationPolicy {
             name: "control".into(),
             kind: "SERVICE_CONTROL_POLICY".into(),
             text,
         };
-        let organization = Organization {
+        Organization {
             management: "999988887777".into(),
             parents: [(HOME.into(), "r-root".into())].into(),
             policies: [
@@ -299,11 +310,6 @@ impl Stage {
                 (HOME.into(), ["p-own".into()].into()),
             ]
             .into(),
-        };
-        State {
-            accounts: [(HOME.into(), account)].into(),
-            organization: Some(organization),
-            ..State::default()
         }
     }
 

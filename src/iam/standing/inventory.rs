@@ -69,6 +69,9 @@ pub fn inventory(
     }
 }
 
+/// The roles that were taken, and the keys of the conditions on the first.
+type Chain = (Vec<Box<str>>, BTreeSet<Box<str>>);
+
 /// What one role gives to whoever takes it.
 struct Gives {
     bits: Bits,
@@ -143,7 +146,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let mut seen: BTreeSet<Box<str>> = [seat.arn().into()].into();
-        let mut next: Vec<(Vec<Box<str>>, BTreeSet<Box<str>>)> = Vec::new();
+        let mut next: Vec<Chain> = Vec::new();
         for (role, found) in seat.may_take() {
             // A way that ends by its own date is no standing one.
             let lasting: Vec<_> = found.into_iter().filter(|it| it.until.is_none()).collect();
