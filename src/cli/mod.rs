@@ -17,6 +17,7 @@ mod policies;
 mod run;
 mod scan;
 mod simulate;
+mod standing;
 
 use std::fmt;
 use std::io;
@@ -60,6 +61,7 @@ enum Command {
     Grants(grants::GrantsArgs),
     Policies(policies::PoliciesArgs),
     Detectors(detectors::DetectorsArgs),
+    Standing(Box<standing::StandingArgs>),
     Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
@@ -127,6 +129,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Grants(args) => grants::run(&args),
         Command::Policies(args) => policies::run(&args),
         Command::Detectors(args) => detectors::run(&args),
+        Command::Standing(args) => standing::run(&args),
         Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),

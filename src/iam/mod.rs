@@ -9,14 +9,19 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+pub mod escalation;
 pub mod evaluate;
+pub mod force;
 pub mod history;
+pub mod holding;
 pub mod lesson;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
 pub mod snapshot;
+pub mod standing;
 pub mod state;
+pub mod trust;
 pub mod write;
 
 pub use evaluate::Decision;

@@ -1,0 +1,373 @@
+//! `grantwatch standing`: who can take a protected action with no end date.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::io::BufWriter;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::ValueEnum;
+use comfy_table::ContentArrangement;
+use comfy_table::Table;
+use comfy_table::presets;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::cli::output::Screen;
+use crate::cli::output::printable;
+use crate::config;
+use crate::config::Config;
+use crate::grants::Act;
+use crate::grants::Surface;
+use crate::iam::State;
+use crate::iam::snapshot;
+use crate::iam::standing::Activity;
+use crate::iam::standing::Asking;
+use crate::iam::standing::How;
+use crate::iam::standing::Since;
+use crate::iam::standing::Standing;
+use crate::iam::standing::Use;
+use crate::iam::standing::expected_names;
+use crate::iam::standing::inventory;
+use crate::iam::standing::rightsize;
+use crate::model::Duration;
+use crate::model::Seconds;
+use crate::model::Span;
+use crate::model::printable_json;
+use crate::model::spreadsheet_cell;
+
+/// List who can take a protected action with no end date: by what, since when, and whether it was used.
+///
+/// What is protected is what `grants.protect` says in the configuration, or its defaults. Roles are followed from one to
+/// the next. What is not known (a policy that no snapshot holds, control policies, use that no events told) is said.
+#[derive(Debug, Args)]
+pub struct StandingArgs {
+    /// Snapshots: files of `aws iam get-account-authorization-details`, or folders of them.
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    snapshot: Vec<PathBuf>,
+    /// The configuration, of which `grants.protect` is used.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What holders did: one JSON object a line, as docs/standing.md says.
+    #[arg(long, value_name = "FILE")]
+    activity: Option<PathBuf>,
+    /// Only this account.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// Only holders whose ARN or id holds this text.
+    #[arg(long, value_name = "TEXT")]
+    identity: Option<String>,
+    /// How many roles, one taken from the other, are followed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4)]
+    depth: u8,
+    /// As of this time; now, if it is not given.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    as_of: Option<Seconds>,
+    /// Propose smaller policies for what was not used for so long. Needs --activity; shown in JSON.
+    #[arg(long, value_name = "DURATION", requires = "activity")]
+    unused_after: Option<Duration>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Shape::Table)]
+    format: Shape,
+}
+
+/// How an inventory is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For people.
+    Table,
+    /// One JSON array with everything that is known.
+    Json,
+    /// For spreadsheets.
+    Csv,
+    /// Markdown.
+    Md,
+}
+
+const HEADER: [&str; 11] = [
+    "class",
+    "who",
+    "account",
+    "actions",
+    "such as",
+    "by",
+    "since",
+    "last used",
+    "through a grant",
+    "key and console",
+    "not known",
+];
+
+pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
+    let paths: Vec<&Path> = args.snapshot.iter().map(PathBuf::as_path).collect();
+    let state = snapshot::read(&paths).context("could not read the snapshot")?.state;
+    let config = match &args.config {
+        Some(path) => config::read(path)?,
+        None => Config::default(),
+    };
+    let activity = match &args.activity {
+        Some(path) => read(path)?,
+        None => Told::default(),
+    };
+    let surface = Surface::new(&config.grants);
+    let protected = |action: &str, account: &str| {
+        let act = Act { identity: "person:anybody", action, account, ..Act::default() };
+        surface.entry(&act).is_some_and(|wanted| wanted.wants_grant)
+    };
+    let expected = expected_names();
+    let now = args.as_of.unwrap_or_else(now);
+    let asking = Asking { now, depth: args.depth.into(), expected: &expected };
+    let is_asked = |row: &Standing| {
+        args.account.as_deref().is_none_or(|id| *row.account == *id)
+            && args.identity.as_deref().is_none_or(|text| row.holder.contains(text))
+    };
+    let mut rows = Vec::new();
+    inventory(&state, &protected, &activity, &asking, |row| {
+        if is_asked(&row) {
+            rows.push(row);
+        }
+    });
+    rows.sort_by(|a, b| (a.class, &a.account, &a.holder).cmp(&(b.class, &b.account, &b.holder)));
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.format {
+        Shape::Table => table(&mut out, &rows, now)?,
+        Shape::Json => {
+            let span = args.unused_after.map(Duration::span);
+            let all: Vec<Value> = rows.iter().map(|row| written(row, &state, span, now)).collect();
+            writeln!(out, "{}", printable_json(serde_json::to_string_pretty(&all)?))?;
+        }
+        Shape::Csv => csv(&mut out, &rows, now)?,
+        Shape::Md => markdown(&mut out, &rows, now)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Reads a time as it is written in CloudTrail, or a day.
+pub(super) fn moment(text: &str) -> Result<Seconds, String> {
+    let whole = Seconds::parse(text).or_else(|| Seconds::parse(&format!("{text}T00:00:00Z")));
+    whole.ok_or_else(|| format!("`{text}` is neither a time nor a day"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a person asks as of now; what answers has no clock")]
+pub(super) fn now() -> Seconds {
+    Seconds(jiff::Timestamp::now().as_second())
+}
+
+/// A line of `--activity`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    holder: Box<str>,
+    account: Box<str>,
+    watched_since: Option<String>,
+    #[serde(default)]
+    actions: BTreeMap<Box<str>, String>,
+    last_protected: Option<String>,
+    #[serde(default)]
+    through_grant: bool,
+    #[serde(default)]
+    since: BTreeMap<Box<str>, String>,
+    #[serde(default)]
+    ends: BTreeMap<Box<str>, String>,
+}
+
+/// What the lines say, by holder and account.
+#[derive(Debug, Default)]
+struct Told {
+    used: BTreeMap<(Box<str>, Box<str>), Use>,
+    since: BTreeMap<(Box<str>, Box<str>), Seconds>,
+    ends: BTreeMap<Assigned, Seconds>,
+}
+
+/// Holder, account, and the permission set's name.
+type Assigned = (Box<str>, Box<str>, Box<str>);
+
+fn read(path: &Path) -> anyhow::Result<Told> {
+    let tried = || format!("could not read what holders did from {}", path.display());
+    let text = fs::read_to_string(path).with_context(tried)?;
+    let mut told = Told::default();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = || format!("line {}", number + 1);
+        let line: Line = serde_json::from_str(line).with_context(place).with_context(tried)?;
+        told.take(line).with_context(place).with_context(tried)?;
+    }
+    Ok(told)
+}
+
+impl Told {
+    fn take(&mut self, line: Line) -> anyhow::Result<()> {
+        let time = |text: &String| moment(text).map_err(anyhow::Error::msg);
+        let mut used = Use { through_grant: line.through_grant, ..Use::default() };
+        used.watched_since = line.watched_since.as_ref().map(time).transpose()?;
+        used.last_protected = line.last_protected.as_ref().map(time).transpose()?;
+        for (action, last) in &line.actions {
+            used.actions.insert(action.clone(), time(last)?);
+        }
+        for (policy, since) in &line.since {
+            self.since.insert((line.holder.clone(), policy.clone()), time(since)?);
+        }
+        for (set, end) in &line.ends {
+            let key = (line.holder.clone(), line.account.clone(), set.clone());
+            self.ends.insert(key, time(end)?);
+        }
+        self.used.insert((line.holder, line.account), used);
+        Ok(())
+    }
+}
+
+impl Activity for Told {
+    fn used(&self, holder: &str, account: &str) -> Option<Use> {
+        self.used.get(&(holder.into(), account.into())).cloned()
+    }
+
+    fn since(&self, holder: &str, policy: &str) -> Option<Seconds> {
+        self.since.get(&(holder.into(), policy.into())).copied()
+    }
+
+    fn ends(&self, holder: &str, account: &str, set: &str) -> Option<Seconds> {
+        self.ends.get(&(holder.into(), account.into(), set.into())).copied()
+    }
+}
+
+fn by(how: &How) -> String {
+    let mut text = how.policy.to_string();
+    if let Some(group) = &how.group {
+        text = format!("{text} (group {group})");
+    }
+    if !how.chain.is_empty() {
+        text = format!("{text} through {}", how.chain.join(" > "));
+    }
+    match how.conditions.is_empty() {
+        true => text,
+        false => {
+            let keys: Vec<&str> = how.conditions.iter().map(|it| &**it).collect();
+            format!("{text} if {}", keys.join(", "))
+        }
+    }
+}
+
+fn cells(row: &Standing, now: Seconds) -> [String; 11] {
+    let mut ways: Vec<String> = row.how.iter().take(3).map(by).collect();
+    let more = row.how.len().saturating_sub(3) + row.more;
+    if more > 0 {
+        ways.push(format!("and {more} more"));
+    }
+    let used = match &row.used {
+        None => "not known".to_owned(),
+        Some(used) => {
+            used.last_protected.map_or_else(|| "never seen".to_owned(), |it| it.to_string())
+        }
+    };
+    let through = match row.used.as_ref().map(|used| used.through_grant) {
+        None => "not known",
+        Some(true) => "yes",
+        Some(false) => "never",
+    };
+    let key = row.oldest_key.map(|made| format!("key of {} days", now.since(made).0 / 86_400));
+    let console = Some(format!("console {}", row.console.name())).filter(|it| it != "console none");
+    let unknown: Vec<&str> = row.unknown.iter().map(|it| &**it).collect();
+    let expected = row.expected.as_ref().map_or("", |_| " (expected)");
+    [
+        format!("{}{expected}", row.class.name()),
+        row.holder.to_string(),
+        row.account.to_string(),
+        row.actions.to_string(),
+        row.examples.join(", "),
+        ways.join("; "),
+        since(row.since),
+        used,
+        through.to_owned(),
+        key.into_iter().chain(console).collect::<Vec<_>>().join(", "),
+        unknown.join(", "),
+    ]
+}
+
+fn since(since: Since) -> String {
+    match since {
+        Since::Seen(time) => time.to_string(),
+        Since::NotBefore(time) => format!("not before {time}"),
+        Since::Unknown => "not known".to_owned(),
+    }
+}
+
+fn table(out: &mut dyn Write, rows: &[Standing], now: Seconds) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).force_no_tty().set_header(HEADER);
+    if let Screen::Columns(columns) = Screen::here() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    for row in rows {
+        table.add_row(cells(row, now).map(|cell| printable(&cell).into_owned()));
+    }
+    if table.is_empty() {
+        return writeln!(out, "nobody");
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+fn csv(out: &mut dyn Write, rows: &[Standing], now: Seconds) -> anyhow::Result<()> {
+    let mut file = csv::Writer::from_writer(out);
+    file.write_record(HEADER)?;
+    for row in rows {
+        file.write_record(cells(row, now).map(|cell| spreadsheet_cell(&cell)))?;
+    }
+    Ok(file.flush()?)
+}
+
+fn markdown(out: &mut dyn Write, rows: &[Standing], now: Seconds) -> io::Result<()> {
+    writeln!(out, "| {} |\n|{}", HEADER.join(" | "), " --- |".repeat(HEADER.len()))?;
+    for row in rows {
+        let cells = cells(row, now).map(|cell| {
+            let text = printable(&cell).replace('\\', "\\\\").replace('|', "\\|");
+            text.replace('<', "&lt;").replace('`', "\\`")
+        });
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+fn written(row: &Standing, state: &State, unused_after: Option<Span>, now: Seconds) -> Value {
+    let how: Vec<Value> = row.how.iter().map(|how| {
+        json!({
+            "class": how.class.name(), "policy": how.policy, "group": how.group, "chain": how.chain,
+            "actions": how.actions, "conditions": how.conditions,
+        })
+    }).collect();
+    let used = row.used.as_ref().map(|used| {
+        json!({
+            "watched_since": used.watched_since.map(|it| it.to_string()),
+            "last_protected": used.last_protected.map(|it| it.to_string()),
+            "through_grant": used.through_grant,
+            "without_grant": row.is_used_without_grant(),
+        })
+    });
+    let proposals = unused_after.zip(row.used.as_ref()).map(|(span, used)| {
+        let found = rightsize::of_holder(state, &row.holder, used, now, span);
+        let all = found.into_iter().map(|(policy, proposal)| {
+            json!({
+                "policy": policy,
+                "document": proposal.document.as_ref().map(crate::iam::Document::to_value),
+                "unused_services": proposal.services,
+                "unused_actions": proposal.actions,
+                "kept_unseen": proposal.unseen,
+                "doubtful_services": proposal.doubtful,
+            })
+        });
+        all.collect::<Vec<Value>>()
+    });
+    json!({
+        "holder": row.holder, "account": row.account, "kind": row.kind.name(), "class": row.class.name(),
+        "actions": row.actions, "examples": row.examples, "how": how, "more_how": row.more,
+        "escalations": row.escalations, "since": since(row.since), "used": used,
+        "role_last_used": row.role_last_used.map(|it| it.to_string()),
+        "oldest_key": row.oldest_key.map(|it| it.to_string()), "console": row.console.name(),
+        "expected": row.expected, "unknown": row.unknown, "proposals": proposals,
+    })
+}
