@@ -147,6 +147,7 @@ fn document(action: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a script is one list")]
 fn the_records_of_a_script_lead_to_what_the_server_reads_back() {
     let server = Moto::start();
     let aws = server.aws();

@@ -11,6 +11,7 @@ use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::state::Entity;
 use crate::iam::state::Managed;
+use crate::iam::state::PermissionSet;
 use crate::iam::state::State;
 
 /// A user, group or role.
@@ -175,25 +176,32 @@ fn pieces(key: &Key, thing: &Thing, state: &State) -> Pieces {
                 put(target, "policy".to_owned(), policy.text.clone(), "");
             }
         }
-        (Key::Set { arn }, Thing::Set(set)) => {
-            let target = || Target::Set { arn: arn.clone() };
-            if let Some(text) = &set.inline {
-                put(target(), "inline".to_owned(), text.clone(), "");
-            }
-            for policy in &set.attached {
-                put(target(), format!("attached/{policy}"), of_aws(state, policy), "");
-            }
-            for name in &set.referenced {
-                let text = Text::Unknown("each account has its own policy of that name".into());
-                put(target(), format!("referenced/{name}"), text, "");
-            }
-            if let Some(boundary) = &set.boundary {
-                put(target(), "boundary".to_owned(), of_aws(state, boundary), boundary);
-            }
-        }
+        (Key::Set { arn }, Thing::Set(set)) => of_set(arn, set, state, &mut put),
         _ => {}
     }
     all
+}
+
+fn of_set(
+    arn: &str,
+    set: &PermissionSet,
+    state: &State,
+    put: &mut dyn FnMut(Target, String, Text, &str),
+) {
+    let target = || Target::Set { arn: arn.into() };
+    if let Some(text) = &set.inline {
+        put(target(), "inline".to_owned(), text.clone(), "");
+    }
+    for policy in &set.attached {
+        put(target(), format!("attached/{policy}"), of_aws(state, policy), "");
+    }
+    for name in &set.referenced {
+        let text = Text::Unknown("each account has its own policy of that name".into());
+        put(target(), format!("referenced/{name}"), text, "");
+    }
+    if let Some(boundary) = &set.boundary {
+        put(target(), "boundary".to_owned(), of_aws(state, boundary), boundary);
+    }
 }
 
 fn identity(holder: Holder, account: &str, name: &str) -> Target {

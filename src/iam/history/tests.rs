@@ -257,7 +257,7 @@ fn an_assignment_and_a_membership_end_by_what_is_told_of_them() {
         Value::Null,
     );
     let members = |records: &[String]| of(records).now().identity_center.members.clone();
-    assert_eq!(members(&[joined.clone()]).len(), 1);
+    assert_eq!(members(std::slice::from_ref(&joined)).len(), 1);
     assert!(members(&[joined.clone(), ended.clone()]).is_empty());
     assert!(members(&[ended, joined]).is_empty(), "its end was heard of first");
     let shown = json!({"IdentityCenter": {"GroupMemberships": [

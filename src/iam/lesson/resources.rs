@@ -262,11 +262,11 @@ fn added(fields: &Fields<'_, '_>, service: &str, arn: &str) -> Option<Edit> {
         let text = Text::Unknown("the record does not say to whom or for what".into());
         return Some(Edit::StatementPut { sid, text });
     }
-    let principal = |id: &Box<str>| match id.len() {
+    let principal = |id: &str| match id.len() {
         12 => Principal::Aws(format!("arn:{}:iam::{id}:root", fields.partition()).into()),
-        _ => Principal::Aws(id.clone()),
+        _ => Principal::Aws(id.into()),
     };
-    let mut principals: Vec<_> = accounts.iter().map(principal).collect();
+    let mut principals: Vec<_> = accounts.iter().map(|id| principal(id)).collect();
     principals.sort();
     let mut actions: Vec<Box<str>> = actions
         .iter()
