@@ -6,6 +6,7 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+pub mod compare;
 pub mod policy;
 pub mod state;
 
