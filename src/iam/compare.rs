@@ -242,3 +242,6 @@ fn lifted(work: &mut Work, before: &Compiled, after: &Compiled, told: &[Region])
     let left = work.minus(gone, &after.denies);
     work.minus(left, told)
 }
+
+#[cfg(test)]
+mod tests;
