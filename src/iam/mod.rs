@@ -8,11 +8,16 @@
 //! Read on in `policy.rs`.
 
 pub mod compare;
+pub mod escalation;
 pub mod evaluate;
+pub mod force;
+pub mod holding;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
+pub mod standing;
 pub mod state;
+pub mod trust;
 pub mod write;
 
 pub use evaluate::Decision;
