@@ -159,10 +159,10 @@ fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
                 .with_context(|| format!("could not read {}", path.join(name).display())),
             None => Ok(Document::absent(kind)),
         };
-        let drift =
-            compare(&read(old, &args.before)?, &read(new, &args.after)?, kind, &around);
+        let drift = compare(&read(old, &args.before)?, &read(new, &args.after)?, kind, &around);
         if !drift.is_empty() {
-            let shown = if name.is_empty() { args.after.display().to_string() } else { name.clone() };
+            let shown =
+                if name.is_empty() { args.after.display().to_string() } else { name.clone() };
             found.push((shown, drift));
         }
     }
@@ -233,7 +233,8 @@ fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
     }
     for (name, drift) in found {
         let classes: Vec<&str> = drift.classes.iter().map(|it| it.name()).collect();
-        let classes = if classes.is_empty() { String::new() } else { format!(" [{}]", classes.join(", ")) };
+        let classes =
+            if classes.is_empty() { String::new() } else { format!(" [{}]", classes.join(", ")) };
         writeln!(out, "{}{classes}", printable(name))?;
         let parts: [(&str, &[Access]); 4] = [
             ("+ allowed now:", &drift.adds),

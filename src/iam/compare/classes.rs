@@ -110,8 +110,22 @@ const NARROWING: [&str; 9] = [
     "ec2:resourcetag/",
 ];
 
-static READS: LazyLock<Vec<Term>> = LazyLock::new(|| {
-    DATA_READS.iter().map(|action| Term::of(Glob::read(action, Sort::Action, None))).collect()
+/// The actions with what they are done on.
+static READS: LazyLock<Vec<(Term, [Term; 2])>> = LazyLock::new(|| {
+    let term = |text: &str, sort| Term::of(Glob::read(text, sort, None));
+    let read = |action: &&str| {
+        let service = match action.split_once(':').map_or("", |(service, _)| service) {
+            "ebs" => "ec2",
+            "rds-data" => "rds",
+            "redshift-data" => "redshift",
+            service => service,
+        };
+        let resources = format!("arn:*:{service}:*:*:*");
+        // A bare `*` that nothing covers but `*` is what actions without a resource are done on.
+        let bare = Term::of(Glob::read("*", Sort::Exact, None));
+        (term(action, Sort::Action), [term(&resources, Sort::Arn), bare])
+    };
+    DATA_READS.iter().map(read).collect()
 });
 static ALL_OF_IAM: LazyLock<Term> =
     LazyLock::new(|| Term::of(Glob::read("iam:*", Sort::Action, None)));
@@ -240,7 +254,10 @@ fn is_broader(region: &Region, before: &[Region]) -> bool {
 }
 
 fn reads_data(region: &Region) -> bool {
-    READS.iter().any(|action| region.actions.has(action))
+    READS.iter().any(|(action, places)| {
+        let is_place = |term: &Term| places.iter().any(|place| place.overlaps(term));
+        region.actions.has(action) && region.resources.any.iter().any(is_place)
+    })
 }
 
 /// Notes whom a resource or a role lets in.
@@ -340,8 +357,8 @@ fn is_fixed(key: &str, test: Test, value: &str) -> bool {
     !part.is_empty() && !(is_pattern && part.contains(['*', '?']))
 }
 
-/// Returns whether some of these atoms is `one`, used where a set is asked for a single action.
 impl Set<Term> {
+    /// Returns whether surely a single text is in it.
     fn has(&self, one: &Term) -> bool {
         self.any.iter().any(|term| term.covers(one)) && !self.none.iter().any(|it| it.covers(one))
     }

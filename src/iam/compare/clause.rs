@@ -19,6 +19,7 @@ use crate::iam::compare::values::Texts;
 use crate::iam::compare::values::Values;
 use crate::iam::compare::values::moment;
 use crate::iam::compare::values::number;
+use crate::iam::evaluate;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Language;
 use crate::iam::policy::Over;
@@ -136,7 +137,8 @@ fn asks(condition: &Condition, language: Language, variables: &mut Variables) ->
     if language == Language::Of2012 && values.iter().any(|value| is_variable(value)) {
         return None;
     }
-    let (positive, is_negated) = of_test(operator.test, values, language, variables)?;
+    let test = if &*key == TIME { of_time(operator.test) } else { operator.test };
+    let (positive, is_negated) = of_test(test, values, language, variables)?;
     let absent = match (operator.if_exists, operator.over) {
         (true, _) | (_, Over::All) => Share::All,
         (false, Over::Any) => Share::Nothing,
@@ -150,6 +152,19 @@ fn asks(condition: &Condition, language: Language, variables: &mut Variables) ->
     };
     let values = if is_negated { positive.not() } else { positive };
     Some(Asks { key, absent, over, values })
+}
+
+/// Returns the test of dates that a test of seconds since 1970 comes to.
+fn of_time(test: Test) -> Test {
+    match test {
+        Test::NumericEquals => Test::DateEquals,
+        Test::NumericNotEquals => Test::DateNotEquals,
+        Test::NumericLessThan => Test::DateLessThan,
+        Test::NumericLessThanEquals => Test::DateLessThanEquals,
+        Test::NumericGreaterThan => Test::DateGreaterThan,
+        Test::NumericGreaterThanEquals => Test::DateGreaterThanEquals,
+        test => test,
+    }
 }
 
 /// Returns whether a text has a variable other than those that stand for `*`, `?` and `$`.
@@ -229,7 +244,7 @@ fn line(test: Test, values: &[Box<str>]) -> Option<(Values, bool)> {
     };
     let point = |text: &Box<str>| match of {
         Line::Number => number(text),
-        Line::Time => read_moment(text).map(moment),
+        Line::Time => evaluate::condition::moment(text).map(moment),
     };
     let points = values.iter().map(point).collect::<Option<Vec<u128>>>()?;
     let span = |at: u128| match test {
@@ -242,21 +257,6 @@ fn line(test: Test, values: &[Box<str>]) -> Option<(Values, bool)> {
     let ranges = Ranges::of(points.into_iter().map(span));
     let is_negated = matches!(test, T::NumericNotEquals | T::DateNotEquals);
     Some((Values::Line(of, ranges), is_negated))
-}
-
-/// Reads a date as IAM takes it: ISO 8601 from a year alone to fractions of a second, or seconds since 1970.
-fn read_moment(text: &str) -> Option<jiff::Timestamp> {
-    if text.len() > 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return jiff::Timestamp::from_second(text.parse().ok()?).ok();
-    }
-    let whole = match text.len() {
-        4 => format!("{text}-01-01T00:00:00Z"),
-        7 => format!("{text}-01T00:00:00Z"),
-        10 => format!("{text}T00:00:00Z"),
-        17 => format!("{}:00Z", text.strip_suffix('Z')?),
-        _ => text.to_owned(),
-    };
-    whole.parse().ok()
 }
 
 /// Returns whether surely no request fulfils all of these, which are of one key.

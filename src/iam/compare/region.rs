@@ -194,12 +194,13 @@ impl Work {
             left.push(Region { who, ..from.clone() });
         }
         let who = from.who.and(&off.who);
-        if who.is_empty() || off.terms.must.is_empty() {
+        if who.is_empty() {
             return;
         }
-        let mut terms = from.terms.clone();
-        terms.unless.push(off.terms.must.clone());
-        left.extend(self.settled(Region { who, terms, ..from }));
+        let from = Region { who, ..from };
+        for terms in from.terms.minus(&off.terms) {
+            left.extend(self.settled(Region { terms, ..from.clone() }));
+        }
     }
 }
 
@@ -238,6 +239,25 @@ impl Region {
 }
 
 impl Terms {
+    /// Returns what is asked here and not there, in pieces that have nothing in common.
+    fn minus(&self, off: &Self) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        if !off.must.is_empty() {
+            let mut piece = self.clone();
+            piece.unless.push(off.must.clone());
+            pieces.push(piece);
+        }
+        let mut rest = self.clone();
+        rest.must.extend(off.must.iter().cloned());
+        for list in &off.unless {
+            let mut piece = rest.clone();
+            piece.must.extend(list.iter().cloned());
+            pieces.push(piece);
+            rest.unless.push(list.clone());
+        }
+        pieces
+    }
+
     /// Returns the smallest form; `None` if surely no request fulfils it.
     fn settled(&self, always: &Asks) -> Option<Self> {
         let mut must: Vec<Arc<Clause>> = Vec::with_capacity(self.must.len());
