@@ -20,6 +20,7 @@ mod whole;
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub(in crate::iam) use crate::iam::evaluate::condition::moment;
 pub use crate::iam::evaluate::context::Context;
 use crate::iam::evaluate::scene::Scene;
 use crate::iam::evaluate::sum::Sum;
@@ -111,7 +112,7 @@ pub struct Outcome {
 /// Something that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
-    /// The policy: `inline policy NAME of ARN`, a managed policy's ARN, `trust policy of ARN`, ….
+    /// The policy: `inline policy NAME of ARN`, `ARN of ARN` of a managed one, `trust policy of ARN`, ….
     pub policy: Box<str>,
     /// Which of its statements, from 0; `None` where it is all of it that allows nothing.
     pub statement: Option<usize>,

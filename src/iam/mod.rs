@@ -4,6 +4,8 @@
 //! of texts (`pattern.rs`). The policies that stand in all accounts at one moment are a [`State`] (`state.rs`), which says
 //! whether a request is allowed (`evaluate.rs`).
 //!
+//! A [`Snapshot`] (`snapshot.rs`) is where a [`History`] (`history/mod.rs`) begins; what records teach (`lesson.rs`) goes on.
+//!
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
@@ -11,17 +13,23 @@ pub mod compare;
 pub mod escalation;
 pub mod evaluate;
 pub mod force;
+pub mod history;
 pub mod holding;
+pub mod lesson;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
+pub mod snapshot;
 pub mod standing;
 pub mod state;
 pub mod trust;
 pub mod write;
 
 pub use evaluate::Decision;
+pub use history::History;
+pub use lesson::Lesson;
 pub use parse::PolicyError;
 pub use policy::Document;
 pub use policy::Kind;
+pub use snapshot::Snapshot;
 pub use state::State;

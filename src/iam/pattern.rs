@@ -25,7 +25,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Returns whether every text that fits `narrow` fits `wide`.
+/// Returns whether every text that fits `narrow` fits `wide`. A variable, `${aws:username}`, is the text that it is written as.
 pub fn covers(wide: &str, narrow: &str) -> bool {
     if wide == narrow || is_any(wide) {
         return true;
@@ -110,13 +110,13 @@ pub fn segments(arn: &str) -> Option<[&str; 6]> {
     }
     let mut all = ["*"; 6];
     let mut rest = arn;
-    for at in 0..6 {
+    for (at, place) in all.iter_mut().enumerate() {
         let end = if at < 5 { colon(rest) } else { None };
         let Some((segment, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
-            all[at] = rest;
+            *place = rest;
             break;
         };
-        all[at] = segment;
+        *place = segment;
         rest = after.strip_prefix(':').unwrap_or(after);
     }
     Some(all)

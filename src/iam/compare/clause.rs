@@ -244,7 +244,7 @@ fn line(test: Test, values: &[Box<str>]) -> Option<(Values, bool)> {
     };
     let point = |text: &Box<str>| match of {
         Line::Number => number(text),
-        Line::Time => evaluate::condition::moment(text).map(moment),
+        Line::Time => evaluate::moment(text).map(moment),
     };
     let points = values.iter().map(point).collect::<Option<Vec<u128>>>()?;
     let span = |at: u128| match test {

@@ -28,12 +28,12 @@ pub(in crate::iam) fn holds(scene: &Scene<'_>, language: Language, condition: &C
         return if is_always { Truth::True } else { Truth::needs(key) };
     };
     if operator.test == Test::Null {
-        let is_wanted = |value: &Box<str>| match &**value {
+        let is_wanted = |value: &str| match value {
             "true" => Truth::from(found.is_empty()),
             "false" => Truth::from(!found.is_empty()),
             _ => Truth::needs(key),
         };
-        return Truth::any(values.iter().map(is_wanted));
+        return Truth::any(values.iter().map(|value| is_wanted(value)));
     }
     let (base, is_negated) = base(operator.test);
     if found.is_empty() {
@@ -43,15 +43,14 @@ pub(in crate::iam) fn holds(scene: &Scene<'_>, language: Language, condition: &C
             (false, Over::One) => is_negated,
         });
     }
-    let one = |value: &Box<str>| {
-        let fits =
-            |wanted: &Box<str>| compare(scene, language, base, wanted, value).unknown_by(key);
-        let is_among = Truth::any(values.iter().map(fits));
+    let one = |value: &str| {
+        let fits = |wanted: &str| compare(scene, language, base, wanted, value).unknown_by(key);
+        let is_among = Truth::any(values.iter().map(|wanted| fits(wanted)));
         if is_negated { is_among.not() } else { is_among }
     };
     match (operator.over, is_negated) {
-        (Over::All, _) | (Over::One, true) => Truth::all(found.iter().map(one)),
-        (Over::Any, _) | (Over::One, false) => Truth::any(found.iter().map(one)),
+        (Over::All, _) | (Over::One, true) => Truth::all(found.iter().map(|value| one(value))),
+        (Over::Any, _) | (Over::One, false) => Truth::any(found.iter().map(|value| one(value))),
     }
 }
 

@@ -263,10 +263,10 @@ fn check(found: &Decision, told: &Told, model: impl Fn(&Known) -> Decision) {
             Decision::Allowed | Decision::ExplicitDeny => *found == really,
             Decision::ImplicitDeny => really != Decision::Allowed,
             Decision::Conditional(needs) => {
-                let is_open = |need: &Box<str>| {
-                    KEYS.iter().zip(told).any(|(key, it)| *key == &**need && it.is_none())
+                let is_open = |need: &str| {
+                    KEYS.iter().zip(told).any(|(key, it)| *key == need && it.is_none())
                 };
-                ways.len() > 1 && !needs.is_empty() && needs.iter().all(is_open)
+                ways.len() > 1 && !needs.is_empty() && needs.iter().all(|need| is_open(need))
             }
         };
         assert!(holds, "{found:?} is {really:?} where {way:?}");

@@ -57,7 +57,9 @@ impl<'a> Scene<'a> {
         let is_aws = who.account.is_some();
         match key {
             "aws:principalarn" => match who.sort {
-                Sort::User { .. } | Sort::Role { .. } | Sort::Root => Some(Some(who.name)),
+                Sort::User { .. } | Sort::Role { .. } => Some(Some(who.name)),
+                // Whoever asks by the account's id gave no ARN.
+                Sort::Root => who.name.starts_with("arn:").then_some(Some(who.name)),
                 Sort::Session { .. } => Some(Some(&*self.entity?.arn)),
                 Sort::FederatedUser | Sort::Named | Sort::Nobody => None,
             },

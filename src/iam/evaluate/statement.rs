@@ -62,11 +62,11 @@ fn holds(scene: &Scene<'_>, language: Language, statement: &Statement) -> Truth 
     if !is_action {
         return Truth::False;
     }
-    let one = |written: &Box<str>| resource(scene, language, written);
+    let one = |written: &str| resource(scene, language, written);
     let is_resource = match &statement.resources {
         None => Truth::True,
-        Some(Listed::Only(list)) => Truth::any(list.iter().map(one)),
-        Some(Listed::AllBut(list)) => Truth::any(list.iter().map(one)).not(),
+        Some(Listed::Only(list)) => Truth::any(list.iter().map(|written| one(written))),
+        Some(Listed::AllBut(list)) => Truth::any(list.iter().map(|written| one(written))).not(),
     };
     if is_resource == Truth::False {
         return Truth::False;

@@ -52,8 +52,10 @@ impl Sum {
 pub(in crate::iam) enum Place<'a> {
     /// An inline policy of a user, group or role.
     Inline { name: &'a str, holder: &'a str },
-    /// A managed policy that is attached.
-    Managed { arn: &'a str },
+    /// A managed policy that is attached to a user, group or role.
+    Managed { arn: &'a str, holder: &'a str },
+    /// The policies of a group.
+    Group { name: &'a str },
     /// A managed policy that is a boundary.
     Boundary { arn: &'a str },
     /// A policy of the organisation that is attached to a root, unit or account.
@@ -69,11 +71,12 @@ impl Place<'_> {
     fn need(&self) -> String {
         match self {
             Self::Inline { name, holder } => format!("{holder}/{name}"),
-            Self::Managed { arn } | Self::Boundary { arn } | Self::Resource { arn } => {
+            Self::Managed { arn, .. } | Self::Boundary { arn } | Self::Resource { arn } => {
                 (*arn).to_owned()
             }
             Self::Attached { id, .. } => (*id).to_owned(),
             Self::Trust { role } => (*role).to_owned(),
+            Self::Group { name } => format!("group {name}"),
         }
     }
 }
@@ -82,9 +85,10 @@ impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline { name, holder } => write!(f, "inline policy {name} of {holder}"),
-            Self::Managed { arn } => f.write_str(arn),
+            Self::Managed { arn, holder } => write!(f, "{arn} of {holder}"),
+            Self::Group { name } => write!(f, "group {name}"),
             Self::Boundary { arn } => write!(f, "permissions boundary {arn}"),
-            Self::Attached { id, name, target } if name.is_empty() => {
+            Self::Attached { id, name: "", target } => {
                 write!(f, "{id} at {target}")
             }
             Self::Attached { id, name, target } => write!(f, "{id} ({name}) at {target}"),

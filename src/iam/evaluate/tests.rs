@@ -1,3 +1,5 @@
+//! Every operator, variables, and what one policy set says of a request.
+
 use serde_json::Value;
 use serde_json::json;
 

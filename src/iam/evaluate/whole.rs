@@ -43,6 +43,13 @@ pub(super) fn decide(state: &State, request: &Request<'_>) -> Outcome {
     let decision = Decision::of(deny, allow);
     let because = match &decision {
         Decision::ExplicitDeny => gathered.because(Effect::Deny, Sure::ForSure),
+        Decision::Allowed if scene.who.sort == Sort::Root => {
+            let policy = format!("root of account {}", scene.who.account.unwrap_or_default());
+            let why = "may do everything that no policy forbids".into();
+            let mut all = vec![Because { policy: policy.into(), statement: None, why }];
+            all.extend(gathered.because(Effect::Allow, Sure::ForSure));
+            all
+        }
         Decision::Allowed => gathered.because(Effect::Allow, Sure::ForSure),
         Decision::ImplicitDeny => layers.refusing(&scene),
         Decision::Conditional(_) => {
@@ -158,7 +165,7 @@ impl Layers {
             }));
         }
         if all.is_empty() {
-            all.push(none("policy of the resource, of which only the account is named,"));
+            all.push(none("the policies of principal and resource together"));
         }
         all
     }

@@ -1,3 +1,5 @@
+//! What is one document, what is refused and where, and that no text makes the reader panic.
+
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 use proptest::prelude::*;
@@ -77,7 +79,6 @@ fn an_account_is_its_root_and_everybody_is_one() {
 
 #[test]
 fn what_aws_refuses_is_named_with_line_path_and_what_was_wanted() {
-    let fine = "\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"";
     for (statement, kind, told) in [
         (
             "\"Effect\": \"allow\",\n\"Action\": \"s3:*\", \"Resource\": \"*\"",
@@ -129,8 +130,18 @@ fn what_aws_refuses_is_named_with_line_path_and_what_was_wanted() {
             Kind::Identity,
             "at $.Statement[0].effect: write `Effect`: names of elements have their case",
         ),
+    ] {
+        let found = refused(&policy(statement), kind);
+        assert!(found.contains(told), "{found}\nshould hold\n{told}");
+    }
+}
+
+#[test]
+fn what_aws_refuses_of_principals_and_conditions_is_named_too() {
+    let fine = "\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"";
+    for (statement, kind, told) in [
         (
-            &format!("{fine}, \"Principal\": \"*\""),
+            &*format!("{fine}, \"Principal\": \"*\""),
             Kind::Identity,
             "at $.Statement[0].Principal: an identity policy names no principal: it is about its holder",
         ),

@@ -113,7 +113,8 @@ fn holder(
         gathered.policy(scene, sum, &place, text);
     }
     for arn in &entity.attached {
-        managed(account, arn, scene, sum, &Place::Managed { arn }, gathered);
+        let place = Place::Managed { arn, holder: &entity.arn };
+        managed(account, arn, scene, sum, &place, gathered);
     }
 }
 
@@ -127,7 +128,7 @@ fn groups(
     for name in account.users.get(user).into_iter().flat_map(|user| &user.groups) {
         match account.groups.get(name) {
             Some(group) => holder(account, group, scene, sum, gathered),
-            None => gathered.lost(sum, &Place::Managed { arn: &format!("group {name}") }),
+            None => gathered.lost(sum, &Place::Group { name }),
         }
     }
 }

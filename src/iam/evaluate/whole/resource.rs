@@ -60,10 +60,8 @@ pub(super) fn place<'a>(state: &'a State, scene: &mut Scene<'a>) {
         let given = scene.request.context.get("aws:resourceaccount");
         let given = given.and_then(|values| values.first()).map(|account| &**account);
         // A bucket's ARN names no account; whoever has its policy has the bucket.
-        let holds = |(id, account): (&'a Box<str>, &'a Account)| {
-            found(account, scene.request.resource).map(|_| &**id)
-        };
-        scene.owner = given.filter(|id| is_account(id)).or(state.accounts.iter().find_map(holds));
+        scene.owner =
+            given.filter(|id| is_account(id)).or_else(|| holder(state, scene.request.resource));
     }
     let Some([_, _, "iam", _, _, path]) = segments(scene.request.resource) else { return };
     let Some(account) = scene.owner.and_then(|id| state.accounts.get(id)) else { return };
@@ -74,6 +72,12 @@ pub(super) fn place<'a>(state: &'a State, scene: &mut Scene<'a>) {
         _ => None,
     };
     scene.target = entity.filter(|entity| *entity.arn == *scene.request.resource);
+}
+
+/// Returns the account in which a policy of the resource stands.
+fn holder<'a>(state: &'a State, resource: &str) -> Option<&'a str> {
+    let holder = state.accounts.iter().find(|(_, account)| found(account, resource).is_some());
+    holder.map(|(id, _)| &**id)
 }
 
 /// Returns whether the policy of the resource has to allow.

@@ -1,3 +1,5 @@
+//! Every layer of policies, and how they are joined.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
