@@ -1,9 +1,13 @@
 //! What policies cost: `cargo bench --bench policies`.
 
+use std::collections::BTreeSet;
+
 use divan::Bencher;
 use grantwatch::iam::Document;
 use grantwatch::iam::Kind;
 use grantwatch::iam::State;
+use grantwatch::iam::compare;
+use grantwatch::iam::compare::Around;
 use grantwatch::iam::evaluate::Context;
 use grantwatch::iam::evaluate::Request;
 use grantwatch::iam::evaluate::of_documents;
@@ -12,6 +16,7 @@ use grantwatch::iam::policy::Text;
 use grantwatch::iam::state::Account;
 use grantwatch::iam::state::Entity;
 use grantwatch::iam::state::User;
+use grantwatch::model::Seconds;
 use serde_json::Value;
 use serde_json::json;
 
@@ -86,6 +91,44 @@ fn whole(bencher: Bencher<'_, '_>) {
         context: &context,
     };
     bencher.bench_local(|| divan::black_box(&state).allowed(divan::black_box(&request)));
+}
+
+/// Compares 6 KB to 6 KB: an action more in one statement, a condition less in another, a Deny narrower.
+#[divan::bench]
+fn compare_6_kb(bencher: Bencher<'_, '_>) {
+    let mut after = large();
+    after["Statement"][3]["Action"][0] = "service3:*".into();
+    after["Statement"][7]["Condition"] = json!({});
+    after["Statement"][5]["Action"] = "service5:Delete*".into();
+    compare(bencher, &after);
+}
+
+/// Compares 6 KB to the same in another order: nothing is the same but the effect.
+#[divan::bench]
+fn compare_6_kb_in_another_order(bencher: Bencher<'_, '_>) {
+    let mut after = large();
+    after["Statement"].as_array_mut().expect("they are a list").reverse();
+    compare(bencher, &after);
+}
+
+fn compare(bencher: Bencher<'_, '_>, after: &Value) {
+    let read =
+        |value: &Value| Document::parse_value(value, Kind::Identity).expect("it is a policy");
+    let (before, after) = (read(&large()), read(after));
+    let accounts = BTreeSet::new();
+    let around = Around {
+        account: "111122223333",
+        organization_accounts: &accounts,
+        now: Seconds(1_772_352_000),
+    };
+    bencher.bench_local(|| {
+        compare::compare(
+            divan::black_box(&before),
+            divan::black_box(&after),
+            Kind::Identity,
+            &around,
+        )
+    });
 }
 
 #[divan::bench]

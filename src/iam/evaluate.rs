@@ -20,6 +20,7 @@ mod whole;
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub(in crate::iam) use crate::iam::evaluate::condition::moment;
 pub use crate::iam::evaluate::context::Context;
 use crate::iam::evaluate::scene::Scene;
 use crate::iam::evaluate::sum::Sum;

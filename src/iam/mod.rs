@@ -9,6 +9,7 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+pub mod compare;
 pub mod escalation;
 pub mod evaluate;
 pub mod force;

@@ -9,6 +9,7 @@ use crate::cli::Exit;
 
 mod allowed;
 mod escalations;
+mod compare;
 
 /// Ask policies what they allow.
 #[derive(Debug, Args)]
@@ -21,11 +22,13 @@ pub struct PoliciesArgs {
 enum PoliciesCommand {
     Allowed(allowed::AllowedArgs),
     Escalations(escalations::EscalationsArgs),
+    Compare(compare::CompareArgs),
 }
 
 pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
     match &args.command {
         PoliciesCommand::Allowed(args) => allowed::run(args),
         PoliciesCommand::Escalations(args) => escalations::run(args),
+        PoliciesCommand::Compare(args) => compare::run(args),
     }
 }
