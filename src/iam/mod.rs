@@ -6,9 +6,13 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+mod config;
+mod facts;
 pub mod policy;
 pub mod state;
 
+pub use config::Config;
+pub use facts::FIELDS;
 pub use policy::Document;
 pub use policy::Kind;
 pub use state::State;

@@ -2,6 +2,7 @@
 
 use crate::alert;
 use crate::grants;
+use crate::iam;
 use crate::identity;
 use crate::model::Field;
 use crate::outbox;
@@ -30,5 +31,5 @@ pub const MIGRATIONS: &[Migration] = &[
 
 /// Returns the table of all facts, room by room.
 pub fn fields() -> Vec<Field> {
-    [identity::FIELDS, grants::FIELDS, rules::FIELDS].concat()
+    [identity::FIELDS, grants::FIELDS, iam::FIELDS, rules::FIELDS].concat()
 }

@@ -230,12 +230,16 @@ fn judge(
     let open = open.iter().flat_map(|open| open.iter().copied());
     let gated = open.filter(|rule| rules.may_match(*rule, bare) && rules.matches(*rule, event));
     let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, event));
-    let has_verdict = matches!(event.record, Record::Trail(_))
-        && pipeline::fields()
-            .iter()
-            .any(|field| field.scope == Scope::Grant && event.facts.get(field.name).is_some());
+    let has = |scope| {
+        matches!(event.record, Record::Trail(_))
+            && pipeline::fields()
+                .iter()
+                .any(|field| field.scope == scope && event.facts.get(field.name).is_some())
+    };
+    let (has_verdict, changes_policy) = (has(Scope::Grant), has(Scope::Policy));
     let of_verdicts = rules.of_verdicts().iter().copied().filter(|_| has_verdict);
-    let judged = of_verdicts.filter(|rule| rules.matches(*rule, event));
+    let of_policies = rules.of_policies().iter().copied().filter(|_| changes_policy);
+    let judged = of_verdicts.chain(of_policies).filter(|rule| rules.matches(*rule, event));
     let asked = decided.map(|candidate| candidate.rule).chain(gated).chain(judged);
     asked.map(|rule| title(rules, rule)).collect()
 }
