@@ -6,12 +6,18 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+pub mod baseline;
 mod config;
+pub mod drift;
 mod facts;
 pub mod policy;
 pub mod state;
+mod written;
 
 pub use config::Config;
+pub use drift::Drift;
+pub use drift::learn::Known;
+pub use drift::learn::concerns;
 pub use facts::FIELDS;
 pub use policy::Document;
 pub use policy::Kind;

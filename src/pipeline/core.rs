@@ -9,6 +9,7 @@
 
 mod commit;
 mod learn;
+mod policies;
 mod protect;
 mod prune;
 mod revise;
@@ -35,6 +36,7 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::policies::Policies;
 use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
@@ -74,6 +76,7 @@ pub struct Core {
     correlator: Correlator,
     gates: Gates,
     protect: Protect,
+    policies: Policies,
     desk: Desk,
     seen: Seen,
     oldest: Seconds,
@@ -107,6 +110,7 @@ impl Core {
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
         let protect = Protect::load(&settings, connection, watermark)?;
+        let policies = Policies::load(&settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -118,6 +122,7 @@ impl Core {
             correlator,
             gates,
             protect,
+            policies,
             desk,
             seen,
             oldest,
@@ -177,7 +182,7 @@ impl Core {
     }
 
     fn read(&mut self, read: Read, source: &Arc<str>, object: &ObjectId, counts: &mut Counts) {
-        let Read { decoded, fingerprints, candidates, rules } = read;
+        let Read { decoded, fingerprints, candidates, changes, rules } = read;
         counts.read = (decoded.len() + decoded.bad.len()) as u64;
         counts.quarantined = decoded.bad.len() as u64;
         counts.bytes = decoded.text_bytes() as u64;
@@ -206,16 +211,19 @@ impl Core {
         if !Arc::ptr_eq(self.gates.rules(), &rules) {
             self.gates = Gates::new(Arc::clone(&rules));
         }
+        let mut changed = self.take_changes(&changes, &is_new, &decoded);
         let mut asked = candidates.into_iter().peekable();
         for ((number, is_new), (time, record)) in (0u32..).zip(is_new).zip(decoded.records()) {
             let of_this = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
-                self.judge(&rules, &candidates, time, record, &object_text);
+                let changes = changed.remove(&number);
+                self.judge(&rules, &candidates, (time, record), changes, &object_text);
             } else if is_new {
                 self.note_claim(time, record, &object_text);
             }
         }
+        self.close_changes();
         if !kept.is_empty() {
             self.group.seen.push((self.newest, kept));
         }
@@ -229,8 +237,8 @@ impl Core {
         &mut self,
         rules: &Rules,
         candidates: &[Candidate],
-        time: Seconds,
-        record: Record<'_>,
+        (time, record): (Seconds, Record<'_>),
+        changes: Option<Facts>,
         object: &str,
     ) {
         let session = match &record {
@@ -246,11 +254,15 @@ impl Core {
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
+        let is_asked = !open.is_empty() || !candidates.is_empty() || changes.is_some();
+        if !is_asked && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
+        }
+        if let Some(changes) = &changes {
+            changes.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
         }
         if claims {
             self.protect.claim(&mut event, object);
@@ -288,7 +300,11 @@ impl Core {
         for rule in matched {
             let Some(detector) = rules.alerting(*rule) else { continue };
             let alert = self.desk.raise(detector, event, object).alert();
-            if rules.of_verdicts().contains(rule) {
+            let is_of_policies = rules.is_about_policies(*rule);
+            if is_of_policies {
+                self.policies.told(event, &alert, detector);
+            }
+            if is_of_policies || rules.of_verdicts().contains(rule) {
                 tellings.push(Telling { alert, detector: detector.id.clone() });
             }
         }
@@ -356,6 +372,7 @@ impl Core {
             self.signal(&Service::Grants, &signal, &object);
         }
         self.tell_of_usage(watermark);
+        self.tell_of_policies(watermark.min(self.newest));
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

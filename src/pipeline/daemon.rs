@@ -200,6 +200,8 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
             true => Grants::Arriving,
             false => Grants::Unread,
         },
+        policies: config.policies.clone(),
+        policies_known: Arc::default(),
         asked: Asked::default(),
         metrics: Metrics::new(),
     }

@@ -258,6 +258,11 @@ impl Rules {
         &self.of_policies
     }
 
+    /// Returns whether a rule is about a change of a policy, or about a signal of ours about policies.
+    pub fn is_about_policies(&self, rule: u32) -> bool {
+        self.of_policies.contains(&rule) || self.of(&Service::Policies).contains(&rule)
+    }
+
     /// Decides a gated rule, now that `event` has all its facts.
     pub fn matches(&self, rule: u32, event: &Event<'_>) -> bool {
         self.rules[rule as usize].matches(event)
