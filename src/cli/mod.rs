@@ -13,6 +13,7 @@ mod evaluate;
 mod grants;
 mod outbox;
 pub mod output;
+mod policies;
 mod run;
 mod scan;
 mod simulate;
@@ -57,6 +58,7 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Grants(grants::GrantsArgs),
+    Policies(policies::PoliciesArgs),
     Detectors(detectors::DetectorsArgs),
     Outbox(outbox::OutboxArgs),
     Config(config::ConfigArgs),
@@ -123,6 +125,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Grants(args) => grants::run(&args),
+        Command::Policies(args) => policies::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Outbox(args) => outbox::run(&args),
         Command::Config(args) => config::run(&args),

@@ -1,7 +1,8 @@
 //! IAM: what policies allow, what a change of them changes in effect, and who could do what without a grant.
 //!
-//! A text becomes a [`Document`] (`policy.rs`); the policies that stand in all accounts at one moment are a [`State`]
-//! (`state.rs`).
+//! A text becomes a [`Document`] (`parse.rs`, `policy.rs`), of which texts are made again (`write.rs`); its patterns are sets
+//! of texts (`pattern.rs`). The policies that stand in all accounts at one moment are a [`State`] (`state.rs`), which says
+//! whether a request is allowed (`evaluate.rs`).
 //!
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
@@ -9,16 +10,21 @@
 pub mod baseline;
 mod config;
 pub mod drift;
+pub mod evaluate;
 mod facts;
+pub mod parse;
+pub mod pattern;
 pub mod policy;
 pub mod state;
-mod written;
+pub mod write;
 
 pub use config::Config;
 pub use drift::Drift;
 pub use drift::learn::Known;
 pub use drift::learn::concerns;
+pub use evaluate::Decision;
 pub use facts::FIELDS;
+pub use parse::PolicyError;
 pub use policy::Document;
 pub use policy::Kind;
 pub use state::State;

@@ -7,6 +7,13 @@
 
 use std::sync::Arc;
 
+pub use crate::iam::pattern::arn_covers;
+pub use crate::iam::pattern::arn_matches;
+pub use crate::iam::pattern::arn_overlap;
+pub use crate::iam::pattern::covers;
+pub use crate::iam::pattern::matches;
+pub use crate::iam::pattern::overlap;
+
 /// What sort of policy a text is: the grammar differs, and so does what it can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {

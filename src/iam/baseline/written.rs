@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::state::Account;
 use crate::iam::state::Entity;
@@ -48,7 +47,7 @@ fn of_account(account: &Account) -> Value {
         .map(|(name, role)| {
             let mut out = of_entity(account, &role.entity, ("Role", name));
             if let Text::Known(trust) = &role.trust {
-                out["AssumeRolePolicyDocument"] = trust.written(Kind::Trust);
+                out["AssumeRolePolicyDocument"] = trust.to_value();
             }
             let holds = |roles: &BTreeSet<Box<str>>| roles.contains(name);
             let profiles = account.profiles.iter().filter(|(_, roles)| holds(roles));
@@ -74,7 +73,7 @@ fn of_entity(account: &Account, entity: &Entity, (sort, name): (&str, &str)) -> 
     let mut inline = Vec::new();
     for (policy, text) in &entity.inline {
         if let Text::Known(document) = text {
-            let document = document.written(Kind::Identity);
+            let document = document.to_value();
             inline.push(json!({"PolicyName": policy.to_string(), "PolicyDocument": document}));
         }
     }
@@ -117,7 +116,7 @@ fn of_policy(arn: &str, policy: &Managed) -> Value {
         if let Text::Known(document) = text {
             versions.push(json!({
                 "VersionId": id.to_string(), "IsDefaultVersion": *id == policy.default,
-                "Document": document.written(Kind::Identity),
+                "Document": document.to_value(),
             }));
         }
     }

@@ -93,7 +93,7 @@ fn row(made: &Made) -> Row {
         by: made.by.to_string(),
         classes: made.classes.iter().map(|it| it.to_string()).collect(),
         worst: made.worst.to_string(),
-        before: (!is_empty).then(|| made.before.written(made.target.kind())),
+        before: (!is_empty).then(|| made.before.to_value()),
         unknown: made.unknown.iter().map(|it| it.to_string()).collect(),
         alerts: made.alerts.iter().map(|(it, by)| (it.0.clone(), by.0.clone())).collect(),
     }
@@ -104,7 +104,7 @@ fn made(row: Row) -> Option<Made> {
     let target = target(&row.target)?;
     let nothing = Document { language: Language::Of2012, statements: Vec::new() };
     let before = match &row.before {
-        Some(_) => return None, // STUB
+        Some(before) => Document::parse_value(before, target.kind()).ok()?,
         None => nothing,
     };
     Some(Made {

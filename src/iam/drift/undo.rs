@@ -6,7 +6,6 @@
 use crate::iam::drift::effect::Holder;
 use crate::iam::drift::effect::Target;
 use crate::iam::policy::Document;
-use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 
 /// A document longer than this is not put into a command.
@@ -46,7 +45,7 @@ pub fn command(way: &Way<'_>) -> String {
             }
         }
         Target::Trust { role, .. } => {
-            let (role, text) = (quoted(role), document(way.before, Kind::Trust));
+            let (role, text) = (quoted(role), document(way.before));
             match way.before {
                 Some(_) => format!(
                     "aws iam update-assume-role-policy --role-name {role} --policy-document {text}"
@@ -77,10 +76,10 @@ pub fn command(way: &Way<'_>) -> String {
                 quoted(id)
             )
         }
-        Target::Organization { id, kind } => format!(
+        Target::Organization { id, .. } => format!(
             "aws organizations update-policy --policy-id {} --content {}",
             quoted(id),
-            document(way.before, *kind)
+            document(way.before)
         ),
     }
 }
@@ -95,7 +94,7 @@ fn of_identity(way: &Way<'_>, holder: Holder, name: &str) -> String {
         }
         ("inline", Some(_)) => format!(
             "aws iam put-{owner}-policy --{owner}-name {name} --policy-name {what} --policy-document {}",
-            document(way.before, Kind::Identity)
+            document(way.before)
         ),
         ("attached", None) => {
             format!("aws iam detach-{owner}-policy --{owner}-name {name} --policy-arn {what}")
@@ -119,7 +118,7 @@ fn of_set(way: &Way<'_>, arn: &str) -> String {
         (None, None) => format!("aws sso-admin delete-inline-policy-from-permission-set {set}"),
         (None, Some(_)) => format!(
             "aws sso-admin put-inline-policy-to-permission-set {set} --inline-policy {}",
-            document(way.before, Kind::Identity)
+            document(way.before)
         ),
         (Some((_, policy)), before) => {
             let (call, to) = if before.is_some() { ("attach", "to") } else { ("detach", "from") };
@@ -138,7 +137,7 @@ fn of_resource(way: &Way<'_>, arn: &str) -> String {
     let mut parts = arn.splitn(6, ':').skip(2);
     let service = parts.next().unwrap_or_default();
     let name = parts.nth(2).unwrap_or_default();
-    let text = document(way.before, Kind::Resource);
+    let text = document(way.before);
     match (service, way.before.is_some()) {
         ("s3", true) => {
             format!("aws s3api put-bucket-policy --bucket {} --policy {text}", quoted(name))
@@ -173,8 +172,8 @@ fn of_resource(way: &Way<'_>, arn: &str) -> String {
 }
 
 /// Returns the document as one word of a shell.
-fn document(text: Option<&Text>, kind: Kind) -> String {
-    let written = |document: &Document| document.written(kind).to_string();
+fn document(text: Option<&Text>) -> String {
+    let written = |document: &Document| document.to_value().to_string();
     match text {
         Some(Text::Known(document)) => match written(document) {
             text if text.len() <= MAX_DOCUMENT => quoted(&text),

@@ -1,0 +1,28 @@
+//! `grantwatch policies`: what policies allow, compared and asked without any daemon.
+//!
+//! Invariant: nothing here decides what a policy means; the room `iam` does.
+
+use clap::Args;
+use clap::Subcommand;
+
+use crate::cli::Exit;
+
+mod allowed;
+
+/// Ask policies what they allow.
+#[derive(Debug, Args)]
+pub struct PoliciesArgs {
+    #[command(subcommand)]
+    command: PoliciesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PoliciesCommand {
+    Allowed(allowed::AllowedArgs),
+}
+
+pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
+    match &args.command {
+        PoliciesCommand::Allowed(args) => allowed::run(args),
+    }
+}
