@@ -28,7 +28,7 @@ fields! {
     "gw.policy.kind" "text"
     "What sort of a policy changed: identity, trust, boundary, session, resource, service_control or resource_control." "identity",
     "gw.policy.change" "text"
-    "Whether the change made access wider, narrower, both or other, left it the_same in effect, or is not_known." "wider",
+    "Whether the change made access wider, narrower or both, left it the_same in effect, or is not_known." "wider",
     "gw.policy.adds" "texts"
     "What became allowed in effect, a line for each; the first lines where there are many." "iam:PassRole on every role",
     "gw.policy.removes" "texts"

@@ -7,6 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::iam::compare::Access;
+use crate::iam::compare::Around;
+use crate::iam::compare::Class;
+use crate::iam::compare::Drift;
+use crate::iam::compare::compare;
 use crate::iam::drift::effect::Whole;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
@@ -48,8 +53,6 @@ pub struct Difference {
     pub classes: BTreeSet<&'static str>,
     /// The ways to more privilege that opened.
     pub escalation: Vec<String>,
-    /// Whether there is a difference of which nobody can say that it is more or less.
-    pub is_other: bool,
 }
 
 impl Difference {
@@ -60,7 +63,7 @@ impl Difference {
 
     /// Returns whether nothing differs.
     pub fn is_none(&self) -> bool {
-        self.adds.is_empty() && self.removes.is_empty() && !self.is_other
+        self.adds.is_empty() && self.removes.is_empty()
     }
 }
 
@@ -76,9 +79,24 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// STUB
-    pub fn difference(&self, _b: &Document, _a: &Document, _k: Kind) -> Difference {
-        Difference::default()
+    /// Returns how document `after` differs from `before`.
+    pub fn difference(&self, before: &Document, after: &Document, kind: Kind) -> Difference {
+        let around = Around {
+            account: &self.account,
+            organization_accounts: &self.ours,
+            now: self.now,
+        };
+        let Drift { adds, removes, lifts, denies, classes, escalations, .. } =
+            compare(before, after, kind, &around);
+        let lines = |all: Vec<Access>| all.into_iter().map(|access| access.to_string());
+        let lifted = lines(lifts).map(|line| format!("no longer denied: {line}"));
+        let denied = lines(denies).map(|line| format!("now denied: {line}"));
+        Difference {
+            adds: lines(adds).chain(lifted).collect(),
+            removes: lines(removes).chain(denied).collect(),
+            classes: classes.into_iter().map(Class::name).collect(),
+            escalation: escalations.into_iter().map(String::from).collect(),
+        }
     }
 
     /// Returns how `after` differs from `before`.

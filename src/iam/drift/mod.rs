@@ -310,7 +310,6 @@ impl Weighed<'_> {
             (false, true) => "wider",
             (true, false) => "narrower",
             (false, false) => "both",
-            (true, true) if difference.is_other => "other",
             (true, true) => "the_same",
         }
     }
