@@ -8,6 +8,7 @@
 //! Read on in `policy.rs`.
 
 pub mod baseline;
+pub mod compare;
 mod config;
 pub mod drift;
 pub mod evaluate;
@@ -15,6 +16,7 @@ mod facts;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
+pub mod snapshot;
 pub mod state;
 pub mod write;
 

@@ -66,8 +66,11 @@ fn each_incident_is_told_with_its_class_and_honest_work_is_not() {
             let id = alert["event"]["eventID"].as_str().unwrap_or_default();
             truth.events.iter().any(|event| event == id)
         };
-        let told: BTreeSet<String> =
-            alerts.iter().filter(is_its).map(|it| it["facts"]["gw.policy.worst"].to_string()).collect();
+        let told: BTreeSet<String> = alerts
+            .iter()
+            .filter(is_its)
+            .map(|it| it["facts"]["gw.policy.worst"].to_string())
+            .collect();
         assert!(told.contains(&format!("\"{class}\"")), "{name}: {told:?}");
         for alert in alerts.iter().filter(is_its) {
             assert!(alert["facts"]["gw.policy.gain"].is_string(), "{name}: {alert:#}");

@@ -77,6 +77,7 @@ impl Plain {
             Service::VpcFlow => ("aws", "vpcflow"),
             Service::Intake => ("grantwatch", "intake"),
             Service::Grants => ("grantwatch", "grants"),
+            Service::Policies => ("grantwatch", "policies"),
         };
         let logsource = LogSource {
             product: Some(product.to_owned()),
@@ -281,7 +282,7 @@ impl Written {
         for (key, value) in written {
             match fields.iter().find(|field| field.name == key).map(|it| (it.name, it.scope)) {
                 Some((name, Scope::Session)) => session.set(name, Fact::from_json(value).unwrap()),
-                Some((name, Scope::Event | Scope::Grant)) => {
+                Some((name, Scope::Event | Scope::Grant | Scope::Policy)) => {
                     facts.set(name, Fact::from_json(value).unwrap());
                 }
                 None => nest(&mut record, key, value.clone()),

@@ -63,7 +63,9 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
     };
     let departures = match (is_new, &args.both.target) {
         (true, Some(target)) => {
-            anyhow::bail!("there is no baseline yet that {target} could become a part of; leave --target out")
+            anyhow::bail!(
+                "there is no baseline yet that {target} could become a part of; leave --target out"
+            )
         }
         (true, None) => Vec::new(),
         (false, _) => args.both.departures(&agreed, &stands),
@@ -80,8 +82,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
     });
     let path = folder.join(APPROVED);
     let failed = || format!("could not write {}", path.display());
-    let mut file =
-        OpenOptions::new().create(true).append(true).open(&path).with_context(failed)?;
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).with_context(failed)?;
     writeln!(file, "{line}").with_context(failed)?;
     let mut out = io::stdout().lock();
     for target in targets {

@@ -81,11 +81,8 @@ pub struct Measure {
 impl Measure {
     /// Returns how document `after` differs from `before`.
     pub fn difference(&self, before: &Document, after: &Document, kind: Kind) -> Difference {
-        let around = Around {
-            account: &self.account,
-            organization_accounts: &self.ours,
-            now: self.now,
-        };
+        let around =
+            Around { account: &self.account, organization_accounts: &self.ours, now: self.now };
         let Drift { adds, removes, lifts, denies, classes, escalations, .. } =
             compare(before, after, kind, &around);
         let lines = |all: Vec<Access>| all.into_iter().map(|access| access.to_string());

@@ -1,0 +1,26 @@
+//! What is known of policies before the first record: snapshots of what stands, and the declared baseline.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::iam;
+use crate::iam::Known;
+use crate::iam::snapshot;
+use crate::iam::snapshot::SnapshotError;
+
+/// Reads what `config` names.
+///
+/// # Errors
+/// When a file cannot be read or is no snapshot.
+pub fn known_policies(config: &iam::Config) -> Result<Known, SnapshotError> {
+    if !config.drift {
+        return Ok(Known::default());
+    }
+    let paths: Vec<&Path> = config.snapshots.iter().map(PathBuf::as_path).collect();
+    let standing = match paths.as_slice() {
+        [] => None,
+        paths => Some(snapshot::read(paths)?),
+    };
+    let baseline = config.baseline.as_deref().map(|path| snapshot::read(&[path])).transpose()?;
+    Ok(Known { standing, baseline })
+}
