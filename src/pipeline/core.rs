@@ -9,6 +9,7 @@
 
 mod commit;
 mod learn;
+mod matched;
 mod policies;
 mod protect;
 mod prune;
@@ -23,7 +24,6 @@ use smallvec::SmallVec;
 use crate::alert::Desk;
 use crate::identity;
 use crate::identity::Registry;
-use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Facts;
 use crate::model::ObjectId;
@@ -41,7 +41,6 @@ use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
-use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::core::told::NextCount;
@@ -280,35 +279,6 @@ impl Core {
         if let Standing::Judged(Some(found)) = standing {
             self.protect.keep(&event, object, Found { tellings, ..found });
         }
-    }
-
-    /// Draws the consequences of matches. Returns the alerts that tell of a verdict.
-    fn matched(
-        &mut self,
-        rules: &Rules,
-        matched: &[u32],
-        event: &Event<'_>,
-        object: &str,
-    ) -> Vec<Telling> {
-        let feeding = matched.iter().filter(|rule| rules.feeds(**rule));
-        let bases: SmallVec<[&Detector; 4]> =
-            feeding.map(|rule| rules.detector(*rule).as_ref()).collect();
-        if !bases.is_empty() {
-            self.correlator.add(&bases, event, object);
-        }
-        let mut tellings = Vec::new();
-        for rule in matched {
-            let Some(detector) = rules.alerting(*rule) else { continue };
-            let alert = self.desk.raise(detector, event, object).alert();
-            let is_of_policies = rules.is_about_policies(*rule);
-            if is_of_policies {
-                self.policies.told(event, &alert, detector);
-            }
-            if is_of_policies || rules.of_verdicts().contains(rule) {
-                tellings.push(Telling { alert, detector: detector.id.clone() });
-            }
-        }
-        tellings
     }
 
     /// Keeps what could not be read, and lets the rules speak about it.
