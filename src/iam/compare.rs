@@ -9,6 +9,24 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+mod classes;
+mod clause;
+mod glob;
+mod region;
+mod set;
+mod text;
+mod values;
+mod who;
+
+use crate::iam::compare::classes::Growth;
+use crate::iam::compare::classes::Side;
+use crate::iam::compare::clause::Asks;
+use crate::iam::compare::region::Compiled;
+use crate::iam::compare::region::Region;
+use crate::iam::compare::region::Work;
+use crate::iam::compare::region::tidied;
+pub use crate::iam::compare::text::Part;
+use crate::iam::policy::Condition;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
 use crate::model::Seconds;
@@ -58,12 +76,28 @@ impl Drift {
 /// Some access: who may do what on what, under which conditions. Prints as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    line: Box<str>,
+    /// Who; `None` where it is the holder of the policy, or everybody whom it is about.
+    pub principals: Option<Part>,
+    /// What, as AWS spells it.
+    pub actions: Part,
+    /// On what.
+    pub resources: Part,
+    /// What must hold, all of it.
+    pub conditions: Vec<Condition>,
+    /// What must not hold: of none of these lists all.
+    pub unless: Vec<Vec<Condition>>,
+}
+
+impl Access {
+    /// Returns whether it depends on anything but who, what and on what.
+    pub fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty() || !self.unless.is_empty()
+    }
 }
 
 impl fmt::Display for Access {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.line)
+        out.write_str(&self.line())
     }
 }
 
@@ -136,40 +170,78 @@ impl Class {
 ///
 /// An SCP or RCP without an Allow is taken to stand beside one that allows everything, as `FullAWSAccess` does.
 pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<'_>) -> Drift {
-    use crate::iam::policy::*;
-    let mut drift = Drift::default();
-    let line =
-        |s: &Statement| Access { line: format!("{:?} on {:?}", s.actions, s.resources).into() };
-    for s in after
-        .statements
-        .iter()
-        .filter(|s| s.effect == Effect::Allow && !before.statements.contains(s))
-    {
-        drift.adds.push(line(s));
-        let has = |l: &Listed<Box<str>>| matches!(l, Listed::Only(all) if all.iter().any(|a| &**a == "*"));
-        if kind == Kind::Identity && has(&s.actions) && s.resources.as_ref().is_some_and(has) {
-            drift.classes.insert(Class::Admin);
-        }
-        if kind == Kind::Trust {
-            drift.classes.insert(Class::TrustWidened);
-            if let Some(Listed::Only(ps)) = &s.principals {
-                for p in ps {
-                    if let Principal::Aws(a) = p {
-                        let acc: Box<str> = a.split(':').nth(4).unwrap_or_default().into();
-                        if !around.organization_accounts.contains(&acc) {
-                            drift.classes.insert(Class::OutsideOrganization);
-                        }
-                    }
-                }
-            }
-        }
+    if before == after {
+        return Drift::default();
     }
-    for s in before
-        .statements
-        .iter()
-        .filter(|s| s.effect == Effect::Allow && !after.statements.contains(s))
-    {
-        drift.removes.push(line(s));
+    let mut work = Work::new(Asks::from(around.now));
+    let (old, new) = (work.compile(before, kind), work.compile(after, kind));
+    let (had, has) = (net(&mut work, &old), net(&mut work, &new));
+    let (adds, freed) = gained(&mut work, &has, &old, &new);
+    let (removes, barred) = gained(&mut work, &had, &new, &old);
+    let lifts = lifted(&mut work, &old, &new, &[adds.as_slice(), &freed].concat());
+    let denies = lifted(&mut work, &new, &old, &[removes.as_slice(), &barred].concat());
+    let adds = [adds.as_slice(), &freed].concat();
+    let classes = classes::classes(
+        &Side { allows: &old.allows, net: &had },
+        &Side { allows: &new.allows, net: &has },
+        &Growth { adds: &adds, freed: &freed, lifts: &lifts },
+        kind,
+        around,
+    );
+    let lines = |regions: Vec<Region>| -> Vec<Access> {
+        tidied(regions).iter().map(|it| Access::of(it, &work.variables)).collect()
+    };
+    Drift {
+        adds: lines(adds),
+        removes: lines([removes, barred].concat()),
+        lifts: lines(lifts),
+        denies: lines(denies),
+        classes,
+        escalations: Vec::new(),
+        is_coarse: work.is_coarse,
     }
-    drift
 }
+
+/// Returns what a document allows.
+fn net(work: &mut Work, document: &Compiled) -> Vec<Region> {
+    let live = document.allows.iter().filter_map(|it| work.settled(it.clone())).collect();
+    work.minus(live, &document.denies)
+}
+
+/// Returns what of `has` was not allowed before: what nothing allowed, and what was denied besides.
+fn gained(
+    work: &mut Work,
+    has: &[Region],
+    before: &Compiled,
+    after: &Compiled,
+) -> (Vec<Region>, Vec<Region>) {
+    // Of a statement that stood before nothing is new, if all that was denied is still denied.
+    let is_held = before.denies.iter().all(|deny| after.denies.contains(deny));
+    let new: Vec<Region> = match is_held {
+        true => has.iter().filter(|it| !before.allows.contains(it)).cloned().collect(),
+        false => has.to_vec(),
+    };
+    let fresh = work.minus(new.clone(), &before.allows);
+    let mut freed: Vec<Region> = Vec::new();
+    if is_held {
+        return (fresh, freed);
+    }
+    for deny in before.denies.iter().filter(|deny| !after.denies.contains(deny)) {
+        let held: Vec<Region> = new.iter().filter_map(|it| work.both(it, deny)).collect();
+        let held = work.minus(held, &fresh);
+        let held = work.minus(held, &freed);
+        freed.extend(held);
+    }
+    (fresh, freed)
+}
+
+/// Returns what `before` denied and `after` does not, apart from what is told already.
+fn lifted(work: &mut Work, before: &Compiled, after: &Compiled, told: &[Region]) -> Vec<Region> {
+    let gone = before.denies.iter().filter(|deny| !after.denies.contains(deny));
+    let gone = gone.filter_map(|deny| work.settled(deny.clone())).collect();
+    let left = work.minus(gone, &after.denies);
+    work.minus(left, told)
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,18 @@ pub fn level(action: &str) -> Known {
     }
 }
 
+/// Returns what the table spells with these letters at the beginning of a service or action, in AWS's case: `s3:getob` is
+/// `s3:GetOb`.
+pub fn spelled(beginning: &str) -> Option<String> {
+    let (service, name) = beginning.split_once(':')?;
+    let at = TABLE.services.binary_search_by(|(known, _)| in_any_case(known, service)).ok()?;
+    let (service, actions) = TABLE.services.get(at)?;
+    let first = actions.partition_point(|(known, _)| in_any_case(known, name).is_lt());
+    let (found, _) = actions.get(first).filter(|_| !name.is_empty()).unwrap_or(&("", Level::List));
+    let part = found.get(..name.len()).filter(|part| part.eq_ignore_ascii_case(name));
+    Some(format!("{service}:{}", part.unwrap_or(name)))
+}
+
 /// Returns every action of the table with its level, by service and name.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, Level)> {
     TABLE.services.iter().flat_map(|(service, actions)| {

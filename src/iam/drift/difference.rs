@@ -53,6 +53,8 @@ pub struct Difference {
     pub classes: BTreeSet<&'static str>,
     /// The ways to more privilege that opened.
     pub escalation: Vec<String>,
+    /// Whether the documents were too large to be compared to the end: some of what is added may have been there before.
+    pub is_coarse: bool,
 }
 
 impl Difference {
@@ -83,7 +85,7 @@ impl Measure {
     pub fn difference(&self, before: &Document, after: &Document, kind: Kind) -> Difference {
         let around =
             Around { account: &self.account, organization_accounts: &self.ours, now: self.now };
-        let Drift { adds, removes, lifts, denies, classes, escalations, .. } =
+        let Drift { adds, removes, lifts, denies, classes, escalations, is_coarse } =
             compare(before, after, kind, &around);
         let lines = |all: Vec<Access>| all.into_iter().map(|access| access.to_string());
         let lifted = lines(lifts).map(|line| format!("no longer denied: {line}"));
@@ -93,6 +95,7 @@ impl Measure {
             removes: lines(removes).chain(denied).collect(),
             classes: classes.into_iter().map(Class::name).collect(),
             escalation: escalations.into_iter().map(String::from).collect(),
+            is_coarse,
         }
     }
 

@@ -221,6 +221,10 @@ fn weigh<'s>(step: &'s Step, state: &State, measure: &Measure) -> Weighed<'s> {
             unknown.push(format!("before: no snapshot of account {account} was read"));
         }
     }
+    if difference.is_coarse {
+        unknown
+            .push("before: too much to compare to the end, some of it may have stood".to_owned());
+    }
     Weighed { step, before, after, difference, unknown }
 }
 

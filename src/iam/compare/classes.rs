@@ -1,0 +1,364 @@
+//! What a change means, from what it adds.
+//!
+//! Sources: AWS's meaning of a public policy (S3 User Guide, "The meaning of public"); handbook of this project on standing
+//! privilege for admin.
+//!
+//! Invariant: a class is given only where something became possible.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use ipnet::IpNet;
+
+use crate::iam::compare::Around;
+use crate::iam::compare::Class;
+use crate::iam::compare::clause::Asks;
+use crate::iam::compare::clause::Clause;
+use crate::iam::compare::glob::Glob;
+use crate::iam::compare::glob::Sort;
+use crate::iam::compare::region::Region;
+use crate::iam::compare::set::Atom;
+use crate::iam::compare::set::Set;
+use crate::iam::compare::set::Term;
+use crate::iam::compare::who::Who;
+use crate::iam::policy::Condition;
+use crate::iam::policy::Kind;
+use crate::iam::policy::Over;
+use crate::iam::policy::Test;
+
+/// Actions that hand out what somebody stored: contents, secrets and keys to them, messages, rows, images, logs.
+const DATA_READS: [&str; 41] = [
+    "athena:getqueryresults",
+    "backup:getrecoverypointrestoremetadata",
+    "codecommit:gitpull",
+    "cognito-idp:listusers",
+    "dynamodb:batchgetitem",
+    "dynamodb:exporttabletopointintime",
+    "dynamodb:getitem",
+    "dynamodb:getrecords",
+    "dynamodb:partiqlselect",
+    "dynamodb:query",
+    "dynamodb:scan",
+    "ebs:getsnapshotblock",
+    "ec2:getconsoleoutput",
+    "ec2:getpassworddata",
+    "ecr:batchgetimage",
+    "ecr:getdownloadurlforlayer",
+    "elasticfilesystem:clientmount",
+    "es:eshttpget",
+    "glacier:getjoboutput",
+    "kinesis:getrecords",
+    "kms:decrypt",
+    "kms:reencryptfrom",
+    "lambda:getfunction",
+    "logs:filterlogevents",
+    "logs:getlogevents",
+    "logs:getqueryresults",
+    "rds-data:executestatement",
+    "redshift-data:getstatementresult",
+    "redshift:getclustercredentials",
+    "s3-object-lambda:getobject",
+    "s3:getobject",
+    "s3:getobjecttorrent",
+    "s3:getobjectversion",
+    "secretsmanager:batchgetsecretvalue",
+    "secretsmanager:getsecretvalue",
+    "sqs:receivemessage",
+    "ssm:getparameter",
+    "ssm:getparameterhistory",
+    "ssm:getparameters",
+    "ssm:getparametersbypath",
+    "timestream:select",
+];
+
+/// Keys whose values, where they are fixed, keep strangers out; those that are ARNs have to name the account.
+const FIXING: [&str; 22] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "aws:vpcsourceip",
+    "kms:calleraccount",
+    "lambda:functionurlauthtype",
+    "s3:accesspointnetworkorigin",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "sns:endpoint",
+    "sts:externalid",
+    "vpc:sourcevpc",
+];
+
+/// Keys whose conditions leave little of an administrator: they choose on what he may act, or for whom.
+const NARROWING: [&str; 9] = [
+    "aws:calledvia",
+    "aws:calledviafirst",
+    "aws:calledvialast",
+    "aws:requesttag/",
+    "aws:resourceaccount",
+    "aws:resourcetag/",
+    "aws:viaawsservice",
+    "iam:",
+    "ec2:resourcetag/",
+];
+
+static READS: LazyLock<Vec<Term>> = LazyLock::new(|| {
+    DATA_READS.iter().map(|action| Term::of(Glob::read(action, Sort::Action, None))).collect()
+});
+static ALL_OF_IAM: LazyLock<Term> =
+    LazyLock::new(|| Term::of(Glob::read("iam:*", Sort::Action, None)));
+
+/// A document, and what it allows once what it denies is taken off.
+pub(super) struct Side<'r> {
+    /// Its Allow statements.
+    pub(super) allows: &'r [Region],
+    /// What is left of them.
+    pub(super) net: &'r [Region],
+}
+
+/// What became possible.
+pub(super) struct Growth<'r> {
+    /// What became allowed.
+    pub(super) adds: &'r [Region],
+    /// Of it, what a Deny held back.
+    pub(super) freed: &'r [Region],
+    /// What is denied no more, and not allowed here either.
+    pub(super) lifts: &'r [Region],
+}
+
+/// Returns what a change means.
+pub(super) fn classes(
+    before: &Side<'_>,
+    after: &Side<'_>,
+    growth: &Growth<'_>,
+    kind: Kind,
+    around: &Around<'_>,
+) -> BTreeSet<Class> {
+    let mut all = BTreeSet::new();
+    let adds = growth.adds;
+    if adds.is_empty() && growth.lifts.is_empty() {
+        return all;
+    }
+    let is_limit = matches!(kind, Kind::Boundary | Kind::ServiceControl | Kind::ResourceControl);
+    let mut note = |class: Class, applies: bool| applies.then(|| all.insert(class));
+    let lifted = growth.freed.iter().chain(growth.lifts);
+    note(Class::GuardrailWeakened, is_limit || lifted.clone().next().is_some());
+    let is_open = |side: &Side<'_>| side.net.iter().any(is_everything);
+    note(Class::BoundaryRemoved, kind == Kind::Boundary && is_open(after) && !is_open(before));
+    let dropped = adds.iter().any(|region| drops(region, before.allows));
+    note(Class::ConditionDropped, dropped || growth.freed.iter().any(has_circumstance));
+    note(Class::TimeBoundRemoved, adds.iter().any(|region| outlasts(region, before.allows)));
+    if is_limit {
+        return all;
+    }
+    let is_admin = |side: &Side<'_>| side.net.iter().any(is_admin);
+    note(Class::Admin, kind == Kind::Identity && is_admin(after) && !is_admin(before));
+    note(Class::Wildcard, adds.iter().any(|region| is_broader(region, before.allows)));
+    note(Class::DataReadWidened, adds.iter().any(reads_data));
+    note(Class::TrustWidened, kind == Kind::Trust);
+    if matches!(kind, Kind::Trust | Kind::Resource) {
+        for region in adds {
+            let_in(region, around, &mut all);
+        }
+    }
+    all
+}
+
+/// Returns whether nothing is left out.
+fn is_everything(region: &Region) -> bool {
+    let is_all = |set: &Set<Term>, every: &str| {
+        set.none.is_empty() && set.any.iter().any(|term| term.is_whole(every))
+    };
+    is_all(&region.actions, "*:*")
+        && is_all(&region.resources, "*")
+        && region.terms.must.is_empty()
+        && region.terms.unless.is_empty()
+}
+
+/// Returns whether all of IAM is in it, or close to; when and from where does not count.
+fn is_admin(region: &Region) -> bool {
+    let has_iam = region.actions.any.iter().any(|term| term.covers(&ALL_OF_IAM))
+        && !region.actions.none.iter().any(|out| out.covers(&ALL_OF_IAM));
+    let has_all = region.resources.any.iter().any(|term| term.is_whole("*"));
+    let is_narrow = |clause: &std::sync::Arc<Clause>| {
+        NARROWING.iter().any(|key| clause.source.key.starts_with(key))
+    };
+    has_iam && has_all && !region.terms.must.iter().any(is_narrow)
+}
+
+/// Returns whether a condition under which it was allowed is not asked any more, or less of it; time aside.
+fn drops(region: &Region, before: &[Region]) -> bool {
+    let is_time = |clause: &Clause| clause.asks.as_ref().is_some_and(Asks::is_of_time);
+    let was_asked = |clause: &Clause| {
+        let had = |old: &&Region| {
+            old.terms.must.iter().any(|had| **had == *clause) && old.overlaps(region)
+        };
+        before.iter().any(|old| had(&old))
+    };
+    let all = region.terms.unless.iter().flatten();
+    all.into_iter().any(|clause| !is_time(clause) && was_asked(clause))
+}
+
+fn has_circumstance(region: &Region) -> bool {
+    !region.terms.must.is_empty()
+}
+
+/// Returns whether some of it was allowed until a time, and now has none.
+fn outlasts(region: &Region, before: &[Region]) -> bool {
+    let ends = |region: &Region| {
+        region.terms.must.iter().any(|clause| clause.asks.as_ref().is_some_and(Asks::ends))
+    };
+    !ends(region) && before.iter().any(|old| ends(old) && old.overlaps(region))
+}
+
+/// Returns whether a pattern in it is wider than one that stood there, or takes in a whole service that none did.
+fn is_broader(region: &Region, before: &[Region]) -> bool {
+    let is_wider = |new: &Set<Term>, old: &Set<Term>| {
+        let over = |wide: &Term| {
+            !wide.is_literal() && old.any.iter().any(|it| wide.covers(it) && !it.covers(wide))
+        };
+        new.any.iter().any(over)
+    };
+    let near = before.iter().filter(|old| old.who.overlaps(&region.who));
+    let grows = near.clone().any(|old| {
+        is_wider(&region.actions, &old.actions) && old.resources.overlaps(&region.resources)
+            || is_wider(&region.resources, &old.resources) && old.actions.overlaps(&region.actions)
+    });
+    let is_new = |term: &&Term| {
+        term.is_service()
+            && !near.clone().any(|old| old.actions.any.iter().any(|it| it.covers(term)))
+    };
+    grows || region.actions.any.iter().any(|term| is_new(&term))
+}
+
+fn reads_data(region: &Region) -> bool {
+    READS.iter().any(|action| region.actions.has(action))
+}
+
+/// Notes whom a resource or a role lets in.
+fn let_in(region: &Region, around: &Around<'_>, all: &mut BTreeSet<Class>) {
+    let fixed: Vec<&Condition> =
+        region.terms.must.iter().map(|it| &it.source).filter(|it| is_fixing(it)).collect();
+    for who in &*region.who.any {
+        let everybody = matches!(who, Who::Everyone | Who::EveryService);
+        if everybody && fixed.is_empty() {
+            all.insert(Class::Public);
+            continue;
+        }
+        let accounts: Vec<&str> = match who.account() {
+            Some(account) => vec![account],
+            None => fixed.iter().flat_map(|it| accounts_of(it)).collect(),
+        };
+        let is_other = |account: &str| !around.account.is_empty() && account != around.account;
+        // Everybody of an organisation or behind a network: not of this account alone.
+        if everybody && accounts.is_empty() && !is_own_network(&fixed) {
+            all.insert(Class::CrossAccount);
+        }
+        for account in accounts.into_iter().filter(|it| is_account(it) && is_other(it)) {
+            all.insert(Class::CrossAccount);
+            let known = around.organization_accounts;
+            if !known.is_empty() && !known.contains(account) {
+                all.insert(Class::OutsideOrganization);
+            }
+        }
+    }
+}
+
+fn is_own_network(fixed: &[&Condition]) -> bool {
+    fixed.iter().any(|it| &*it.key == "lambda:functionurlauthtype")
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns the accounts that a condition names.
+fn accounts_of(condition: &Condition) -> Vec<&str> {
+    let of = |value| match value {
+        value if is_account(value) => Some(value),
+        value => value.split(':').nth(4).filter(|account| is_account(account)),
+    };
+    match &*condition.key {
+        "aws:principalaccount"
+        | "aws:principalarn"
+        | "aws:sourceaccount"
+        | "aws:sourcearn"
+        | "aws:sourceowner"
+        | "kms:calleraccount"
+        | "s3:dataaccesspointaccount"
+        | "s3:dataaccesspointarn" => condition.values.iter().filter_map(|it| of(it)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns whether a condition keeps out those whom nobody meant.
+fn is_fixing(condition: &Condition) -> bool {
+    let operator = condition.operator;
+    let is_positive = matches!(
+        operator.test,
+        Test::StringEquals
+            | Test::StringEqualsIgnoreCase
+            | Test::StringLike
+            | Test::ArnLike
+            | Test::IpAddress
+    );
+    if !is_positive || operator.if_exists || operator.over == Over::All {
+        return false;
+    }
+    FIXING.binary_search(&&*condition.key).is_ok()
+        && condition.values.iter().all(|value| is_fixed(&condition.key, operator.test, value))
+}
+
+fn is_fixed(key: &str, test: Test, value: &str) -> bool {
+    if test == Test::IpAddress {
+        // As AWS has it: a network of more than a /8 is the public.
+        return value.parse::<IpNet>().map_or(true, |network| match network {
+            IpNet::V4(network) => network.prefix_len() >= 8,
+            IpNet::V6(network) => network.prefix_len() >= 32,
+        });
+    }
+    let is_pattern = matches!(test, Test::StringLike | Test::ArnLike);
+    let part = match key {
+        // Anybody can make a role of some name: the account has to be named.
+        "aws:principalarn" | "aws:sourcearn" | "s3:dataaccesspointarn"
+            if !value.starts_with("arn:aws:s3:::") =>
+        {
+            value.split(':').nth(4).unwrap_or("*")
+        }
+        "aws:userid" => value.split(':').next().unwrap_or("*"),
+        "aws:principalorgpaths" | "aws:sourceorgpaths" => value.split('/').next().unwrap_or("*"),
+        _ => value,
+    };
+    !part.is_empty() && !(is_pattern && part.contains(['*', '?']))
+}
+
+/// Returns whether some of these atoms is `one`, used where a set is asked for a single action.
+impl Set<Term> {
+    fn has(&self, one: &Term) -> bool {
+        self.any.iter().any(|term| term.covers(one)) && !self.none.iter().any(|it| it.covers(one))
+    }
+}
+
+impl Term {
+    fn is_literal(&self) -> bool {
+        self.0.iter().any(Glob::is_literal)
+    }
+
+    /// Returns whether it takes in all actions of a service, or of all.
+    fn is_service(&self) -> bool {
+        self.0.iter().all(Glob::is_service)
+    }
+
+    fn is_whole(&self, pattern: &str) -> bool {
+        let sort = if pattern == "*:*" { Sort::Action } else { Sort::Arn };
+        self.covers(&Self::of(Glob::read(pattern, sort, None)))
+    }
+}

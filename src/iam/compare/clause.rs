@@ -1,0 +1,281 @@
+//! Conditions, so far as what they ask can be compared.
+//!
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set operators for multivalued context keys".
+//! A key without a set operator is taken to have one value, as AWS asks of policies.
+//!
+//! Invariant: [`is_impossible`] never says yes wrongly. A condition with a variable, or with a value that its operator cannot
+//! read, is the same as itself and nothing is said of it besides.
+
+use std::sync::Arc;
+
+use crate::iam::compare::glob::Glob;
+use crate::iam::compare::glob::Sort;
+use crate::iam::compare::glob::Variables;
+use crate::iam::compare::values::Case;
+use crate::iam::compare::values::Line;
+use crate::iam::compare::values::Ranges;
+use crate::iam::compare::values::Share;
+use crate::iam::compare::values::Texts;
+use crate::iam::compare::values::Values;
+use crate::iam::compare::values::moment;
+use crate::iam::compare::values::number;
+use crate::iam::policy::Condition;
+use crate::iam::policy::Language;
+use crate::iam::policy::Over;
+use crate::iam::policy::Test;
+use crate::model::Seconds;
+
+/// The key that is always there, by whichever of its two names it is asked for.
+pub(super) const TIME: &str = "aws:currenttime";
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub(super) struct Clause {
+    /// The condition as it stands.
+    pub(super) source: Condition,
+    /// The language it is written in, which counts where it has a variable.
+    language: Language,
+    /// What it asks; `None` if that cannot be compared.
+    pub(super) asks: Option<Asks>,
+}
+
+impl PartialEq for Clause {
+    fn eq(&self, other: &Self) -> bool {
+        let is_free = self.asks.is_some() && other.asks.is_some();
+        self.source == other.source && (is_free || self.language == other.language)
+    }
+}
+
+impl Eq for Clause {}
+
+/// What is asked of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asks {
+    /// The key, with one name for the two of the time.
+    pub(super) key: Box<str>,
+    /// Whether it may be absent.
+    pub(super) absent: Share,
+    /// How many of its values have to be among `values`.
+    pub(super) over: Many,
+    /// The values.
+    pub(super) values: Values,
+}
+
+/// How many of a key's values have to be among some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Many {
+    /// Its only one.
+    Single,
+    /// One at least.
+    Some,
+    /// Each.
+    Each,
+}
+
+impl Asks {
+    /// Returns the opposite.
+    pub(super) fn not(&self) -> Self {
+        let absent = if self.absent == Share::All { Share::Nothing } else { Share::All };
+        let over = match self.over {
+            Many::Single => Many::Single,
+            Many::Some => Many::Each,
+            Many::Each => Many::Some,
+        };
+        Self { key: self.key.clone(), absent, over, values: self.values.not() }
+    }
+
+    /// Returns what is so of every request from `now` on: it has a time.
+    pub(super) fn from(now: Seconds) -> Self {
+        let start = jiff::Timestamp::from_second(now.0).map_or(0, moment);
+        let values = Values::Line(Line::Time, Ranges::of([(start, u128::MAX)]));
+        Self { key: TIME.into(), absent: Share::Nothing, over: Many::Single, values }
+    }
+
+    /// Returns whether it is about the time of the request.
+    pub(super) fn is_of_time(&self) -> bool {
+        &*self.key == TIME
+    }
+
+    /// Returns whether it holds until some time only.
+    pub(super) fn ends(&self) -> bool {
+        match &self.values {
+            Values::Line(Line::Time, ranges) => &*self.key == TIME && !ranges.is_endless(),
+            _ => false,
+        }
+    }
+}
+
+impl Clause {
+    /// Reads a condition.
+    pub(super) fn of(
+        condition: &Condition,
+        language: Language,
+        variables: &mut Variables,
+    ) -> Arc<Self> {
+        let asks = asks(condition, language, variables);
+        Arc::new(Self { source: condition.clone(), language, asks })
+    }
+}
+
+fn asks(condition: &Condition, language: Language, variables: &mut Variables) -> Option<Asks> {
+    let Condition { operator, key, values } = condition;
+    let key: Box<str> = match &**key {
+        "aws:epochtime" => TIME.into(),
+        other => other.into(),
+    };
+    if operator.test == Test::Null {
+        let absent = values.iter().any(|value| &**value == "true");
+        let present = values.iter().any(|value| &**value == "false");
+        if values.iter().any(|value| !matches!(&**value, "true" | "false")) {
+            return None;
+        }
+        let share = |holds| if holds { Share::All } else { Share::Nothing };
+        let values = Values::Whole(share(present));
+        return Some(Asks { key, absent: share(absent), over: Many::Some, values });
+    }
+    if language == Language::Of2012 && values.iter().any(|value| is_variable(value)) {
+        return None;
+    }
+    let (positive, is_negated) = of_test(operator.test, values, language, variables)?;
+    let absent = match (operator.if_exists, operator.over) {
+        (true, _) | (_, Over::All) => Share::All,
+        (false, Over::Any) => Share::Nothing,
+        (false, Over::One) if is_negated => Share::All,
+        (false, Over::One) => Share::Nothing,
+    };
+    let over = match operator.over {
+        Over::One => Many::Single,
+        Over::All => Many::Each,
+        Over::Any => Many::Some,
+    };
+    let values = if is_negated { positive.not() } else { positive };
+    Some(Asks { key, absent, over, values })
+}
+
+/// Returns whether a text has a variable other than those that stand for `*`, `?` and `$`.
+fn is_variable(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once("${") {
+        let Some((name, after)) = after.split_once('}') else { return false };
+        if !matches!(name, "*" | "?" | "$") {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// Returns the values that are named, and whether the test wants others.
+fn of_test(
+    test: Test,
+    values: &[Box<str>],
+    language: Language,
+    variables: &mut Variables,
+) -> Option<(Values, bool)> {
+    let mut texts = |sort: Sort, case: Case| {
+        let read = |value: &Box<str>| {
+            let folded = value.to_lowercase();
+            let text = if case == Case::Folded { folded.as_str() } else { value };
+            let variables = (language == Language::Of2012).then_some(&mut *variables);
+            Glob::read(text, sort, variables)
+        };
+        let globs = values.iter().map(read).collect();
+        Values::Text(Texts { globs, share: Share::All, case })
+    };
+    let is_arn = |value: &Box<str>| is_any(value) || value.split(':').count() >= 6;
+    Some(match test {
+        Test::StringEquals | Test::BinaryEquals => (texts(Sort::Exact, Case::Counts), false),
+        Test::StringNotEquals => (texts(Sort::Exact, Case::Counts), true),
+        Test::StringEqualsIgnoreCase => (texts(Sort::Exact, Case::Folded), false),
+        Test::StringNotEqualsIgnoreCase => (texts(Sort::Exact, Case::Folded), true),
+        Test::StringLike => (texts(Sort::Plain, Case::Counts), false),
+        Test::StringNotLike => (texts(Sort::Plain, Case::Counts), true),
+        Test::ArnLike if values.iter().all(is_arn) => (texts(Sort::Arn, Case::Counts), false),
+        Test::ArnNotLike if values.iter().all(is_arn) => (texts(Sort::Arn, Case::Counts), true),
+        Test::IpAddress => (Values::of_networks(values)?, false),
+        Test::NotIpAddress => (Values::of_networks(values)?, true),
+        Test::Bool => (truths(values)?, false),
+        Test::ArnLike | Test::ArnNotLike | Test::Null => return None,
+        _ => line(test, values)?,
+    })
+}
+
+fn is_any(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte == b'*')
+}
+
+fn truths(values: &[Box<str>]) -> Option<Values> {
+    if values.iter().any(|value| !matches!(&**value, "true" | "false")) {
+        return None;
+    }
+    let share = |word: &str| match values.iter().any(|value| &**value == word) {
+        true => Share::All,
+        false => Share::Nothing,
+    };
+    Some(Values::Truth { yes: share("true"), no: share("false") })
+}
+
+/// Reads tests of numbers and of dates.
+fn line(test: Test, values: &[Box<str>]) -> Option<(Values, bool)> {
+    use Test as T;
+    let of = match test {
+        T::NumericEquals
+        | T::NumericNotEquals
+        | T::NumericLessThan
+        | T::NumericLessThanEquals
+        | T::NumericGreaterThan
+        | T::NumericGreaterThanEquals => Line::Number,
+        _ => Line::Time,
+    };
+    let point = |text: &Box<str>| match of {
+        Line::Number => number(text),
+        Line::Time => read_moment(text).map(moment),
+    };
+    let points = values.iter().map(point).collect::<Option<Vec<u128>>>()?;
+    let span = |at: u128| match test {
+        T::NumericLessThan | T::DateLessThan => (0, at - 1),
+        T::NumericLessThanEquals | T::DateLessThanEquals => (0, at),
+        T::NumericGreaterThan | T::DateGreaterThan => (at + 1, u128::MAX),
+        T::NumericGreaterThanEquals | T::DateGreaterThanEquals => (at, u128::MAX),
+        _ => (at, at),
+    };
+    let ranges = Ranges::of(points.into_iter().map(span));
+    let is_negated = matches!(test, T::NumericNotEquals | T::DateNotEquals);
+    Some((Values::Line(of, ranges), is_negated))
+}
+
+/// Reads a date as IAM takes it: ISO 8601 from a year alone to fractions of a second, or seconds since 1970.
+fn read_moment(text: &str) -> Option<jiff::Timestamp> {
+    if text.len() > 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return jiff::Timestamp::from_second(text.parse().ok()?).ok();
+    }
+    let whole = match text.len() {
+        4 => format!("{text}-01-01T00:00:00Z"),
+        7 => format!("{text}-01T00:00:00Z"),
+        10 => format!("{text}T00:00:00Z"),
+        17 => format!("{}:00Z", text.strip_suffix('Z')?),
+        _ => text.to_owned(),
+    };
+    whole.parse().ok()
+}
+
+/// Returns whether surely no request fulfils all of these, which are of one key.
+pub(super) fn is_impossible(all: &[&Asks]) -> bool {
+    if all.iter().all(|asks| asks.absent == Share::All) {
+        return false;
+    }
+    let is_of = |many: Many| move |asks: &&&Asks| asks.over == many;
+    let is_single = all.iter().any(|asks| asks.over == Many::Single);
+    if is_single {
+        let values: Vec<&Values> = all.iter().map(|asks| &asks.values).collect();
+        return Values::have_nothing_in_common(&values);
+    }
+    let each: Vec<&Values> = all.iter().filter(is_of(Many::Each)).map(|it| &it.values).collect();
+    let some = all.iter().filter(is_of(Many::Some)).map(|asks| &asks.values);
+    let is_barred = |one: &Values| {
+        let together: Vec<&Values> = each.iter().copied().chain([one]).collect();
+        Values::have_nothing_in_common(&together)
+    };
+    // Present, it has a value; that one is among those which each has to be among.
+    Values::have_nothing_in_common(&each) && !each.is_empty() || some.into_iter().any(is_barred)
+}

@@ -1,0 +1,446 @@
+//! Patterns as sets of texts, with unions taken off and intersections kept: what comparing products of patterns needs.
+//!
+//! Unlike `pattern.rs`, one automaton reads a whole ARN or action: a star before the last part of one takes no colon. A
+//! variable is a letter of its own, as nobody knows its value: what holds of it as a letter holds of any value.
+//!
+//! Invariant: [`Glob::covers`] and [`is_hollow`] never say yes wrongly; they say no where yes would take too long.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+/// How many states one question may look at.
+const MAX_STATES: usize = 20_000;
+/// How many patterns an intersection of two may come to before it is kept as both.
+const MAX_MEET: usize = 12;
+
+/// Any text.
+const ANY: u32 = 0x11_0001;
+/// Any character.
+const ONE: u32 = 0x11_0002;
+/// Any text without a colon.
+const ANY_PART: u32 = 0x11_0003;
+/// Any character but a colon.
+const ONE_PART: u32 = 0x11_0004;
+/// A letter of no pattern.
+const FRESH: u32 = 0x11_0005;
+/// The first variable.
+const VARIABLE: u32 = 0x12_0000;
+const COLON: u32 = ':' as u32;
+
+/// What sort of text a pattern is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// `service:name`.
+    Action,
+    /// An ARN, completed with stars, or any other text.
+    Arn,
+    /// A text in which a colon is a letter.
+    Plain,
+    /// A text without wildcards.
+    Exact,
+}
+
+/// Numbers for variables, the same for the same variable.
+#[derive(Debug, Default)]
+pub(super) struct Variables(HashMap<Box<str>, u32>);
+
+impl Variables {
+    fn number(&mut self, name: &str) -> u32 {
+        let next = VARIABLE + u32::try_from(self.0.len()).unwrap_or(u32::MAX >> 2);
+        *self.0.entry(name.to_ascii_lowercase().into()).or_insert(next)
+    }
+}
+
+/// A pattern.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Glob {
+    tokens: SmallVec<[u32; 32]>,
+    shape: Shape,
+}
+
+/// What is quick to know of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Shape {
+    /// One text.
+    Literal,
+    /// A text, then anything.
+    Prefix,
+    /// Another pattern.
+    Other,
+}
+
+impl Glob {
+    /// Reads a pattern; `variables` is given where `${…}` is one.
+    pub(super) fn read(text: &str, sort: Sort, variables: Option<&mut Variables>) -> Self {
+        if sort != Sort::Exact && !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
+            return match sort {
+                Sort::Action => Self::read("*:*", sort, variables),
+                _ => Self::of(SmallVec::from_slice(&[ANY])),
+            };
+        }
+        let parts = match sort {
+            Sort::Action => 1,
+            Sort::Arn if text.starts_with("arn:") => 5,
+            _ => 0,
+        };
+        let mut tokens = SmallVec::new();
+        let (mut colons, mut rest, mut variables) = (0, text, variables);
+        while let Some(letter) = rest.chars().next() {
+            let variable = rest.strip_prefix("${").and_then(|inner| inner.split_once('}'));
+            if let (Some((name, after)), Some(variables)) = (variable, variables.as_deref_mut()) {
+                match name {
+                    "*" | "?" | "$" => tokens.extend(name.chars().map(u32::from)),
+                    name => tokens.push(variables.number(name)),
+                }
+                rest = after;
+                continue;
+            }
+            rest = rest.strip_prefix(letter).unwrap_or_default();
+            let is_part = colons < parts;
+            let token = match letter {
+                '*' if sort != Sort::Exact => [ANY, ANY_PART][usize::from(is_part)],
+                '?' if sort != Sort::Exact => [ONE, ONE_PART][usize::from(is_part)],
+                letter => u32::from(letter),
+            };
+            colons += usize::from(letter == ':');
+            if !is_star(token) || tokens.last() != Some(&token) {
+                tokens.push(token);
+            }
+        }
+        if sort == Sort::Arn && parts > 0 {
+            complete(&mut tokens, colons);
+        }
+        Self::of(tokens)
+    }
+
+    fn of(tokens: SmallVec<[u32; 32]>) -> Self {
+        let wild = tokens.iter().position(|token| *token > 0x11_0000);
+        let shape = match wild {
+            None => Shape::Literal,
+            Some(at) if at + 1 == tokens.len() && tokens.last() == Some(&ANY) => Shape::Prefix,
+            Some(_) => Shape::Other,
+        };
+        Self { tokens, shape }
+    }
+
+    /// Returns whether every text fits.
+    pub(super) fn is_any(&self) -> bool {
+        self.tokens.as_slice() == [ANY]
+    }
+
+    /// Returns whether it is one text without variables.
+    pub(super) fn is_literal(&self) -> bool {
+        self.shape == Shape::Literal
+    }
+
+    /// Returns whether it is of actions and takes in all that a service has.
+    pub(super) fn is_service(&self) -> bool {
+        self.tokens.ends_with(&[COLON, ANY])
+    }
+
+    /// Returns whether it has a variable.
+    fn has_variable(&self) -> bool {
+        self.tokens.iter().any(|token| *token >= VARIABLE)
+    }
+
+    /// Returns the pattern as it is written.
+    pub(super) fn text(&self, variables: &Variables) -> String {
+        let mut text = String::new();
+        for token in &self.tokens {
+            match *token {
+                ANY | ANY_PART => text.push('*'),
+                ONE | ONE_PART => text.push('?'),
+                number if number >= VARIABLE => {
+                    let name = variables.0.iter().find(|(_, it)| **it == number);
+                    text.push_str(&format!("${{{}}}", name.map_or("", |(name, _)| name)));
+                }
+                letter => text.extend(char::from_u32(letter)),
+            }
+        }
+        text
+    }
+
+    /// Returns whether all that fits `narrow` fits this, whatever the values of variables are.
+    pub(super) fn covers(&self, narrow: &Self) -> bool {
+        if self.is_any() || self == narrow {
+            return true;
+        }
+        match (self.shape, narrow.shape) {
+            (Shape::Literal, Shape::Literal | Shape::Prefix) => false,
+            (Shape::Prefix, _) => narrow.tokens.starts_with(&self.tokens[..self.tokens.len() - 1]),
+            _ => hollow(std::slice::from_ref(narrow), std::slice::from_ref(self)),
+        }
+    }
+
+    /// Returns whether some text may fit both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (a, b) = (&self.tokens, &other.tokens);
+        match (self.shape, other.shape) {
+            (Shape::Literal, Shape::Literal) => a == b,
+            (Shape::Literal, Shape::Prefix) => a.starts_with(&b[..b.len() - 1]),
+            (Shape::Prefix, Shape::Literal) => b.starts_with(&a[..a.len() - 1]),
+            (Shape::Prefix, Shape::Prefix) => {
+                let shorter = a.len().min(b.len()) - 1;
+                a[..shorter] == b[..shorter]
+            }
+            _ => !parts_early(a, b) && !hollow(&[self.loosened(), other.loosened()], &[]),
+        }
+    }
+
+    /// Returns the pattern in lower case.
+    pub(super) fn folded(&self) -> Self {
+        let fold = |token: &u32| match char::from_u32(*token) {
+            Some(letter) => letter.to_lowercase().map(u32::from).collect::<SmallVec<[u32; 2]>>(),
+            None => SmallVec::from_slice(&[*token]),
+        };
+        Self::of(self.tokens.iter().flat_map(fold).collect())
+    }
+
+    /// Returns the pattern with a star for each variable.
+    fn loosened(&self) -> Self {
+        if !self.has_variable() {
+            return self.clone();
+        }
+        let loose = |token: &u32| if *token >= VARIABLE { ANY } else { *token };
+        Self::of(self.tokens.iter().map(loose).collect())
+    }
+
+    /// Returns the patterns that together are the intersection; `None` if they are too many, or depend on a variable.
+    pub(super) fn meet(&self, other: &Self) -> Option<Vec<Self>> {
+        if self.covers(other) {
+            return Some(vec![other.clone()]);
+        }
+        if other.covers(self) {
+            return Some(vec![self.clone()]);
+        }
+        if self.has_variable() || other.has_variable() {
+            return None;
+        }
+        let mut all = Vec::new();
+        let mut steps = 0;
+        let is_whole =
+            interleave(&self.tokens, &other.tokens, &mut Vec::new(), &mut all, &mut steps);
+        let mut globs: Vec<Self> = all.into_iter().map(Self::of).collect();
+        globs.sort_by_key(|glob| glob.tokens.len());
+        let mut kept: Vec<Self> = Vec::new();
+        for glob in globs {
+            if !kept.iter().any(|wide| wide.covers(&glob)) {
+                kept.retain(|narrow| !glob.covers(narrow));
+                kept.push(glob);
+            }
+        }
+        (is_whole && kept.len() <= MAX_MEET).then_some(kept)
+    }
+}
+
+fn complete(tokens: &mut SmallVec<[u32; 32]>, colons: usize) {
+    for at in colons..5 {
+        tokens.push(COLON);
+        tokens.push(if at + 1 == 5 { ANY } else { ANY_PART });
+    }
+}
+
+fn is_star(token: u32) -> bool {
+    matches!(token, ANY | ANY_PART)
+}
+
+/// Returns whether two patterns begin with letters that differ.
+fn parts_early(a: &[u32], b: &[u32]) -> bool {
+    let differing = a.iter().zip(b).find(|(a, b)| a != b);
+    differing.is_some_and(|(a, b)| *a < 0x11_0000 && *b < 0x11_0000)
+}
+
+/// Returns whether a pattern's token takes a letter.
+fn takes(token: u32, letter: u32) -> bool {
+    match token {
+        ANY | ONE => true,
+        ANY_PART | ONE_PART => letter != COLON,
+        own => own == letter,
+    }
+}
+
+/// Writes down the ways two patterns' texts can be one; returns whether those are all.
+fn interleave(
+    a: &[u32],
+    b: &[u32],
+    so_far: &mut Vec<u32>,
+    all: &mut Vec<SmallVec<[u32; 32]>>,
+    steps: &mut usize,
+) -> bool {
+    *steps += 1;
+    if *steps > 4_000 || all.len() > 64 {
+        return false;
+    }
+    let mut go = |token: Option<u32>, a: &[u32], b: &[u32]| {
+        let length = so_far.len();
+        if let Some(token) = token.filter(|it| !is_star(*it) || so_far.last() != Some(it)) {
+            so_far.push(token);
+        }
+        let is_whole = interleave(a, b, so_far, all, steps);
+        so_far.truncate(length);
+        is_whole
+    };
+    let (first, second) = (a.first().copied(), b.first().copied());
+    match (first, second) {
+        (None, None) => {
+            all.push(so_far.iter().copied().collect());
+            true
+        }
+        (None, Some(star)) => !is_star(star) || go(None, a, &b[1..]),
+        (Some(star), None) => !is_star(star) || go(None, &a[1..], b),
+        (Some(x), Some(y)) if is_star(x) && is_star(y) => {
+            let both = if x == ANY { y } else { x };
+            go(Some(both), &a[1..], b) && go(Some(both), a, &b[1..])
+        }
+        (Some(star), Some(y)) if is_star(star) => {
+            let taken = narrower(star, y);
+            go(None, &a[1..], b) && taken.is_none_or(|token| go(Some(token), a, &b[1..]))
+        }
+        (Some(x), Some(star)) if is_star(star) => {
+            let taken = narrower(star, x);
+            go(None, a, &b[1..]) && taken.is_none_or(|token| go(Some(token), &a[1..], b))
+        }
+        (Some(x), Some(y)) => match narrower(x, y) {
+            Some(token) => go(Some(token), &a[1..], &b[1..]),
+            None => true,
+        },
+    }
+}
+
+/// Returns the one character that fits both tokens, the second of which is no star.
+fn narrower(wide: u32, token: u32) -> Option<u32> {
+    match (wide, token) {
+        (ANY | ONE, token) => Some(token),
+        (ANY_PART | ONE_PART, ONE | ONE_PART) => Some(ONE_PART),
+        (ANY_PART | ONE_PART, COLON) => None,
+        (ANY_PART | ONE_PART, token) => Some(token),
+        (letter, ONE) => Some(letter),
+        (letter, ONE_PART) => (letter != COLON).then_some(letter),
+        (a, b) => (a == b).then_some(a),
+    }
+}
+
+/// Returns whether surely no text fits all of `within` and none of `without`.
+pub(super) fn is_hollow<'g>(
+    within: &[Glob],
+    without: impl Iterator<Item = &'g Glob> + Clone,
+) -> bool {
+    if without.clone().any(|out| within.iter().any(|glob| out.covers(glob))) {
+        return true;
+    }
+    if let [one] = within {
+        let near = without.clone().filter(|out| !out.has_variable() && out.overlaps(one));
+        // One pattern that does not cover all leaves something; a text is covered by one or by none.
+        if one.is_literal() || near.clone().take(2).count() < 2 {
+            return false;
+        }
+    }
+    let loose: SmallVec<[Glob; 2]> = within.iter().map(Glob::loosened).collect();
+    let out: Vec<Glob> = without.filter(|out| !out.has_variable()).cloned().collect();
+    hollow(&loose, &out)
+}
+
+/// Where one may stand in the patterns taken off: a bit a place.
+type Places = SmallVec<[u64; 4]>;
+
+/// Reads all texts of `within` at once, with the set of places that each may have led to in `without`.
+///
+/// Where all of `within` take any letter, one that no pattern has is the worst for `without`, save a colon, which its parts do
+/// not take.
+fn hollow(within: &[Glob], without: &[Glob]) -> bool {
+    let lengths: usize = without.iter().map(|glob| glob.tokens.len() + 1).sum();
+    let mut start: Places = SmallVec::from_elem(0, lengths / 64 + 1);
+    let mut from = 0;
+    for glob in without {
+        stand(&mut start, &glob.tokens, from, 0);
+        from += glob.tokens.len() + 1;
+    }
+    let here: SmallVec<[usize; 2]> = SmallVec::from_elem(0, within.len());
+    let mut seen = HashSet::new();
+    let mut open = vec![(here, start)];
+    while let Some((here, places)) = open.pop() {
+        if seen.len() > MAX_STATES {
+            return false;
+        }
+        if !seen.insert((here.clone(), places.clone())) {
+            continue;
+        }
+        let next: SmallVec<[Option<u32>; 2]> =
+            within.iter().zip(&here).map(|(glob, at)| glob.tokens.get(*at).copied()).collect();
+        if next.iter().all(Option::is_none) {
+            if !has_end(&places, without) {
+                return false;
+            }
+            continue;
+        }
+        for (which, token) in next.iter().enumerate() {
+            if token.is_some_and(is_star) {
+                let mut skipped = here.clone();
+                skipped[which] += 1;
+                open.push((skipped, places.clone()));
+            }
+        }
+        let Some(tokens) = next.into_iter().collect::<Option<SmallVec<[u32; 2]>>>() else {
+            continue;
+        };
+        for letter in letters(&tokens) {
+            let mut moved = here.clone();
+            for (at, token) in moved.iter_mut().zip(&tokens) {
+                *at += usize::from(!is_star(*token));
+            }
+            open.push((moved, step(&places, without, letter)));
+        }
+    }
+    true
+}
+
+/// Returns the letters worth trying where these tokens come next.
+fn letters(tokens: &[u32]) -> SmallVec<[u32; 2]> {
+    let own =
+        tokens.iter().copied().find(|token| !matches!(*token, ANY | ONE | ANY_PART | ONE_PART));
+    let tried: SmallVec<[u32; 2]> = match own {
+        Some(letter) => SmallVec::from_slice(&[letter]),
+        None => SmallVec::from_slice(&[FRESH, COLON]),
+    };
+    tried.into_iter().filter(|letter| tokens.iter().all(|token| takes(*token, *letter))).collect()
+}
+
+fn step(places: &Places, without: &[Glob], letter: u32) -> Places {
+    let mut next: Places = SmallVec::from_elem(0, places.len());
+    let mut from = 0;
+    for glob in without {
+        for (at, token) in glob.tokens.iter().enumerate() {
+            if has(places, from + at) && takes(*token, letter) {
+                stand(&mut next, &glob.tokens, from, at + usize::from(!is_star(*token)));
+            }
+        }
+        from += glob.tokens.len() + 1;
+    }
+    next
+}
+
+/// Adds a place, and those after it that stars let one reach for nothing.
+fn stand(places: &mut Places, tokens: &[u32], from: usize, at: usize) {
+    let mut at = at;
+    loop {
+        places[(from + at) / 64] |= 1 << ((from + at) % 64);
+        if !tokens.get(at).is_some_and(|token| is_star(*token)) {
+            return;
+        }
+        at += 1;
+    }
+}
+
+fn has(places: &Places, place: usize) -> bool {
+    places[place / 64] & (1 << (place % 64)) != 0
+}
+
+fn has_end(places: &Places, without: &[Glob]) -> bool {
+    let mut end = 0;
+    without.iter().any(|glob| {
+        end += glob.tokens.len() + 1;
+        has(places, end - 1)
+    })
+}

@@ -1,0 +1,186 @@
+//! Access in words: one line, as short as it can be and still true.
+//!
+//! Invariant: what is left out for length is counted.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::iam::compare::Access;
+use crate::iam::compare::clause::Clause;
+use crate::iam::compare::glob::Variables;
+use crate::iam::compare::region::Region;
+use crate::iam::compare::set::Set;
+use crate::iam::compare::set::Term;
+use crate::iam::compare::who::Who;
+use crate::iam::policy::Condition;
+use crate::iam::policy::Over;
+use crate::iam::policy::Test;
+use crate::model::actions;
+
+/// How many of a list a line names.
+const MAX_NAMED: usize = 6;
+
+/// Some of a kind, less others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Of these …
+    pub any: Vec<Box<str>>,
+    /// … all but these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Box<str>>,
+}
+
+impl Access {
+    pub(super) fn of(region: &Region, variables: &Variables) -> Self {
+        let conditions = |list: &[std::sync::Arc<Clause>]| -> Vec<Condition> {
+            list.iter().map(|clause| clause.source.clone()).collect()
+        };
+        let action = |text: String| spelled(&text);
+        Self {
+            principals: who(&region.who),
+            actions: part(&region.actions, variables, action),
+            resources: part(&region.resources, variables, String::into_boxed_str),
+            conditions: conditions(&region.terms.must),
+            unless: region.terms.unless.iter().map(|list| conditions(list)).collect(),
+        }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let mut line = String::new();
+        if let Some(principals) = &self.principals {
+            line.push_str(&listed(principals, "everybody"));
+            line.push_str(": ");
+        }
+        line.push_str(&listed(&self.actions, "every action"));
+        line.push_str(" on ");
+        line.push_str(&listed(&self.resources, "every resource"));
+        for (place, condition) in self.conditions.iter().enumerate() {
+            line.push_str(if place == 0 { " if " } else { " and " });
+            line.push_str(&asked(condition));
+        }
+        for (place, list) in self.unless.iter().enumerate() {
+            line.push_str(if place == 0 { " unless " } else { " or " });
+            let all: Vec<String> = list.iter().map(asked).collect();
+            line.push_str(&all.join(" and "));
+        }
+        line
+    }
+}
+
+fn who(set: &Set<Who>) -> Option<Part> {
+    if *set.any == [Who::Everyone] && set.none.is_empty() {
+        return None;
+    }
+    let all = |list: &[Who]| list.iter().map(|who| principal(who).into()).collect();
+    Some(Part { any: all(&set.any), except: all(&set.none) })
+}
+
+fn principal(who: &Who) -> String {
+    match who {
+        Who::Everyone => "*".to_owned(),
+        Who::Account(account) => format!("account {account}"),
+        Who::Root(account) => format!("the root of account {account}"),
+        Who::Role(_, _, path) => path.0.to_string(),
+        Who::Session(account, role, name) => {
+            format!("arn:aws:sts::{account}:assumed-role/{role}/{name}")
+        }
+        Who::EveryService => "every service".to_owned(),
+        Who::One(_, name) | Who::Service(name) | Who::Provider(name) | Who::Gone(name) => {
+            name.to_string()
+        }
+        Who::Canonical(id) => format!("canonical user {id}"),
+    }
+}
+
+fn part(set: &Set<Term>, variables: &Variables, write: impl Fn(String) -> Box<str>) -> Part {
+    let all = |list: &[Term]| {
+        let term = |term: &Term| {
+            let globs: Vec<Box<str>> = term.0.iter().map(|it| write(it.text(variables))).collect();
+            globs.join(" and ").into_boxed_str()
+        };
+        let mut all: Vec<Box<str>> = list.iter().map(term).collect();
+        all.sort();
+        all
+    };
+    Part { any: all(&set.any), except: all(&set.none) }
+}
+
+/// Returns an action as AWS spells it, as far as the table knows it.
+fn spelled(action: &str) -> Box<str> {
+    if action == "*:*" {
+        return "*".into();
+    }
+    let (fixed, rest) = match action.find(['*', '?']) {
+        Some(at) => action.split_at(at),
+        None => (action, ""),
+    };
+    match actions::spelled(fixed) {
+        Some(known) => format!("{known}{rest}").into(),
+        None => action.into(),
+    }
+}
+
+fn listed(part: &Part, every: &str) -> String {
+    let names = |list: &[Box<str>]| {
+        let mut text = list.iter().take(MAX_NAMED).map(|it| &**it).collect::<Vec<_>>().join(", ");
+        if list.len() > MAX_NAMED {
+            // Writing to a String cannot fail.
+            write!(text, " and {} more", list.len() - MAX_NAMED).expect("a String takes it");
+        }
+        text
+    };
+    let mut text = match part.any.as_slice() {
+        [one] if &**one == "*" => every.to_owned(),
+        all => names(all),
+    };
+    if !part.except.is_empty() {
+        text.push_str(" except ");
+        text.push_str(&names(&part.except));
+    }
+    text
+}
+
+/// Returns a condition in words.
+fn asked(condition: &Condition) -> String {
+    let Condition { operator, key, values } = condition;
+    let wanted = values.iter().take(MAX_NAMED).map(|it| &**it).collect::<Vec<_>>().join("|");
+    let more = match values.len() {
+        0..=MAX_NAMED => String::new(),
+        all => format!(" and {} more", all - MAX_NAMED),
+    };
+    if operator.test == Test::Null {
+        return match wanted.as_str() {
+            "true" => format!("{key} is absent"),
+            "false" => format!("{key} is present"),
+            _ => format!("{key} is present or absent"),
+        };
+    }
+    let verb = match operator.test {
+        Test::StringEquals | Test::NumericEquals | Test::DateEquals => "is",
+        Test::Bool | Test::BinaryEquals => "is",
+        Test::StringNotEquals | Test::NumericNotEquals | Test::DateNotEquals => "is not",
+        Test::StringEqualsIgnoreCase => "is (in any case)",
+        Test::StringNotEqualsIgnoreCase => "is not (in any case)",
+        Test::StringLike | Test::ArnLike => "is like",
+        Test::StringNotLike | Test::ArnNotLike => "is not like",
+        Test::NumericLessThan => "is less than",
+        Test::NumericLessThanEquals => "is at most",
+        Test::NumericGreaterThan => "is more than",
+        Test::NumericGreaterThanEquals => "is at least",
+        Test::DateLessThan => "is before",
+        Test::DateLessThanEquals => "is not after",
+        Test::DateGreaterThan => "is after",
+        Test::DateGreaterThanEquals => "is not before",
+        Test::IpAddress => "is in",
+        Test::NotIpAddress => "is not in",
+        Test::Null => "",
+    };
+    let over = match operator.over {
+        Over::One => "",
+        Over::All => "each of ",
+        Over::Any => "one of ",
+    };
+    let if_exists = if operator.if_exists { ", if present," } else { "" };
+    format!("{over}{key}{if_exists} {verb} {wanted}{more}")
+}
