@@ -4,6 +4,8 @@
 //! of texts (`pattern.rs`). The policies that stand in all accounts at one moment are a [`State`] (`state.rs`), which says
 //! whether a request is allowed (`evaluate.rs`).
 //!
+//! A [`Snapshot`] (`snapshot.rs`) is where a [`History`] (`history/mod.rs`) begins; what records teach (`lesson.rs`) goes on.
+//!
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
@@ -13,6 +15,8 @@ mod config;
 pub mod drift;
 pub mod evaluate;
 mod facts;
+pub mod history;
+pub mod lesson;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
@@ -22,11 +26,14 @@ pub mod write;
 
 pub use config::Config;
 pub use drift::Drift;
-pub use drift::learn::Known;
-pub use drift::learn::concerns;
+pub use drift::known::Known;
 pub use evaluate::Decision;
 pub use facts::FIELDS;
+pub use history::History;
+pub use lesson::Lesson;
+pub use lesson::concerns;
 pub use parse::PolicyError;
 pub use policy::Document;
 pub use policy::Kind;
+pub use snapshot::Snapshot;
 pub use state::State;

@@ -7,6 +7,11 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+
 pub use crate::iam::pattern::arn_covers;
 pub use crate::iam::pattern::arn_matches;
 pub use crate::iam::pattern::arn_overlap;
@@ -15,7 +20,7 @@ pub use crate::iam::pattern::matches;
 pub use crate::iam::pattern::overlap;
 
 /// What sort of policy a text is: the grammar differs, and so does what it can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// What its holder may do: of a user, group or role, inline or managed, or of a permission set.
     Identity,
@@ -34,7 +39,7 @@ pub enum Kind {
 }
 
 /// The version of the policy language. Without one it is the older.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Language {
     /// `2008-10-17`: variables are plain text.
     Of2008,
@@ -43,7 +48,7 @@ pub enum Language {
 }
 
 /// A policy document.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Document {
     /// The version of the language.
     pub language: Language,
@@ -52,7 +57,7 @@ pub struct Document {
 }
 
 /// One statement.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Statement {
     /// Its `Sid`, which has no effect.
     pub sid: Option<Box<str>>,
@@ -69,7 +74,7 @@ pub struct Statement {
 }
 
 /// Whether a statement allows or denies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Effect {
     /// `Allow`.
     Allow,
@@ -78,7 +83,7 @@ pub enum Effect {
 }
 
 /// `Action` or `NotAction`, `Resource` or `NotResource`, `Principal` or `NotPrincipal`: sorted, nothing twice.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Listed<T> {
     /// Those that are listed.
     Only(Vec<T>),
@@ -87,7 +92,7 @@ pub enum Listed<T> {
 }
 
 /// Somebody whom a statement names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Principal {
     /// `"*"` and `{"AWS": "*"}`: everybody, without credentials too where the service lets them.
     Everyone,
@@ -103,7 +108,7 @@ pub enum Principal {
 }
 
 /// One key of one operator of a `Condition` block: any of the values (of a negated operator: none).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Condition {
     /// How values are compared.
     pub operator: Operator,
@@ -114,7 +119,7 @@ pub struct Condition {
 }
 
 /// An operator with its prefix and suffix: `ForAllValues:StringLikeIfExists`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Operator {
     /// `ForAllValues:` or `ForAnyValue:`.
     pub over: Over,
@@ -125,7 +130,7 @@ pub struct Operator {
 }
 
 /// How many of a key's values have to fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Over {
     /// No prefix: the key has one value.
     One,
@@ -136,7 +141,7 @@ pub enum Over {
 }
 
 /// What an operator compares. `ArnEquals` is `ArnLike`, as IAM has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the operator of that name")]
 pub enum Test {
     StringEquals,
@@ -173,4 +178,21 @@ pub enum Text {
     Known(Arc<Document>),
     /// It is there, and what it says is not known: why.
     Unknown(Box<str>),
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let told: Result<&Document, &str> = match self {
+            Self::Known(document) => Ok(document),
+            Self::Unknown(why) => Err(why),
+        };
+        told.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let told = Result::<Document, Box<str>>::deserialize(from)?;
+        Ok(told.map_or_else(Self::Unknown, |document| Self::Known(Arc::new(document))))
+    }
 }

@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+use serde::Serialize;
+
 use crate::iam::policy::Text;
 use crate::model::Seconds;
 
 /// What stands in all accounts.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Accounts by id.
     pub accounts: BTreeMap<Box<str>, Account>,
@@ -22,7 +25,7 @@ pub struct State {
 }
 
 /// One account.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// Whether a snapshot of it was read; if not, only what events told is here.
     pub is_whole: bool,
@@ -41,7 +44,7 @@ pub struct Account {
 }
 
 /// What users, groups and roles have in common.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entity {
     /// Its ARN.
     pub arn: Box<str>,
@@ -60,7 +63,7 @@ pub struct Entity {
 }
 
 /// A user.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// What it has in common with others.
     pub entity: Entity,
@@ -75,7 +78,7 @@ pub struct User {
 }
 
 /// An access key of a user.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {
     /// When it was made.
     pub created: Option<Seconds>,
@@ -84,7 +87,7 @@ pub struct AccessKey {
 }
 
 /// A role.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Role {
     /// What it has in common with others.
     pub entity: Entity,
@@ -95,7 +98,7 @@ pub struct Role {
 }
 
 /// A managed policy.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Managed {
     /// Versions by id, `v1`.
     pub versions: BTreeMap<Box<str>, Text>,
@@ -104,7 +107,7 @@ pub struct Managed {
 }
 
 /// The organisation's tree and its policies.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Organization {
     /// The management account: SCPs do not bind it.
     pub management: Box<str>,
@@ -117,7 +120,7 @@ pub struct Organization {
 }
 
 /// A policy of the organisation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrganizationPolicy {
     /// Its name.
     pub name: Box<str>,
@@ -128,7 +131,7 @@ pub struct OrganizationPolicy {
 }
 
 /// IAM Identity Center.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IdentityCenter {
     /// Permission sets by ARN.
     pub sets: BTreeMap<Box<str>, PermissionSet>,
@@ -139,7 +142,7 @@ pub struct IdentityCenter {
 }
 
 /// A permission set.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PermissionSet {
     /// Its name.
     pub name: Box<str>,
@@ -158,7 +161,7 @@ pub struct PermissionSet {
 }
 
 /// An assignment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Assignment {
     /// The account.
     pub account: Box<str>,

@@ -93,7 +93,11 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
+    pub fn open(
+        store: Store,
+        mut settings: Settings,
+        rules: Arc<Rules>,
+    ) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
         let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
@@ -109,7 +113,7 @@ impl Core {
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
         let protect = Protect::load(&settings, connection, watermark)?;
-        let policies = Policies::load(&settings, connection)?;
+        let policies = Policies::load(&mut settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;

@@ -1,8 +1,5 @@
 //! What is known of policies before the first record: snapshots of what stands, and the declared baseline.
 
-use std::path::Path;
-use std::path::PathBuf;
-
 use crate::iam;
 use crate::iam::Known;
 use crate::iam::snapshot;
@@ -16,11 +13,7 @@ pub fn known_policies(config: &iam::Config) -> Result<Known, SnapshotError> {
     if !config.drift {
         return Ok(Known::default());
     }
-    let paths: Vec<&Path> = config.snapshots.iter().map(PathBuf::as_path).collect();
-    let standing = match paths.as_slice() {
-        [] => None,
-        paths => Some(snapshot::read(paths)?),
-    };
-    let baseline = config.baseline.as_deref().map(|path| snapshot::read(&[path])).transpose()?;
-    Ok(Known { standing, baseline })
+    let standing = snapshot::read(&config.snapshots)?;
+    let baseline = config.baseline.as_ref().map(|path| snapshot::read(&[path])).transpose()?;
+    Ok(Known { standing, baseline: baseline.map(|baseline| baseline.state) })
 }

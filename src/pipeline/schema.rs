@@ -27,7 +27,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 13, name: "acts that were judged", sql: table::JUDGED },
     Migration { number: 14, name: "what was done with grants", sql: grants::USAGE },
     Migration { number: 15, name: "what records told of access", sql: grants::trail::SCHEMA },
-    Migration { number: 16, name: "changes of policies", sql: iam::drift::table::SCHEMA },
+    Migration { number: 16, name: "policies in time", sql: iam::history::table::SCHEMA },
+    Migration { number: 17, name: "grave changes of policies", sql: iam::drift::table::SCHEMA },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -5,7 +5,6 @@
 mod approve;
 mod diff;
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -92,8 +91,8 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<State> {
         let all: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         all.join(", ")
     };
-    let paths_of: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    snapshot::read(&paths_of).with_context(|| format!("could not read {}", shown(paths)))
+    let read = snapshot::read(paths);
+    Ok(read.with_context(|| format!("could not read {}", shown(paths)))?.state)
 }
 
 pub(super) fn run(args: &BaselineArgs) -> anyhow::Result<Exit> {

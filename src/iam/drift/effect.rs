@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use crate::iam::history::change::Holder;
+pub use crate::iam::history::change::Target;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Kind;
@@ -22,17 +24,6 @@ use crate::iam::state::IdentityCenter;
 use crate::iam::state::Managed;
 use crate::iam::state::State;
 
-/// A user, group or role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Holder {
-    /// A user.
-    User,
-    /// A group.
-    Group,
-    /// A role.
-    Role,
-}
-
 impl Holder {
     /// Returns the word for it in ARNs and in the names of calls.
     pub fn name(self) -> &'static str {
@@ -42,28 +33,6 @@ impl Holder {
             Self::Role => "role",
         }
     }
-}
-
-/// Something that policies speak of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "what each names is what its variant is about")]
-pub enum Target {
-    /// What a user, group or role may do.
-    Identity { account: Box<str>, holder: Holder, name: Box<str> },
-    /// The most that a user or role may do.
-    Boundary { account: Box<str>, holder: Holder, name: Box<str> },
-    /// Who may take a role.
-    Trust { account: Box<str>, role: Box<str> },
-    /// A managed policy.
-    Managed { account: Box<str>, arn: Box<str> },
-    /// The policy of a resource.
-    Resource { account: Box<str>, arn: Box<str> },
-    /// What a permission set gives.
-    Set { arn: Box<str> },
-    /// What the organisation's policies of a kind let pass at a root, unit or account.
-    Node { id: Box<str>, kind: Kind },
-    /// A policy of the organisation.
-    Organization { id: Box<str>, kind: Kind },
 }
 
 impl Target {
@@ -247,7 +216,7 @@ impl Managed {
 
 /// Returns the few policies of AWS's own that have never changed in what matters, for where no snapshot was read: IAM User
 /// Guide, "AWS managed policies for job functions".
-fn of_aws(arn: &str) -> Option<Text> {
+pub fn of_aws(arn: &str) -> Option<Text> {
     let name = arn.strip_prefix("arn:aws:iam::aws:policy/")?;
     let of = |actions: Listed<Box<str>>| Statement {
         sid: None,

@@ -8,7 +8,7 @@
 
 pub mod difference;
 pub mod effect;
-pub mod learn;
+pub mod known;
 pub mod made;
 pub mod table;
 pub mod undo;
@@ -25,8 +25,7 @@ use crate::iam::drift::effect::Piece;
 use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
-use crate::iam::drift::learn::History;
-use crate::iam::drift::learn::Known;
+use crate::iam::drift::known::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
@@ -34,14 +33,19 @@ use crate::iam::drift::made::Undone;
 use crate::iam::drift::undo::Way;
 use crate::iam::drift::watch::Watch;
 use crate::iam::drift::who::Via;
+use crate::iam::history::History;
+use crate::iam::history::change::Change;
+use crate::iam::lesson;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::state::State;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Signal;
+use crate::model::Span;
 use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;
@@ -49,32 +53,23 @@ use crate::store::Tx;
 
 /// How many lines of what became possible a fact holds.
 const MAX_LINES: usize = 12;
+/// How long the history of each policy is kept at least: as long as word of a grant, or a file, may be late.
+const KEPT: Span = Span(8 * 86_400);
+/// How far event time moves on before what is over is forgotten.
+const PAUSE: Span = Span(3_600);
 /// How long such a line may be.
 const MAX_LINE: usize = 300;
-
-/// One thing that a record changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// What it was changed of.
-    pub target: Target,
-    /// Which of the target's pieces.
-    pub item: Box<str>,
-    /// What it said before; nothing where it was not there.
-    pub before: Option<Text>,
-    /// What it says now.
-    pub after: Option<Text>,
-    /// The version, or the policy, that was in force before, where that is how it is put back.
-    pub earlier: Box<str>,
-}
 
 /// What a record's change comes to.
 #[derive(Debug)]
 struct Weighed<'s> {
-    step: &'s Step,
+    step: &'s Change,
     before: Whole,
     after: Whole,
     difference: Difference,
     unknown: Vec<String>,
+    /// Whether what it says now is known.
+    is_readable: bool,
 }
 
 /// Puts facts about changes together, and remembers the grave ones.
@@ -84,6 +79,8 @@ pub struct Drift {
     history: History,
     ledger: Ledger,
     watch: Watch,
+    /// Up to when the history was last cut.
+    forgotten: Seconds,
 }
 
 impl Drift {
@@ -93,12 +90,14 @@ impl Drift {
     /// When the store cannot be read or what it holds is damaged.
     pub fn load(
         config: &Config,
-        known: &Known,
+        known: Known,
         connection: &Connection,
     ) -> Result<Self, StoreError> {
-        let history = History::load(known, connection)?;
-        let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, known));
-        Ok(Self { config: config.clone(), history, ledger, watch })
+        let Known { standing, baseline } = known;
+        let history = History::load(standing, connection)?;
+        let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, baseline));
+        let forgotten = Seconds(i64::MIN);
+        Ok(Self { config: config.clone(), history, ledger, watch, forgotten })
     }
 
     /// Writes what changed since the last save.
@@ -106,8 +105,11 @@ impl Drift {
     /// # Errors
     /// When the store cannot be written; the process must end then.
     pub fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
-        if watermark != Seconds(i64::MAX) {
-            self.ledger.forget(watermark, self.config.undo_within.span());
+        if watermark != Seconds(i64::MAX) && watermark >= self.forgotten.plus(PAUSE) {
+            self.forgotten = watermark;
+            let within = self.config.undo_within.span();
+            self.ledger.forget(watermark, within);
+            self.history.forget(watermark.plus(Span(-within.0.max(KEPT.0))));
         }
         self.history.save(tx)?;
         self.ledger.save(tx)
@@ -120,7 +122,8 @@ impl Drift {
         event: &Event<'_>,
         ours: &mut dyn Iterator<Item = &str>,
     ) -> Option<Facts> {
-        let steps = self.history.learn(id, event)?;
+        let Record::Trail(record) = &event.record else { return None };
+        let steps = self.history.take(lesson::of(record)?, event.time, &id.1);
         let state = self.history.now();
         let account = steps.first()?.target.account().into();
         let measure = Measure { account, ours: known_as_ours(state, ours), now: event.time };
@@ -161,7 +164,7 @@ fn take(
     ledger: &mut Ledger,
     config: &Config,
     (id, event): (&ChangeId, &Event<'_>),
-    steps: &[Step],
+    steps: &[Change],
     (state, measure): (&State, &Measure),
 ) -> Facts {
     let weighed: Vec<Weighed<'_>> = steps.iter().map(|step| weigh(step, state, measure)).collect();
@@ -196,18 +199,24 @@ fn take(
 }
 
 /// Compares what a step's target comes to before and after.
-fn weigh<'s>(step: &'s Step, state: &State, measure: &Measure) -> Weighed<'s> {
-    let now = pieces(state, &step.target);
-    let before = Whole::of(&with(&now, step, step.before.as_ref(), state));
-    let after = Whole::of(&with(&now, step, step.after.as_ref(), state));
+fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> {
+    // Of a permission set the boundary is a limit, and the rest of it gives nothing beyond.
+    let is_limit = matches!(step.target, Target::Set { .. }) && &*step.item == "boundary";
+    let now = if is_limit { Vec::new() } else { pieces(state, &step.target) };
+    let (old, new) = (read(step, step.before.as_ref()), read(step, step.after.as_ref()));
+    let before = Whole::of(&with(&now, step, old.as_ref(), state));
+    let after = Whole::of(&with(&now, step, new.as_ref(), state));
     let mut unknown = Vec::new();
-    for (when, text) in [("before", &step.before), ("after", &step.after)] {
-        if let Some(Text::Unknown(why)) = text {
+    for (when, text) in [("before", &old), ("after", &new)] {
+        if let Some(Text::Unknown(why)) = text
+            && !step.item.starts_with("group/")
+        {
             unknown.push(format!("{when}: {why}"));
         }
     }
-    let is_readable = !matches!(step.after, Some(Text::Unknown(_)));
-    let kind = step.target.kind();
+    let is_group = step.item.starts_with("group/");
+    let is_readable = is_group || !matches!(new, Some(Text::Unknown(_)));
+    let kind = if is_limit { Kind::Boundary } else { step.target.kind() };
     let difference = match is_readable {
         true => measure.between(&before, &after, kind),
         false => Difference::default(),
@@ -225,11 +234,20 @@ fn weigh<'s>(step: &'s Step, state: &State, measure: &Measure) -> Weighed<'s> {
         unknown
             .push("before: too much to compare to the end, some of it may have stood".to_owned());
     }
-    Weighed { step, before, after, difference, unknown }
+    Weighed { step, before, after, difference, unknown, is_readable }
+}
+
+/// Returns what a piece says, where it is a policy of AWS's own that is known by heart.
+fn read(step: &Change, text: Option<&Text>) -> Option<Text> {
+    let known = match (text?, step.item.strip_prefix("attached/")) {
+        (Text::Unknown(_), Some(arn)) => effect::of_aws(arn),
+        _ => None,
+    };
+    known.or_else(|| text.cloned())
 }
 
 /// Returns `now` with the step's piece as `text` says.
-fn with(now: &[Piece], step: &Step, text: Option<&Text>, state: &State) -> Vec<Piece> {
+fn with(now: &[Piece], step: &Change, text: Option<&Text>, state: &State) -> Vec<Piece> {
     let inside = format!("{}/", step.item);
     let is_its = |piece: &&Piece| piece.name == step.item || piece.name.starts_with(&inside);
     let mut all: Vec<Piece> = now.iter().filter(|piece| !is_its(piece)).cloned().collect();
@@ -270,7 +288,7 @@ impl Weighed<'_> {
     }
 
     fn facts(&self, arn: &str, state: &State) -> Facts {
-        let Self { step, before, after, difference, unknown } = self;
+        let Self { step, before, after, difference, unknown, .. } = self;
         let mut facts = Facts::default();
         facts.set("gw.policy.target", arn);
         facts.set("gw.policy.item", &*step.item);
@@ -306,8 +324,8 @@ impl Weighed<'_> {
     }
 
     fn change(&self) -> &'static str {
-        let Self { step, difference, .. } = self;
-        if matches!(step.after, Some(Text::Unknown(_))) {
+        let Self { difference, .. } = self;
+        if !self.is_readable {
             return "not_known";
         }
         match (difference.adds.is_empty(), difference.removes.is_empty()) {

@@ -18,7 +18,6 @@ use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
 use crate::iam::drift::gain;
 use crate::iam::drift::kind_name;
-use crate::iam::drift::learn::Known;
 use crate::iam::drift::lines;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::DEPARTURE;
@@ -51,9 +50,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(config: &Config, known: &Known) -> Self {
+    pub(super) fn new(config: &Config, baseline: Option<State>) -> Self {
         Self {
-            baseline: known.baseline.clone(),
+            baseline,
             every: config.reconcile_every.span(),
             reconciled: None,
             told: BTreeSet::new(),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::alert;
 use crate::alert::Revision;
@@ -44,12 +45,16 @@ pub(super) type Changed = BTreeMap<u32, Facts>;
 
 impl Policies {
     /// Makes the state of the last commit.
-    pub(super) fn load(settings: &Settings, connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn load(
+        settings: &mut Settings,
+        connection: &Connection,
+    ) -> Result<Self, StoreError> {
         let config = &settings.policies;
         if !config.drift {
             return Ok(Self { drift: None });
         }
-        let drift = Drift::load(config, &settings.policies_known, connection)?;
+        let known = Arc::unwrap_or_clone(std::mem::take(&mut settings.policies_known));
+        let drift = Drift::load(config, known, connection)?;
         Ok(Self { drift: Some(drift) })
     }
 

@@ -1,0 +1,329 @@
+//! The history of every policy, in the time of the events that changed it.
+//!
+//! Each thing has a beginning, which a snapshot tells or nobody, and its edits in the order of their time. A late event is put
+//! where it belongs and the thing is told anew from there. What is older than the history is kept becomes part of the
+//! beginning, so that a thing nobody changed lately costs only its place in the state.
+//!
+//! Invariant: the state follows from the beginning and the set of events, never from the order in which they came.
+//! Read on in `history/thing.rs`, `history/edit.rs`, `history/timeline.rs` and `history/change.rs`.
+
+pub mod change;
+mod documents;
+pub mod edit;
+pub mod table;
+pub mod thing;
+mod timeline;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+pub use documents::Documents;
+
+use crate::iam::history::change::Change;
+use crate::iam::history::edit::Edit;
+use crate::iam::history::thing::Key;
+use crate::iam::history::thing::Thing;
+use crate::iam::history::timeline::Stamp;
+use crate::iam::history::timeline::Timeline;
+use crate::iam::lesson::Lesson;
+use crate::iam::policy::Text;
+use crate::iam::snapshot::Snapshot;
+use crate::iam::state::State;
+use crate::model::Seconds;
+use crate::model::Span;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// How much earlier than a snapshot an event may be and still not be in it: IAM answers from copies that lag behind.
+pub const OVERLAP: Span = Span(300);
+
+/// How many edits are kept; the oldest become part of their things' beginnings before there are more.
+pub const MAX_EDITS: usize = 200_000;
+
+/// How many edits of one thing are kept.
+const MAX_EDITS_OF_ONE: usize = 1_000;
+
+/// The history.
+#[derive(Debug, Default)]
+pub struct History {
+    now: State,
+    timelines: BTreeMap<Key, Timeline>,
+    edits: usize,
+    /// When each account's snapshot was taken, where that is known; the organisation's is under the empty name.
+    taken: BTreeMap<Box<str>, Seconds>,
+    documents: Documents,
+    /// What happened before is part of the beginnings.
+    floor: Option<Seconds>,
+    /// What has to be written with the next commit.
+    dirty: BTreeSet<Key>,
+    /// What the store has and a snapshot knows better, with the time up to which.
+    stale: BTreeMap<Key, Seconds>,
+}
+
+impl History {
+    /// Begins with a snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        let Snapshot { state, taken, documents } = snapshot;
+        Self { now: state, taken, documents, ..Self::default() }
+    }
+
+    /// Begins with a snapshot and what the store knows to have happened since.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load(snapshot: Snapshot, connection: &Connection) -> Result<Self, StoreError> {
+        let mut history = Self::new(snapshot);
+        history.floor = table::floor(connection)?;
+        for (key, floor, base) in table::beginnings(connection)? {
+            if let Some(until) = history.contained_until(&key, floor.0) {
+                history.stale.insert(key, until);
+                continue;
+            }
+            let base = base.map(|mut thing| {
+                history.documents.share_thing(&mut thing);
+                thing
+            });
+            thing::put(&mut history.now, &key, base.clone());
+            history.timelines.insert(key, Timeline::from(base, Some(floor)));
+        }
+        table::edits(connection, &mut |key, stamp, mut edit| {
+            if let Some(until) = history.contained_until(&key, stamp.0) {
+                history.stale.insert(key, until);
+                return;
+            }
+            history.documents.share_edit(&mut edit);
+            history.insert(&key, stamp, edit);
+        })?;
+        let keys: Vec<Key> = history.timelines.keys().cloned().collect();
+        for key in keys {
+            if let Some(timeline) = history.timelines.get_mut(&key) {
+                timeline.unwritten = Vec::new();
+            }
+            history.retell(&key);
+        }
+        history.dirty.clear();
+        history.timelines.retain(|_, timeline| timeline.edits() > 0);
+        Ok(history)
+    }
+
+    /// Writes what was learned since the last save.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the process must end then.
+    pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for (key, until) in std::mem::take(&mut self.stale) {
+            table::drop(tx, &key, until)?;
+        }
+        let mut is_folded = false;
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(timeline) = self.timelines.get_mut(&key) else { continue };
+            is_folded |= timeline.is_folded;
+            table::put(tx, &key, timeline)?;
+            if timeline.edits() == 0 {
+                // Its beginning is what the state says.
+                self.timelines.remove(&key);
+            }
+        }
+        match self.floor {
+            Some(floor) if is_folded => table::put_floor(tx, floor),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what stands after all events.
+    pub fn now(&self) -> &State {
+        &self.now
+    }
+
+    /// Returns how many edits are kept.
+    pub fn edits(&self) -> usize {
+        self.edits
+    }
+
+    /// Returns how many different documents are known.
+    pub fn documents(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// Returns what stood at `time`, the events of that second included; as far back as edits are kept.
+    pub fn state_at(&self, time: Seconds) -> State {
+        let mut state = self.now.clone();
+        for (key, timeline) in &self.timelines {
+            thing::put(&mut state, key, self.thing_at(key, timeline, time));
+        }
+        state
+    }
+
+    /// Takes in what a record taught; returns what it changed, before and after at its place in time.
+    ///
+    /// An event that came before changes nothing. Of one that is older than what is known, the text is told and what was
+    /// before it is not known.
+    pub fn take(&mut self, lesson: Lesson, time: Seconds, event_id: &str) -> Vec<Change> {
+        let stamp: Stamp = (time, event_id.into());
+        let mut changes = Vec::new();
+        for (key, mut edit) in lesson.edits {
+            self.documents.share_edit(&mut edit);
+            changes.extend(self.take_one(&key, stamp.clone(), edit));
+        }
+        if self.edits > MAX_EDITS {
+            self.make_room();
+        }
+        changes
+    }
+
+    fn take_one(&mut self, key: &Key, stamp: Stamp, edit: Edit) -> Vec<Change> {
+        let is_early = self.floor.is_some_and(|floor| stamp.0 < floor);
+        if is_early || self.contained_until(key, stamp.0).is_some() {
+            return self.told_late(key, stamp.0, &edit);
+        }
+        match self.insert(key, stamp.clone(), edit.clone()) {
+            Inserted::There => return Vec::new(),
+            Inserted::TooLate => return self.told_late(key, stamp.0, &edit),
+            Inserted::New => {}
+        }
+        self.know_policy_of_aws(key, &edit);
+        let around = self.timelines.get(key).map(|it| it.around(key, &stamp, self));
+        let (before, after) = around.unwrap_or_default();
+        let changes = change::between(key, &edit, (before.as_ref(), after.as_ref()), &self.now);
+        self.retell(key);
+        self.follow(key, &stamp);
+        changes
+    }
+
+    /// Returns what an event says that is older than what is known: it was there, and what was before nobody knows.
+    fn told_late(&self, key: &Key, time: Seconds, edit: &Edit) -> Vec<Change> {
+        let mut after = None;
+        edit.apply(key, time, &mut after);
+        let mut changes = change::between(key, edit, (None, after.as_ref()), &self.now);
+        changes.retain(|change| !matches!(change.after, Some(Text::Unknown(_))));
+        for change in &mut changes {
+            let why = "the change is older than what is known";
+            change.before = Some(Text::Unknown(why.into()));
+        }
+        changes
+    }
+
+    /// Returns until when the snapshot of the key's account has seen everything, if what happened at `time` is before.
+    fn contained_until(&self, key: &Key, time: Seconds) -> Option<Seconds> {
+        let until = self.taken.get(key.account())?.plus(Span(-OVERLAP.0));
+        (time < until).then_some(until)
+    }
+
+    fn insert(&mut self, key: &Key, stamp: Stamp, edit: Edit) -> Inserted {
+        let now = &self.now;
+        let timeline = self
+            .timelines
+            .entry(key.clone())
+            .or_insert_with(|| Timeline::from(thing::get(now, key), None));
+        let inserted = timeline.insert(stamp, edit);
+        if let Inserted::New = inserted {
+            self.edits += 1;
+            self.dirty.insert(key.clone());
+        }
+        inserted
+    }
+
+    /// Tells a thing anew, and those that were called like it before.
+    fn retell(&mut self, key: &Key) {
+        let (mut keys, mut told) = (vec![key.clone()], BTreeSet::new());
+        while let Some(key) = keys.pop() {
+            let Some(timeline) = self.timelines.get(&key) else { continue };
+            if !told.insert(key.clone()) {
+                continue;
+            }
+            if timeline.edits() > MAX_EDITS_OF_ONE {
+                self.fold(&key, timeline.middle());
+            }
+            let Some(timeline) = self.timelines.get(&key) else { continue };
+            let thing = self.thing_at(&key, timeline, Seconds(i64::MAX));
+            keys.extend(timeline.heirs(&key));
+            thing::put(&mut self.now, &key, thing);
+        }
+    }
+
+    fn fold(&mut self, key: &Key, time: Seconds) {
+        let Some(timeline) = self.timelines.get(key) else { return };
+        let before = self.thing_at(key, timeline, time.plus(Span(-1)));
+        if let Some(timeline) = self.timelines.get_mut(key) {
+            self.edits -= timeline.fold(before, time);
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    fn thing_at(&self, key: &Key, timeline: &Timeline, time: Seconds) -> Option<Thing> {
+        timeline.at(key, time, self)
+    }
+
+    /// Lets what a membership's id tells be known of its group.
+    fn follow(&mut self, key: &Key, stamp: &Stamp) {
+        let Key::Membership { .. } = key else { return };
+        let Some(timeline) = self.timelines.get(key) else { return };
+        for (member, stamp, edit) in timeline.of_membership(stamp) {
+            if let Inserted::New = self.insert(&member, stamp, edit) {
+                self.retell(&member);
+            }
+        }
+    }
+
+    /// Gives an account a policy of AWS that it uses from now on, where another account's snapshot tells what it says.
+    fn know_policy_of_aws(&mut self, key: &Key, edit: &Edit) {
+        let (Edit::Attached { arn } | Edit::Bounded { by: Some(arn) }) = edit else { return };
+        let account = key.account();
+        if account.is_empty() || !arn.contains(":iam::aws:policy/") {
+            return;
+        }
+        if self.now.accounts.get(account).is_some_and(|it| it.policies.contains_key(arn)) {
+            return;
+        }
+        let known = self.now.accounts.values().find_map(|it| it.policies.get(arn)).cloned();
+        if let Some(policy) = known {
+            self.now
+                .accounts
+                .entry(account.into())
+                .or_default()
+                .policies
+                .insert(arn.clone(), policy);
+        }
+    }
+
+    /// Makes what happened before `time` part of the beginning: it cannot be told anew any more.
+    pub fn forget(&mut self, time: Seconds) {
+        let is_old = |timeline: &Timeline| timeline.first().is_some_and(|first| first < time);
+        let until = time.plus(Span(-1));
+        // All are told before any is folded: what was renamed is told by what it was called.
+        let told: Vec<(Key, Option<Thing>)> = self
+            .timelines
+            .iter()
+            .filter(|(_, timeline)| is_old(timeline))
+            .map(|(key, timeline)| (key.clone(), self.thing_at(key, timeline, until)))
+            .collect();
+        for (key, before) in told {
+            if let Some(timeline) = self.timelines.get_mut(&key) {
+                self.edits -= timeline.fold(before, time);
+                self.dirty.insert(key);
+            }
+        }
+        self.floor = self.floor.max(Some(time));
+        self.documents.forget();
+    }
+
+    fn make_room(&mut self) {
+        let mut times: Vec<Seconds> = self.timelines.values().flat_map(Timeline::times).collect();
+        let middle = times.len() / 2;
+        let (_, time, _) = times.select_nth_unstable(middle);
+        let time = *time;
+        self.forget(time.plus(Span(1)));
+    }
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inserted {
+    /// It has its place.
+    New,
+    /// It was there.
+    There,
+    /// What was before it is not kept any more.
+    TooLate,
+}

@@ -1,0 +1,274 @@
+//! The things whose history is kept, each for itself, and where each stands in a [`State`].
+//!
+//! Invariant: what is taken out of a state and put back leaves it as it was.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::iam::policy::Text;
+use crate::iam::state::Assignment;
+use crate::iam::state::Entity;
+use crate::iam::state::IdentityCenter;
+use crate::iam::state::Managed;
+use crate::iam::state::Organization;
+use crate::iam::state::OrganizationPolicy;
+use crate::iam::state::PermissionSet;
+use crate::iam::state::Role;
+use crate::iam::state::State;
+use crate::iam::state::User;
+
+/// Names a thing. Events about one thing do not change another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "what each names is what its variant is about")]
+pub enum Key {
+    User {
+        account: Box<str>,
+        name: Box<str>,
+    },
+    Group {
+        account: Box<str>,
+        name: Box<str>,
+    },
+    Role {
+        account: Box<str>,
+        name: Box<str>,
+    },
+    /// A managed policy.
+    Policy {
+        account: Box<str>,
+        arn: Box<str>,
+    },
+    /// An instance profile.
+    Profile {
+        account: Box<str>,
+        name: Box<str>,
+    },
+    /// The policy of a resource.
+    Resource {
+        account: Box<str>,
+        arn: Box<str>,
+    },
+    /// A root, unit or account of the organisation.
+    Node {
+        id: Box<str>,
+    },
+    /// A policy of the organisation.
+    Control {
+        id: Box<str>,
+    },
+    /// A permission set.
+    Set {
+        arn: Box<str>,
+    },
+    /// An assignment of a permission set.
+    Assigned(Assignment),
+    /// A user's place in a group of the identity store.
+    Member {
+        group: Box<str>,
+        user: Box<str>,
+    },
+    /// The same by its own id, which is all that its end tells.
+    Membership {
+        id: Box<str>,
+    },
+}
+
+impl Key {
+    /// Returns the account it is in; empty for what belongs to the organisation.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::User { account, .. }
+            | Self::Group { account, .. }
+            | Self::Role { account, .. }
+            | Self::Policy { account, .. }
+            | Self::Profile { account, .. }
+            | Self::Resource { account, .. } => account,
+            _ => "",
+        }
+    }
+}
+
+/// A thing as it is at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is what the state has under its key")]
+pub enum Thing {
+    User(Box<User>),
+    Group(Box<Entity>),
+    Role(Box<Role>),
+    Policy(Managed),
+    Profile(BTreeSet<Box<str>>),
+    Resource(Text),
+    Node(Node),
+    Control(OrganizationPolicy),
+    Set(Box<PermissionSet>),
+    /// An assignment that stands.
+    Assigned,
+    /// Somebody is a member; of a membership by its id, whose and where.
+    Member {
+        group: Box<str>,
+        user: Box<str>,
+    },
+}
+
+/// A place in the organisation's tree.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it lies below; roots have nothing.
+    pub parent: Option<Box<str>>,
+    /// Ids of the policies attached.
+    pub attached: BTreeSet<Box<str>>,
+}
+
+impl Thing {
+    /// Returns what users, groups and roles have in common.
+    pub fn entity(&self) -> Option<&Entity> {
+        match self {
+            Self::User(user) => Some(&user.entity),
+            Self::Group(group) => Some(group),
+            Self::Role(role) => Some(&role.entity),
+            _ => None,
+        }
+    }
+
+    /// Returns what users, groups and roles have in common, to change it.
+    pub fn entity_mut(&mut self) -> Option<&mut Entity> {
+        match self {
+            Self::User(user) => Some(&mut user.entity),
+            Self::Group(group) => Some(group),
+            Self::Role(role) => Some(&mut role.entity),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the thing at `key`, if it is there.
+pub fn get(state: &State, key: &Key) -> Option<Thing> {
+    let account = state.accounts.get(key.account());
+    let organization = state.organization.as_ref();
+    let center = &state.identity_center;
+    match key {
+        Key::User { name, .. } => {
+            account?.users.get(name).map(|it| Thing::User(Box::new(it.clone())))
+        }
+        Key::Group { name, .. } => {
+            account?.groups.get(name).map(|it| Thing::Group(Box::new(it.clone())))
+        }
+        Key::Role { name, .. } => {
+            account?.roles.get(name).map(|it| Thing::Role(Box::new(it.clone())))
+        }
+        Key::Policy { arn, .. } => account?.policies.get(arn).cloned().map(Thing::Policy),
+        Key::Profile { name, .. } => account?.profiles.get(name).cloned().map(Thing::Profile),
+        Key::Resource { arn, .. } => account?.resources.get(arn).cloned().map(Thing::Resource),
+        Key::Node { id } => {
+            let (parent, attached) =
+                (organization?.parents.get(id), organization?.attached.get(id));
+            (parent.is_some() || attached.is_some()).then(|| {
+                Thing::Node(Node {
+                    parent: parent.cloned(),
+                    attached: attached.cloned().unwrap_or_default(),
+                })
+            })
+        }
+        Key::Control { id } => organization?.policies.get(id).cloned().map(Thing::Control),
+        Key::Set { arn } => center.sets.get(arn).map(|it| Thing::Set(Box::new(it.clone()))),
+        Key::Assigned(it) => center.assignments.contains(it).then_some(Thing::Assigned),
+        Key::Member { group, user } => {
+            let is_in = center.members.get(group).is_some_and(|members| members.contains(user));
+            is_in.then(|| Thing::Member { group: group.clone(), user: user.clone() })
+        }
+        // The state does not have it: it only leads to a member.
+        Key::Membership { .. } => None,
+    }
+}
+
+/// Puts `thing` at `key`, or takes away what is there.
+pub fn put(state: &mut State, key: &Key, thing: Option<Thing>) {
+    match (key, thing) {
+        (Key::Membership { .. }, _) => {}
+        (Key::Node { .. } | Key::Control { .. }, thing) => {
+            in_organization(state.organization.get_or_insert_default(), key, thing);
+        }
+        (Key::Set { .. } | Key::Assigned(_) | Key::Member { .. }, thing) => {
+            in_center(&mut state.identity_center, key, thing);
+        }
+        (_, thing) => in_account(state, key, thing),
+    }
+}
+
+fn in_account(state: &mut State, key: &Key, thing: Option<Thing>) {
+    let account = state.accounts.entry(key.account().into()).or_default();
+    match (key, thing) {
+        (Key::User { name, .. }, Some(Thing::User(user))) => {
+            account.users.insert(name.clone(), *user);
+        }
+        (Key::User { name, .. }, _) => drop(account.users.remove(name)),
+        (Key::Group { name, .. }, Some(Thing::Group(group))) => {
+            account.groups.insert(name.clone(), *group);
+        }
+        (Key::Group { name, .. }, _) => drop(account.groups.remove(name)),
+        (Key::Role { name, .. }, Some(Thing::Role(role))) => {
+            account.roles.insert(name.clone(), *role);
+        }
+        (Key::Role { name, .. }, _) => drop(account.roles.remove(name)),
+        (Key::Policy { arn, .. }, Some(Thing::Policy(policy))) => {
+            account.policies.insert(arn.clone(), policy);
+        }
+        (Key::Policy { arn, .. }, _) => drop(account.policies.remove(arn)),
+        (Key::Profile { name, .. }, Some(Thing::Profile(roles))) => {
+            account.profiles.insert(name.clone(), roles);
+        }
+        (Key::Profile { name, .. }, _) => drop(account.profiles.remove(name)),
+        (Key::Resource { arn, .. }, Some(Thing::Resource(text))) => {
+            account.resources.insert(arn.clone(), text);
+        }
+        (Key::Resource { arn, .. }, _) => drop(account.resources.remove(arn)),
+        _ => {}
+    }
+}
+
+fn in_organization(organization: &mut Organization, key: &Key, thing: Option<Thing>) {
+    match (key, thing) {
+        (Key::Node { id }, thing) => {
+            let node = match thing {
+                Some(Thing::Node(node)) => node,
+                _ => Node::default(),
+            };
+            match node.parent {
+                Some(parent) => drop(organization.parents.insert(id.clone(), parent)),
+                None => drop(organization.parents.remove(id)),
+            }
+            match node.attached.is_empty() {
+                true => drop(organization.attached.remove(id)),
+                false => drop(organization.attached.insert(id.clone(), node.attached)),
+            }
+        }
+        (Key::Control { id }, Some(Thing::Control(policy))) => {
+            organization.policies.insert(id.clone(), policy);
+        }
+        (Key::Control { id }, _) => drop(organization.policies.remove(id)),
+        _ => {}
+    }
+}
+
+fn in_center(center: &mut IdentityCenter, key: &Key, thing: Option<Thing>) {
+    match (key, thing) {
+        (Key::Set { arn }, Some(Thing::Set(set))) => drop(center.sets.insert(arn.clone(), *set)),
+        (Key::Set { arn }, _) => drop(center.sets.remove(arn)),
+        (Key::Assigned(it), Some(_)) => drop(center.assignments.insert(it.clone())),
+        (Key::Assigned(it), None) => drop(center.assignments.remove(it)),
+        (Key::Member { group, user }, Some(_)) => {
+            center.members.entry(group.clone()).or_default().insert(user.clone());
+        }
+        (Key::Member { group, user }, None) => {
+            if let Some(members) = center.members.get_mut(group) {
+                members.remove(user);
+                if members.is_empty() {
+                    center.members.remove(group);
+                }
+            }
+        }
+        _ => {}
+    }
+}
