@@ -123,7 +123,9 @@ impl Drift {
         ours: &mut dyn Iterator<Item = &str>,
     ) -> Option<Facts> {
         let Record::Trail(record) = &event.record else { return None };
-        let steps = self.history.take(lesson::of(record)?, event.time, &id.1);
+        let lesson = lesson::of(record)?;
+        self.watch.note(record, event.time);
+        let steps = self.history.take(lesson, event.time, &id.1);
         let state = self.history.now();
         let account = steps.first()?.target.account().into();
         let measure = Measure { account, ours: known_as_ours(state, ours), now: event.time };

@@ -115,11 +115,29 @@ fn of_identity(way: &Way<'_>, holder: Holder, name: &str) -> String {
 fn of_set(way: &Way<'_>, arn: &str) -> String {
     let set = format!("--instance-arn INSTANCE --permission-set-arn {}", quoted(arn));
     let back = match (way.item.split_once('/'), way.before) {
+        (None, None) if way.item == "boundary" => {
+            format!("aws sso-admin delete-permissions-boundary-from-permission-set {set}")
+        }
+        (None, Some(_)) if way.item == "boundary" => {
+            let of = quoted(&format!("ManagedPolicyArn={}", way.earlier));
+            format!(
+                "aws sso-admin put-permissions-boundary-to-permission-set {set} --permissions-boundary {of}"
+            )
+        }
         (None, None) => format!("aws sso-admin delete-inline-policy-from-permission-set {set}"),
         (None, Some(_)) => format!(
             "aws sso-admin put-inline-policy-to-permission-set {set} --inline-policy {}",
             document(way.before)
         ),
+        (Some(("referenced", policy)), before) => {
+            let (call, to) = if before.is_some() { ("attach", "to") } else { ("detach", "from") };
+            let (path, name) = policy.rsplit_once('/').unwrap_or(("", policy));
+            let of = quoted(&format!("Name={name},Path={path}/"));
+            format!(
+                "aws sso-admin {call}-customer-managed-policy-reference-{to}-permission-set {set} \
+                 --customer-managed-policy-reference {of}"
+            )
+        }
         (Some((_, policy)), before) => {
             let (call, to) = if before.is_some() { ("attach", "to") } else { ("detach", "from") };
             let policy = quoted(policy);
@@ -190,5 +208,50 @@ pub fn quoted(text: &str) -> String {
     match !text.is_empty() && text.bytes().all(is_plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(target: &Target, item: &str, before: Option<&Text>, earlier: &str) -> String {
+        command(&Way { target, item, before, after: None, earlier })
+    }
+
+    #[test]
+    fn the_command_puts_back_what_stood() {
+        let account: Box<str> = "111122223333".into();
+        let role = Target::Identity {
+            account: account.clone(),
+            holder: Holder::Role,
+            name: "De'ploy".into(),
+        };
+        let admin = "attached/arn:aws:iam::aws:policy/AdministratorAccess";
+        assert_eq!(
+            way(&role, admin, None, ""),
+            r"aws iam detach-role-policy --role-name 'De'\''ploy' --policy-arn arn:aws:iam::aws:policy/AdministratorAccess"
+        );
+        let document = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}"#;
+        let document = Document::parse(document, crate::iam::Kind::Identity).unwrap();
+        let before = Text::Known(document.into());
+        let put = way(&role, "inline/fix", Some(&before), "");
+        assert!(put.starts_with("aws iam put-role-policy --role-name"), "{put}");
+        assert!(put.contains("s3:getobject") || put.contains("s3:GetObject"), "{put}");
+        let user =
+            Target::Identity { account: account.clone(), holder: Holder::User, name: "ana".into() };
+        let group = way(&user, "group/admins", None, "");
+        assert_eq!(group, "aws iam remove-user-from-group --user-name ana --group-name admins");
+        let arn: Box<str> = "arn:aws:iam::111122223333:policy/ops".into();
+        let policy = Target::Managed { account: account.clone(), arn };
+        assert_eq!(
+            way(&policy, "default", Some(&before), "v3"),
+            "aws iam set-default-policy-version --policy-arn arn:aws:iam::111122223333:policy/ops --version-id v3"
+        );
+        let bucket = Target::Resource { account, arn: "arn:aws:s3:::reports".into() };
+        assert_eq!(
+            way(&bucket, "policy", None, ""),
+            "aws s3api delete-bucket-policy --bucket reports"
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a departure from the baseline is told once for as long as it stands, by whatever detector is the first. What an
 //! approved pipeline made is not told of, and stands in `baseline status`.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -29,12 +30,17 @@ use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Seconds;
 use crate::model::Signal;
+use crate::model::Slot;
 use crate::model::Span;
+use crate::model::TrailRecord;
 
 /// The signal about a departure.
 const DRIFT: &str = "PolicyDrift";
 /// The signal about a permission set.
 const NOT_PROVISIONED: &str = "PermissionSetNotProvisioned";
+/// How many assignments are remembered with their time; an instance of Identity Center may have more, and then those that are
+/// not remembered count as made before.
+const MAX_ASSIGNED: usize = 200_000;
 /// How long a change of a permission set may be on its way into the accounts.
 const PROVISION_WITHIN: Span = Span(3_600);
 
@@ -44,6 +50,10 @@ pub(super) struct Watch {
     baseline: Option<State>,
     every: Span,
     reconciled: Option<Seconds>,
+    /// The first event that was learned from: changes from then on are known with what followed them.
+    since: Option<Seconds>,
+    /// When each permission set was last assigned in each account, which provisions it there.
+    assigned: BTreeMap<(Box<str>, Box<str>), Seconds>,
     /// Changes of permission sets that were told of, by set and time.
     told: BTreeSet<(Box<str>, Seconds)>,
     owed: Vec<Signal>,
@@ -55,6 +65,8 @@ impl Watch {
             baseline,
             every: config.reconcile_every.span(),
             reconciled: None,
+            since: None,
+            assigned: BTreeMap::new(),
             told: BTreeSet::new(),
             owed: Vec::new(),
         }
@@ -63,6 +75,20 @@ impl Watch {
     /// Returns what is to be told.
     pub(super) fn take(&mut self) -> Vec<Signal> {
         std::mem::take(&mut self.owed)
+    }
+
+    /// Notes what a record tells of where permission sets are provisioned.
+    pub(super) fn note(&mut self, record: &TrailRecord<'_>, time: Seconds) {
+        self.since = Some(self.since.map_or(time, |since| since.min(time)));
+        if record.slot_or_empty(Slot::EventName) != "CreateAccountAssignment" {
+            return;
+        }
+        let asked = |name: &str| record.text(&format!("requestParameters.{name}"));
+        let Some((set, account)) = asked("permissionSetArn").zip(asked("targetId")) else { return };
+        if self.assigned.len() < MAX_ASSIGNED {
+            let at = self.assigned.entry(((&*set).into(), (&*account).into())).or_insert(time);
+            *at = time.max(*at);
+        }
     }
 
     /// Holds a target that `event` changed against the baseline, and says in `facts` how it stands.
@@ -135,11 +161,18 @@ impl Watch {
             if now < changed.plus(PROVISION_WITHIN) || self.told.contains(&(arn.clone(), changed)) {
                 continue;
             }
+            // What was changed before the first event may have been provisioned before it too.
+            if self.since.is_none_or(|since| changed < since) {
+                continue;
+            }
+            let is_behind = |account: &Box<str>| {
+                let at = set.provisioned.get(account);
+                let at = at.max(self.assigned.get(&(arn.clone(), account.clone())));
+                at.is_none_or(|at| *at < changed)
+            };
             let assigned = center.assignments.iter().filter(|it| it.set == *arn);
-            let accounts: BTreeSet<&str> = assigned
-                .map(|it| &*it.account)
-                .filter(|account| set.provisioned.get(*account).is_none_or(|at| *at < changed))
-                .collect();
+            let accounts: BTreeSet<&str> =
+                assigned.map(|it| &it.account).filter(|it| is_behind(it)).map(|it| &**it).collect();
             if accounts.is_empty() {
                 continue;
             }
