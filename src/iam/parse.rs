@@ -235,3 +235,6 @@ fn language(tree: &Tree) -> Read<Language> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Returns whether every text that fits `narrow` fits `wide`.
+/// Returns whether every text that fits `narrow` fits `wide`. A variable, `${aws:username}`, is the text that it is written as.
 pub fn covers(wide: &str, narrow: &str) -> bool {
     if wide == narrow || is_any(wide) {
         return true;
@@ -103,16 +103,39 @@ fn is_arn(text: &str) -> bool {
     text.starts_with("arn:")
 }
 
-/// Returns the six segments of an ARN; those that are not there are `*`.
+/// Returns the six segments of an ARN; those that are not there are `*`. A colon of a variable, `${aws:username}`, parts nothing.
 pub fn segments(arn: &str) -> Option<[&str; 6]> {
     if !is_arn(arn) {
         return None;
     }
     let mut all = ["*"; 6];
-    for (place, segment) in all.iter_mut().zip(arn.splitn(6, ':')) {
+    let mut rest = arn;
+    for (at, place) in all.iter_mut().enumerate() {
+        let end = if at < 5 { colon(rest) } else { None };
+        let Some((segment, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
+            *place = rest;
+            break;
+        };
         *place = segment;
+        rest = after.strip_prefix(':').unwrap_or(after);
     }
     Some(all)
+}
+
+/// Returns where the first colon stands that is no variable's.
+fn colon(text: &str) -> Option<usize> {
+    let mut is_inside = false;
+    let mut before = ' ';
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' if before == '$' => is_inside = true,
+            '}' => is_inside = false,
+            ':' if !is_inside => return Some(at),
+            _ => {}
+        }
+        before = letter;
+    }
+    None
 }
 
 /// One step of a pattern.
@@ -324,10 +347,12 @@ mod tests {
             ("arn:aws:sqs", "arn:aws:sqs:eu-west-1:111122223333:q", true),
             ("arn:aws:s*", "arn:aws:sqs:eu-west-1:111122223333:q", true),
             ("arn:aws:s3:::B", "arn:aws:s3:::b", false),
+            ("arn:aws:iam::${aws:PrincipalAccount}:role/a", "arn:aws:iam::1:role/a", false),
         ] {
             assert_eq!(arn_matches(pattern, arn), expected, "{pattern} {arn}");
         }
         assert!(arn_covers("arn:aws:s3:::b*", "arn:aws:s3:::b/*"));
+        assert!(arn_covers("arn:aws:iam::*:role/a", "arn:aws:iam::${aws:PrincipalAccount}:role/a"));
         assert!(!arn_covers("arn:*:*:*:*:*", "*"));
         assert!(!arn_covers("arn:aws:s3:::b/*", "arn:aws:s3:::b*"));
         assert!(arn_overlap("arn:aws:s3:::a*", "arn:aws:s3:::*z"));

@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub taken: BTreeMap<Box<str>, Seconds>,
     /// The documents, each once.
     pub documents: Documents,
+    /// Group and user of each membership of the identity store, by its id.
+    pub memberships: BTreeMap<Box<str>, (Box<str>, Box<str>)>,
 }
 
 /// Why a snapshot could not be read.

@@ -74,7 +74,11 @@ pub(super) fn between(
         return vec![change];
     }
     let mut olds = before.map(|thing| pieces(key, thing, state)).unwrap_or_default();
-    let news = after.map(|thing| pieces(key, thing, state)).unwrap_or_default();
+    let mut news = after.map(|thing| pieces(key, thing, state)).unwrap_or_default();
+    if before.is_none() && !matches!(edit, Edit::Made(_) | Edit::Trust { .. }) {
+        // Of a role that nobody told of before, who may take it did not change.
+        news.retain(|(target, _), _| !matches!(target, Target::Trust { .. }));
+    }
     let mut changes = Vec::new();
     for ((target, item), (text, name)) in news {
         let old = olds.remove(&(target.clone(), item.clone()));

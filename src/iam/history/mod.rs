@@ -11,6 +11,8 @@ pub mod change;
 mod documents;
 pub mod edit;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod thing;
 mod timeline;
 
@@ -64,8 +66,13 @@ pub struct History {
 impl History {
     /// Begins with a snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        let Snapshot { state, taken, documents } = snapshot;
-        Self { now: state, taken, documents, ..Self::default() }
+        let Snapshot { state, taken, documents, memberships } = snapshot;
+        let mut timelines = BTreeMap::new();
+        for (id, (group, user)) in memberships {
+            let base = Some(Thing::Member { group, user });
+            timelines.insert(Key::Membership { id }, Timeline::from(base, None));
+        }
+        Self { now: state, timelines, taken, documents, ..Self::default() }
     }
 
     /// Begins with a snapshot and what the store knows to have happened since.
@@ -103,7 +110,7 @@ impl History {
             history.retell(&key);
         }
         history.dirty.clear();
-        history.timelines.retain(|_, timeline| timeline.edits() > 0);
+        history.timelines.retain(|key, timeline| !is_in_state(key, timeline));
         Ok(history)
     }
 
@@ -120,8 +127,7 @@ impl History {
             let Some(timeline) = self.timelines.get_mut(&key) else { continue };
             is_folded |= timeline.is_folded;
             table::put(tx, &key, timeline)?;
-            if timeline.edits() == 0 {
-                // Its beginning is what the state says.
+            if is_in_state(&key, timeline) {
                 self.timelines.remove(&key);
             }
         }
@@ -187,7 +193,7 @@ impl History {
         let (before, after) = around.unwrap_or_default();
         let changes = change::between(key, &edit, (before.as_ref(), after.as_ref()), &self.now);
         self.retell(key);
-        self.follow(key, &stamp);
+        self.follow(key);
         changes
     }
 
@@ -256,10 +262,10 @@ impl History {
     }
 
     /// Lets what a membership's id tells be known of its group.
-    fn follow(&mut self, key: &Key, stamp: &Stamp) {
+    fn follow(&mut self, key: &Key) {
         let Key::Membership { .. } = key else { return };
         let Some(timeline) = self.timelines.get(key) else { return };
-        for (member, stamp, edit) in timeline.of_membership(stamp) {
+        for (member, stamp, edit) in timeline.of_membership() {
             if let Inserted::New = self.insert(&member, stamp, edit) {
                 self.retell(&member);
             }
@@ -315,6 +321,12 @@ impl History {
         let time = *time;
         self.forget(time.plus(Span(1)));
     }
+}
+
+/// Returns whether the state says all that a timeline does: of a membership it does not have the id.
+fn is_in_state(key: &Key, timeline: &Timeline) -> bool {
+    let is_only_here = matches!(key, Key::Membership { .. }) && timeline.base.is_some();
+    timeline.edits() == 0 && !is_only_here
 }
 
 /// What became of an edit.

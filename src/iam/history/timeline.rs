@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::iam::history::History;
 use crate::iam::history::Inserted;
 use crate::iam::history::edit::Edit;
+use crate::iam::history::thing;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
 use crate::model::Seconds;
@@ -69,7 +70,7 @@ impl Timeline {
 
     /// Returns the thing after all events up to and with the second `time`.
     pub fn at(&self, key: &Key, time: Seconds, history: &History) -> Option<Thing> {
-        self.walk(key, time, (history, MAX_NAMES), &mut |_, _, _| {})
+        self.walk(key, time, (history, MAX_NAMES), None).0
     }
 
     /// Returns the thing right before and right after an event.
@@ -79,23 +80,18 @@ impl Timeline {
         stamp: &Stamp,
         history: &History,
     ) -> (Option<Thing>, Option<Thing>) {
-        let mut found = (None, None);
-        self.walk(key, stamp.0, (history, MAX_NAMES), &mut |at, before, after| {
-            if at == stamp {
-                found = (before.cloned(), after.cloned());
-            }
-        });
-        found
+        self.walk(key, stamp.0, (history, MAX_NAMES), Some(stamp)).1
     }
 
+    /// Returns the thing after `until`, and before and after the event that is watched.
     fn walk(
         &self,
         key: &Key,
         until: Seconds,
         (history, names): (&History, usize),
-        seen: &mut dyn FnMut(&Stamp, Option<&Thing>, Option<&Thing>),
-    ) -> Option<Thing> {
-        let mut thing = self.base.clone();
+        watched: Option<&Stamp>,
+    ) -> (Option<Thing>, (Option<Thing>, Option<Thing>)) {
+        let (mut thing, mut around) = (self.base.clone(), (None, None));
         let mut rest = self.edits.iter().take_while(|(stamp, _)| stamp.0 <= until).peekable();
         while let Some(first) = rest.next() {
             let second = first.0.0;
@@ -106,15 +102,20 @@ impl Timeline {
             while !group.is_empty() {
                 let next = if group.len() == 1 { 0 } else { first_of(&group, thing.as_ref()) };
                 let (stamp, edit) = group.remove(next);
-                let before = thing.clone();
+                let is_watched = watched == Some(stamp);
+                if is_watched {
+                    around.0 = thing.clone();
+                }
                 if let Edit::RenamedFrom { name, .. } = edit {
                     thing = inherited(key, name, second, (history, names)).or(thing);
                 }
                 edit.apply(key, second, &mut thing);
-                seen(stamp, before.as_ref(), thing.as_ref());
+                if is_watched {
+                    around.1 = thing.clone();
+                }
             }
         }
-        thing
+        (thing, around)
     }
 
     /// Returns what was called like this thing later.
@@ -146,7 +147,7 @@ impl Timeline {
     }
 
     /// Returns what a membership's events tell of its member: all of them once it is known whose it is.
-    pub fn of_membership(&self, _new: &Stamp) -> Vec<(Key, Stamp, Edit)> {
+    pub fn of_membership(&self) -> Vec<(Key, Stamp, Edit)> {
         let made = self.edits.values().find_map(|edit| match edit {
             Edit::Made(Thing::Member { group, user }) => Some((group, user)),
             _ => None,
@@ -203,9 +204,9 @@ fn inherited(
     match history.timelines.get(&old) {
         Some(timeline) => {
             let until = Seconds(time.0.saturating_sub(1));
-            timeline.walk(&old, until, (history, names), &mut |_, _, _| {})
+            timeline.walk(&old, until, (history, names), None).0
         }
-        None => crate::iam::history::thing::get(&history.now, &old),
+        None => thing::get(&history.now, &old),
     }
 }
 

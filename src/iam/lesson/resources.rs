@@ -177,7 +177,14 @@ pub(super) fn of(fields: &Fields<'_, '_>, source: &str, event: &str) -> Option<V
             Edit::StatementRemoved { sid }
         }
     };
-    Some(vec![(Key::Resource { account: fields.account.clone(), arn }, edit)])
+    Some(vec![(Key::Resource { account: owner(fields, &arn), arn }, edit)])
+}
+
+/// Returns whose a resource is: the caller of another account has a copy of the record.
+fn owner(fields: &Fields<'_, '_>, arn: &str) -> Box<str> {
+    let named = arn.split(':').nth(4).filter(|id| !id.is_empty());
+    let told = || fields.at("resources.accountId");
+    named.map(Into::into).or_else(told).unwrap_or_else(|| fields.account.clone())
 }
 
 fn names_policy(fields: &Fields<'_, '_>) -> bool {

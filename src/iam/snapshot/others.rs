@@ -94,6 +94,9 @@ fn center(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
         let group = name(member, "GroupMemberships", "GroupId")?;
         let user = name(&member["MemberId"], "GroupMemberships", "UserId")?;
         known.members.entry(group.into()).or_default().insert(user.into());
+        if let Some(id) = member["MembershipId"].as_str() {
+            snapshot.memberships.insert(id.into(), (group.into(), user.into()));
+        }
     }
     Ok(())
 }
