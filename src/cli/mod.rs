@@ -48,6 +48,7 @@ Exit codes:
   1  failed
   2  the command line or the configuration is wrong
   3  `scan --fail-on` found an alert of that severity or above, or `evaluate --fail-under` a smaller share
+`policies compare` ends with 1 where access grew, and with 2 where it could not compare.
 
 To see it work at once: grantwatch demo";
 
@@ -90,6 +91,8 @@ pub enum Exit {
     Failed,
     /// The command line or the configuration is wrong.
     Usage,
+    /// Done: the policies allow more than they did.
+    Grew,
     /// Done, and there is what the caller asked to be told of: an alert of some severity, a recall that is too small.
     Found,
 }
@@ -108,7 +111,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
-            Exit::Failed => 1,
+            Exit::Failed | Exit::Grew => 1,
             Exit::Usage => 2,
             Exit::Found => 3,
         })

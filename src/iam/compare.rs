@@ -26,9 +26,12 @@ use crate::iam::compare::region::Region;
 use crate::iam::compare::region::Work;
 use crate::iam::compare::region::tidied;
 pub use crate::iam::compare::text::Part;
+use crate::iam::escalation;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
+use crate::iam::policy::Language;
+use crate::iam::policy::Statement;
 use crate::model::Seconds;
 
 /// Where and when documents are compared.
@@ -166,6 +169,18 @@ impl Class {
     }
 }
 
+impl Document {
+    /// Returns what it means that there is no policy of a kind: nothing is allowed, or of a limit, everything passes.
+    pub fn absent(kind: Kind) -> Self {
+        let is_limit = matches!(
+            kind,
+            Kind::Boundary | Kind::Session | Kind::ServiceControl | Kind::ResourceControl
+        );
+        let statements = if is_limit { vec![Statement::everything()] } else { Vec::new() };
+        Self { language: Language::Of2012, statements }
+    }
+}
+
 /// Returns how `after` differs from `before` in effect.
 ///
 /// An SCP or RCP without an Allow is taken to stand beside one that allows everything, as `FullAWSAccess` does.
@@ -181,13 +196,20 @@ pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<
     let lifts = lifted(&mut work, &old, &new, &[adds.as_slice(), &freed].concat());
     let denies = lifted(&mut work, &new, &old, &[removes.as_slice(), &barred].concat());
     let adds = [adds.as_slice(), &freed].concat();
-    let classes = classes::classes(
+    let mut classes = classes::classes(
         &Side { allows: &old.allows, net: &had },
         &Side { allows: &new.allows, net: &has },
         &Growth { adds: &adds, freed: &freed, lifts: &lifts },
         kind,
         around,
     );
+    let escalations = match (kind, adds.is_empty()) {
+        (Kind::Identity, false) => opened(before, after),
+        _ => Vec::new(),
+    };
+    if !escalations.is_empty() {
+        classes.insert(Class::Escalation);
+    }
     let lines = |regions: Vec<Region>| -> Vec<Access> {
         tidied(regions).iter().map(|it| Access::of(it, &work.variables)).collect()
     };
@@ -197,9 +219,22 @@ pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<
         lifts: lines(lifts),
         denies: lines(denies),
         classes,
-        escalations: Vec::new(),
+        escalations,
         is_coarse: work.is_coarse,
     }
+}
+
+/// Returns the ways to more that are open and were not, or that rested on more conditions.
+fn opened(before: &Document, after: &Document) -> Vec<Box<str>> {
+    let now = escalation::paths_of(after);
+    if now.is_empty() {
+        return Vec::new();
+    }
+    let then = escalation::paths_of(before);
+    let was_open = |path: &escalation::Path| {
+        then.iter().any(|old| old.id == path.id && old.conditions.is_subset(&path.conditions))
+    };
+    now.iter().filter(|path| !was_open(path)).map(|path| path.id.into()).collect()
 }
 
 /// Returns what a document allows.

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::cli::Exit;
 
 mod allowed;
+mod compare;
 
 /// Ask policies what they allow.
 #[derive(Debug, Args)]
@@ -19,10 +20,12 @@ pub struct PoliciesArgs {
 #[derive(Debug, Subcommand)]
 enum PoliciesCommand {
     Allowed(allowed::AllowedArgs),
+    Compare(compare::CompareArgs),
 }
 
 pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
     match &args.command {
         PoliciesCommand::Allowed(args) => allowed::run(args),
+        PoliciesCommand::Compare(args) => compare::run(args),
     }
 }

@@ -76,7 +76,7 @@ impl Work {
         }
         let is_list = matches!(kind, Kind::ServiceControl | Kind::ResourceControl);
         if is_list && compiled.allows.is_empty() {
-            compiled.allows.push(self.region(&everything(), document.language));
+            compiled.allows.push(self.region(&Statement::everything(), document.language));
         }
         compiled
     }
@@ -203,15 +203,18 @@ impl Work {
     }
 }
 
-fn everything() -> Statement {
-    let every = Listed::Only(vec!["*".into()]);
-    Statement {
-        sid: None,
-        effect: Effect::Allow,
-        principals: None,
-        actions: every.clone(),
-        resources: Some(every),
-        conditions: Vec::new(),
+impl Statement {
+    /// Returns the statement that allows everything.
+    pub(super) fn everything() -> Self {
+        let every = Listed::Only(vec!["*".into()]);
+        Self {
+            sid: None,
+            effect: Effect::Allow,
+            principals: None,
+            actions: every.clone(),
+            resources: Some(every),
+            conditions: Vec::new(),
+        }
     }
 }
 

@@ -1,0 +1,293 @@
+//! `grantwatch policies compare`: what a change of policies changes in effect, for a check of a pull request.
+//!
+//! Invariant: a file that cannot be read or parsed ends the check with an error, never with "no change".
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::ValueEnum;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::cli::Told;
+use crate::cli::output::printable;
+use crate::iam::Document;
+use crate::iam::Kind;
+use crate::iam::compare::Access;
+use crate::iam::compare::Around;
+use crate::iam::compare::Class;
+use crate::iam::compare::Drift;
+use crate::iam::compare::compare;
+use crate::iam::parse::MAX_BYTES;
+use crate::model::Seconds;
+
+/// The most files of a folder that are compared.
+const MAX_FILES: usize = 20_000;
+/// How deep folders in folders are read.
+const MAX_DEPTH: usize = 16;
+
+/// Say what a change of policies makes possible, in effect and not in text.
+///
+/// Ends with 0 where nothing became possible, with 1 where access grew, with 2 where the policies could not be compared.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What stood before: a policy, or a folder of them. A file that is not there is no policy.
+    before: PathBuf,
+    /// What stands after: a policy, or a folder of them with the same names.
+    after: PathBuf,
+    /// What sort of policies they are; without it, each is told by what it says.
+    #[arg(long, value_enum)]
+    kind: Option<Sort>,
+    /// The account whose policies they are: others that are let in are another's.
+    #[arg(long, value_name = "ACCOUNT", default_value = "")]
+    account: String,
+    /// The accounts of the organisation; may be repeated, or be a list with commas.
+    #[arg(long = "organization-account", value_name = "ACCOUNT", value_delimiter = ',')]
+    organization_accounts: Vec<String>,
+    /// The time as of which they are compared, instead of now: what is over by then allows nothing.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Seconds>,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+}
+
+/// What sort of policy it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// What its holder may do.
+    Identity,
+    /// Who may take a role.
+    Trust,
+    /// The most that a user or role may do.
+    Boundary,
+    /// The most that a session may do.
+    Session,
+    /// Who may do what to a resource.
+    Resource,
+    /// A service control policy.
+    Scp,
+    /// A resource control policy.
+    Rcp,
+}
+
+impl From<Sort> for Kind {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Identity => Self::Identity,
+            Sort::Trust => Self::Trust,
+            Sort::Boundary => Self::Boundary,
+            Sort::Session => Self::Session,
+            Sort::Resource => Self::Resource,
+            Sort::Scp => Self::ServiceControl,
+            Sort::Rcp => Self::ResourceControl,
+        }
+    }
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people: a line for each thing that became possible or impossible.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+fn moment(text: &str) -> Result<Seconds, String> {
+    let found = Seconds::parse(text);
+    found.ok_or_else(|| format!("`{text}` is no time; write it like 2026-03-01T08:00:00Z"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is asked by hand is asked now")]
+fn now() -> Seconds {
+    Seconds(jiff::Timestamp::now().as_second())
+}
+
+pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
+    let found = match differences(args) {
+        Ok(found) => found,
+        Err(error) => {
+            // 1 says that access grew, so what went wrong is 2 here.
+            write!(io::stderr(), "{}", Told(&error)).context("could not write the error")?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let mut out = io::stdout().lock();
+    match args.format {
+        Form::Text => text(&mut out, &found),
+        Form::Json => json(&mut out, &found),
+    }
+    .context("could not write the result")?;
+    let has_grown = found.iter().any(|(_, drift)| drift.grew());
+    Ok(if has_grown { Exit::Grew } else { Exit::Done })
+}
+
+/// Compares file by file; returns those that differ in effect, by name.
+fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
+    let is_there = |path: &Path| path.exists();
+    anyhow::ensure!(
+        is_there(&args.before) || is_there(&args.after),
+        "neither {} nor {} is there",
+        args.before.display(),
+        args.after.display()
+    );
+    let before = texts(&args.before)?;
+    let after = texts(&args.after)?;
+    let accounts: BTreeSet<Box<str>> =
+        args.organization_accounts.iter().map(|it| it.as_str().into()).collect();
+    let around = Around {
+        account: &args.account,
+        organization_accounts: &accounts,
+        now: args.at.unwrap_or_else(now),
+    };
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut found = Vec::new();
+    for name in names {
+        let (old, new) = (before.get(name), after.get(name));
+        let kind = args.kind.map_or_else(|| told(new.or(old).map_or("", |it| it)), Kind::from);
+        let read = |text: Option<&String>, path: &Path| match text {
+            Some(text) => Document::parse(text, kind)
+                .with_context(|| format!("could not read {}", path.join(name).display())),
+            None => Ok(Document::absent(kind)),
+        };
+        let drift = compare(&read(old, &args.before)?, &read(new, &args.after)?, kind, &around);
+        if !drift.is_empty() {
+            let shown =
+                if name.is_empty() { args.after.display().to_string() } else { name.clone() };
+            found.push((shown, drift));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns what sort of policy a text most likely is: who is named, and what.
+fn told(text: &str) -> Kind {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let statement = match value.get("Statement") {
+        Some(Value::Array(all)) => all.first(),
+        one => one,
+    };
+    let has = |name: &str| statement.is_some_and(|it| it.get(name).is_some());
+    let is_about_roles = || {
+        let action = statement.and_then(|it| it.get("Action")).map(Value::to_string);
+        action.is_some_and(|it| it.to_ascii_lowercase().contains("sts:"))
+    };
+    match has("Principal") || has("NotPrincipal") {
+        true if !has("Resource") && !has("NotResource") && is_about_roles() => Kind::Trust,
+        true => Kind::Resource,
+        false => Kind::Identity,
+    }
+}
+
+/// Returns the policies at `path`: one without a name, or those of a folder by their place in it.
+fn texts(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    if path.is_dir() {
+        folder(path, "", 0, &mut all)?;
+    } else if path.exists() {
+        all.insert(String::new(), text_of(path)?);
+    }
+    Ok(all)
+}
+
+fn folder(
+    path: &Path,
+    prefix: &str,
+    depth: usize,
+    all: &mut BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(depth < MAX_DEPTH, "{} is too deep", path.display());
+    let failed = || format!("could not list {}", path.display());
+    for entry in fs::read_dir(path).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().with_context(failed)?.is_dir() {
+            folder(&entry.path(), &format!("{name}/"), depth + 1, all)?;
+        } else if name.ends_with(".json") {
+            all.insert(name, text_of(&entry.path())?);
+        }
+        anyhow::ensure!(all.len() <= MAX_FILES, "{} has too many files", path.display());
+    }
+    Ok(())
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let failed = || format!("could not read {}", path.display());
+    let bytes = fs::metadata(path).with_context(failed)?.len();
+    anyhow::ensure!(bytes <= MAX_BYTES as u64, "{} is too large for a policy", path.display());
+    fs::read_to_string(path).with_context(failed)
+}
+
+fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
+    if found.is_empty() {
+        return writeln!(out, "no change in effect");
+    }
+    for (name, drift) in found {
+        let classes: Vec<&str> = drift.classes.iter().map(|it| it.name()).collect();
+        let classes =
+            if classes.is_empty() { String::new() } else { format!(" [{}]", classes.join(", ")) };
+        writeln!(out, "{}{classes}", printable(name))?;
+        let parts: [(&str, &[Access]); 4] = [
+            ("+ allowed now:", &drift.adds),
+            ("+ not denied any more:", &drift.lifts),
+            ("- not allowed any more:", &drift.removes),
+            ("- denied now:", &drift.denies),
+        ];
+        for (head, all) in parts {
+            for access in all {
+                writeln!(out, "  {head} {}", printable(&access.to_string()))?;
+            }
+        }
+        for way in &drift.escalations {
+            writeln!(out, "  ! opens a way to more: {way}")?;
+        }
+        if drift.is_coarse {
+            writeln!(out, "  ? too large to compare to the end: some of it may have stood before")?;
+        }
+    }
+    Ok(())
+}
+
+fn json(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
+    let lines = |all: &[Access]| -> Vec<Value> {
+        let one = |access: &Access| {
+            json!({
+                "text": access.to_string(),
+                "principals": access.principals,
+                "actions": access.actions,
+                "resources": access.resources,
+                "conditional": access.is_conditional(),
+            })
+        };
+        all.iter().map(one).collect()
+    };
+    let policies: Vec<Value> = found
+        .iter()
+        .map(|(name, drift)| {
+            json!({
+                "policy": name,
+                "grew": drift.grew(),
+                "classes": drift.classes.iter().map(|it: &Class| it.name()).collect::<Vec<_>>(),
+                "adds": lines(&drift.adds),
+                "removes": lines(&drift.removes),
+                "lifts": lines(&drift.lifts),
+                "denies": lines(&drift.denies),
+                "escalations": drift.escalations,
+                "is_coarse": drift.is_coarse,
+            })
+        })
+        .collect();
+    let has_grown = found.iter().any(|(_, drift)| drift.grew());
+    let all = json!({"grew": has_grown, "policies": policies});
+    serde_json::to_writer_pretty(&mut *out, &all)?;
+    writeln!(out)
+}

@@ -1,0 +1,358 @@
+//! What policies allow of one action on things of one sort: which resources, on which conditions, until when.
+//!
+//! Invariant: nothing is found that a document forbids in any case; what is forbidden or allowed on a condition that is not
+//! known is found on that condition.
+
+use std::collections::BTreeSet;
+
+use crate::iam::Document;
+use crate::iam::escalation::known::known;
+use crate::iam::escalation::place::Whose;
+use crate::iam::force;
+use crate::iam::force::Facts;
+use crate::iam::force::Force;
+use crate::iam::force::earlier;
+use crate::iam::pattern::arn_covers;
+use crate::iam::pattern::arn_overlap;
+use crate::iam::policy::Effect;
+use crate::iam::policy::Language;
+use crate::iam::policy::Listed;
+use crate::iam::policy::Statement;
+use crate::model::Seconds;
+
+/// The statements of documents by the actions of ways that they speak of.
+#[derive(Default)]
+pub struct Sheet<'a> {
+    /// Number of the action, and the statement; sorted by the number.
+    lines: Vec<(usize, Line<'a>)>,
+    /// Whether there is a policy besides that is not known: it may allow anything.
+    is_open: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    statement: &'a Statement,
+    language: Language,
+}
+
+/// What is asked of a sheet.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The action's number.
+    pub action: usize,
+    /// What the ARN of the resource looks like, or the ARN.
+    pub place: &'a str,
+    /// Whose it is.
+    pub whose: Whose,
+}
+
+/// Resources that are allowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The resources, as a pattern.
+    pub resource: Box<str>,
+    /// The keys that it rests on.
+    pub keys: BTreeSet<Box<str>>,
+    /// When it ends, if it does.
+    pub until: Option<Seconds>,
+}
+
+/// The sheets that bear on one holder: what allows, and what limits.
+#[derive(Default)]
+pub struct Layers<'a> {
+    /// The holder's policies.
+    pub identity: Sheet<'a>,
+    /// The boundary, and each level of control policies.
+    pub limits: Vec<Sheet<'a>>,
+}
+
+impl Layers<'_> {
+    /// Returns what is allowed by all layers.
+    pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let mut found = self.identity.find(asked, facts);
+        for limit in &self.limits {
+            if found.is_empty() {
+                break;
+            }
+            found = join(&found, &limit.find(asked, facts));
+        }
+        found
+    }
+
+    /// Returns whether a layer denies the action of something.
+    pub fn denies(&self, action: usize) -> bool {
+        let mut all = [&self.identity].into_iter().chain(&self.limits);
+        all.any(|sheet| sheet.about(action).iter().any(|(_, line)| !line.allows()))
+    }
+
+    /// Returns what of something that is allowed by another policy the layers do not deny.
+    pub fn spare(&self, found: Found, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let sheets = [&self.identity].into_iter().chain(&self.limits);
+        sheets.fold(vec![found], |left, sheet| sheet.less(left, asked, facts))
+    }
+}
+
+impl<'a> Sheet<'a> {
+    /// Reads `documents`.
+    pub fn of(documents: impl IntoIterator<Item = &'a Document>) -> Self {
+        let mut lines = Vec::new();
+        for document in documents {
+            for statement in &document.statements {
+                let line = Line { statement, language: document.language };
+                lines.extend(numbers(statement).into_iter().map(|number| (number, line)));
+            }
+        }
+        lines.sort_by_key(|(number, _)| *number);
+        Self { lines, is_open: false }
+    }
+
+    /// Adds that there is a policy that is not known.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
+    fn about(&self, action: usize) -> &[(usize, Line<'a>)] {
+        let from = self.lines.partition_point(|(number, _)| *number < action);
+        let to = self.lines.partition_point(|(number, _)| *number <= action);
+        self.lines.get(from..to).unwrap_or_default()
+    }
+
+    /// Returns whether a statement allows `action` on anything at all.
+    pub fn speaks_of(&self, action: usize) -> bool {
+        self.is_open || self.about(action).iter().any(|(_, line)| line.allows())
+    }
+
+    /// Returns what is allowed.
+    pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let mut found = Vec::new();
+        if self.is_open {
+            found.push(Found { resource: asked.place.into(), keys: BTreeSet::new(), until: None });
+        }
+        for (_, line) in self.about(asked.action).iter().filter(|(_, line)| line.allows()) {
+            let Some(force) = force::of(&line.statement.conditions, facts) else { continue };
+            if !is_now(&force, facts) {
+                continue;
+            }
+            for mut one in line.resources(asked, facts) {
+                one.keys.extend(force.keys.iter().cloned());
+                one.until = force.until;
+                found.push(one);
+            }
+        }
+        thin(self.less(found, asked, facts))
+    }
+
+    /// Returns what the denying statements leave.
+    fn less(&self, mut found: Vec<Found>, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        for (_, line) in self.about(asked.action).iter().filter(|(_, line)| !line.allows()) {
+            found = found.into_iter().flat_map(|it| line.leaves(it, asked, facts)).collect();
+        }
+        found
+    }
+}
+
+fn is_now(force: &Force, facts: &Facts<'_>) -> bool {
+    facts.now.is_none_or(|now| {
+        force.from.is_none_or(|from| from <= now) && force.until.is_none_or(|until| now < until)
+    })
+}
+
+impl Line<'_> {
+    fn allows(&self) -> bool {
+        self.statement.effect == Effect::Allow
+    }
+
+    /// Returns what of the place an allowing statement is about.
+    fn resources(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let new = |resource: Box<str>, keys| Found { resource, keys, until: None };
+        match &self.statement.resources {
+            None => vec![new(asked.place.into(), BTreeSet::new())],
+            Some(Listed::Only(patterns)) => {
+                let filled = patterns.iter().filter_map(|it| self.filled(it, asked, facts));
+                filled
+                    .filter_map(|(pattern, keys)| Some(new(narrower(&pattern, asked.place)?, keys)))
+                    .collect()
+            }
+            Some(Listed::AllBut(patterns)) => {
+                let mut found = new(asked.place.into(), BTreeSet::new());
+                for (pattern, keys) in
+                    patterns.iter().filter_map(|it| self.filled(it, asked, facts))
+                {
+                    if !arn_covers(&pattern, asked.place) {
+                        continue;
+                    }
+                    if keys.is_empty() {
+                        return Vec::new();
+                    }
+                    found.keys.extend(keys);
+                }
+                vec![found]
+            }
+        }
+    }
+
+    /// Returns what a denying statement leaves of what was found.
+    fn leaves(&self, found: Found, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let Some(force) = force::of(&self.statement.conditions, facts) else { return vec![found] };
+        if let Some(now) = facts.now {
+            if force.until.is_some_and(|until| until <= now) {
+                return vec![found];
+            }
+            if let Some(from) = force.from.filter(|from| now < *from) {
+                // It denies later: until then what was found stands, and on a condition after that.
+                let until = if force.keys.is_empty() { Some(from) } else { None };
+                return vec![Found { until: earlier(found.until, until), ..found }];
+            }
+        }
+        let filled = |patterns: &[Box<str>]| -> Vec<(String, BTreeSet<Box<str>>)> {
+            patterns.iter().filter_map(|it| self.filled(it, asked, facts)).collect()
+        };
+        match &self.statement.resources {
+            None => rests_on(found, [force.keys]),
+            Some(Listed::Only(patterns)) => {
+                let hits = filled(patterns)
+                    .into_iter()
+                    .filter(|(pattern, _)| arn_covers(pattern, &found.resource));
+                let hits: Vec<_> = hits.map(|(_, keys)| &keys | &force.keys).collect();
+                rests_on(found, hits)
+            }
+            Some(Listed::AllBut(patterns)) => spared(found, &filled(patterns), &force),
+        }
+    }
+
+    /// Returns a resource pattern with its variables replaced, and the keys of those that are not known. `None`: it cannot
+    /// be about the thing that is asked for.
+    fn filled(
+        &self,
+        pattern: &str,
+        asked: &Asked<'_>,
+        facts: &Facts<'_>,
+    ) -> Option<(String, BTreeSet<Box<str>>)> {
+        let (mut text, mut keys) = (String::with_capacity(pattern.len()), BTreeSet::new());
+        if !pattern.contains("${") {
+            return Some((pattern.to_owned(), keys));
+        }
+        if self.language == Language::Of2008 {
+            // There, a variable is plain text, and no name has such letters.
+            return None;
+        }
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((variable, after)) = after.split_once('}') else { break };
+            text.push_str(before);
+            rest = after;
+            if matches!(variable, "*" | "?" | "$") {
+                text.push_str(variable);
+                continue;
+            }
+            let name = variable.split(',').next().unwrap_or_default().trim();
+            text.push_str(value(&name.to_ascii_lowercase(), asked, facts, &mut keys)?);
+        }
+        text.push_str(rest);
+        Some((text, keys))
+    }
+}
+
+fn value<'f>(
+    name: &str,
+    asked: &Asked<'_>,
+    facts: &Facts<'f>,
+    keys: &mut BTreeSet<Box<str>>,
+) -> Option<&'f str> {
+    if let Some(value) = facts.value(name) {
+        return Some(value);
+    }
+    match (name, asked.whose) {
+        ("aws:username" | "aws:userid", Whose::Own) => {}
+        ("aws:username" | "aws:userid", Whose::Others) => return None,
+        _ => {
+            keys.insert(name.into());
+        }
+    }
+    Some("*")
+}
+
+/// Returns what is left of what was found where it is denied in each of these cases.
+fn rests_on(mut found: Found, hits: impl IntoIterator<Item = BTreeSet<Box<str>>>) -> Vec<Found> {
+    for keys in hits {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        found.keys.extend(keys);
+    }
+    vec![found]
+}
+
+/// Returns what is left of what was found where all is denied but these.
+fn spared(found: Found, but: &[(String, BTreeSet<Box<str>>)], force: &Force) -> Vec<Found> {
+    if let Some((_, keys)) = but.iter().find(|(pattern, _)| arn_covers(pattern, &found.resource)) {
+        return match keys.is_empty() {
+            true => vec![found],
+            false => rests_on(found, [keys | &force.keys]),
+        };
+    }
+    if !force.keys.is_empty() {
+        return rests_on(found, [force.keys.clone()]);
+    }
+    let parts = but.iter().filter_map(|(pattern, keys)| {
+        let resource = narrower(pattern, &found.resource)?;
+        Some(Found { resource, keys: &found.keys | keys, until: found.until })
+    });
+    parts.collect()
+}
+
+/// Returns the numbers of the actions of ways that a statement is about.
+fn numbers(statement: &Statement) -> BTreeSet<usize> {
+    let fitting = |patterns: &[Box<str>]| -> BTreeSet<usize> {
+        patterns.iter().flat_map(|pattern| known().fitting(pattern)).collect()
+    };
+    match &statement.actions {
+        Listed::Only(patterns) => fitting(patterns),
+        Listed::AllBut(patterns) => {
+            let but = fitting(patterns);
+            (0..known().len()).filter(|number| !but.contains(number)).collect()
+        }
+    }
+}
+
+/// Returns what both are about: the narrower of them, or as near to it as one pattern comes.
+fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
+    match (arn_covers(pattern, place), arn_covers(place, pattern)) {
+        (true, _) => Some(place.into()),
+        // The action's request names no resource.
+        _ if place == "*" => None,
+        (_, true) => Some(pattern.into()),
+        _ => arn_overlap(pattern, place).then(|| pattern.into()),
+    }
+}
+
+/// Returns what both lists are about.
+pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
+    let pairs = some.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
+    let both = pairs.filter_map(|(one, other)| {
+        Some(Found {
+            resource: narrower(&one.resource, &other.resource)?,
+            keys: &one.keys | &other.keys,
+            until: earlier(one.until, other.until),
+        })
+    });
+    thin(both.collect())
+}
+
+/// Leaves out what another says as well, on no more conditions and for as long.
+fn thin(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_by(|a, b| (a.keys.len(), &a.resource).cmp(&(b.keys.len(), &b.resource)));
+    let mut kept: Vec<Found> = Vec::with_capacity(found.len());
+    for one in found {
+        let is_said = kept.iter().any(|it| {
+            let is_as_long = it.until.is_none_or(|end| one.until.is_some_and(|other| other <= end));
+            is_as_long && it.keys.is_subset(&one.keys) && arn_covers(&it.resource, &one.resource)
+        });
+        if !is_said {
+            kept.push(one);
+        }
+    }
+    kept
+}

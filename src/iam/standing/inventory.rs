@@ -1,0 +1,385 @@
+//! The walk over everybody who stands.
+//!
+//! Invariant: a holder is told once for each account in which it has something; what roles give is worked out once a role.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::iam::State;
+use crate::iam::escalation::Escalations;
+use crate::iam::escalation::Everywhere;
+use crate::iam::escalation::Seat;
+use crate::iam::escalation::Strength;
+use crate::iam::holding::Holder;
+use crate::iam::holding::account_of;
+use crate::iam::holding::name_of;
+use crate::iam::standing::Activity;
+use crate::iam::standing::Asking;
+use crate::iam::standing::Class;
+use crate::iam::standing::Console;
+use crate::iam::standing::How;
+use crate::iam::standing::Kind;
+use crate::iam::standing::MAX_EXAMPLES;
+use crate::iam::standing::MAX_HOW;
+use crate::iam::standing::MAX_ROLES;
+use crate::iam::standing::Protected;
+use crate::iam::standing::Since;
+use crate::iam::standing::Standing;
+use crate::iam::standing::access::Sets;
+use crate::iam::standing::bits::Bits;
+use crate::iam::standing::bits::every;
+use crate::iam::state::Account;
+use crate::iam::state::Assignment;
+use crate::iam::state::User;
+use crate::model::Seconds;
+
+/// Roles of which what they give is kept; beyond that it is worked out again.
+const MAX_KEPT: usize = 4_096;
+
+/// Tells everybody in `state` who can take a protected action with no end date, account by account.
+pub fn inventory(
+    state: &State,
+    protected: &dyn Protected,
+    activity: &dyn Activity,
+    asking: &Asking<'_>,
+    mut told: impl FnMut(Standing),
+) {
+    let walk = Walk::new(state, activity, asking);
+    for id in state.accounts.keys() {
+        let surface = Bits::of(|action| protected.is_protected(&action.name, id));
+        walk.surfaces.borrow_mut().insert(id, Rc::new(surface));
+    }
+    for account in state.accounts.values() {
+        let users = account.users.values().map(Holder::User);
+        for holder in users.chain(account.roles.values().map(Holder::Role)) {
+            if !holder.is_service_linked()
+                && !walk.is_of_people(holder)
+                && let Some(row) = walk.row(account, holder)
+            {
+                told(row);
+            }
+        }
+    }
+    for assignment in &state.identity_center.assignments {
+        if let Some(row) = walk.assigned(assignment) {
+            told(row);
+        }
+    }
+}
+
+/// What one role gives to whoever takes it.
+struct Gives {
+    bits: Bits,
+    class: Class,
+    /// The roles that it may take in turn.
+    onward: Vec<Box<str>>,
+}
+
+struct Walk<'a> {
+    state: &'a State,
+    everywhere: Everywhere<'a>,
+    sets: Sets,
+    activity: &'a dyn Activity,
+    asking: &'a Asking<'a>,
+    surfaces: RefCell<HashMap<&'a str, Rc<Bits>>>,
+    roles: RefCell<HashMap<Box<str>, Rc<Gives>>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(state: &'a State, activity: &'a dyn Activity, asking: &'a Asking<'a>) -> Self {
+        Self {
+            state,
+            everywhere: Everywhere::new(state, asking.now),
+            sets: Sets::default(),
+            activity,
+            asking,
+            surfaces: RefCell::default(),
+            roles: RefCell::default(),
+        }
+    }
+
+    /// Returns whether it is a role of Identity Center whose people are told themselves.
+    fn is_of_people(&self, holder: Holder<'_>) -> bool {
+        let is_reserved = holder.entity().arn.contains(":role/aws-reserved/sso.amazonaws.com/");
+        is_reserved && !self.state.identity_center.assignments.is_empty()
+    }
+
+    fn surface(&self, account: &str) -> Rc<Bits> {
+        let surfaces = self.surfaces.borrow();
+        surfaces.get(account).map_or_else(|| Rc::new(Bits::none()), Rc::clone)
+    }
+
+    fn row(&self, account: &'a Account, holder: Holder<'a>) -> Option<Standing> {
+        let found = self.everywhere.of(account, holder);
+        let seat = self.everywhere.seat(account, holder);
+        let surface = self.surface(seat.account_id());
+        let mut reached = Reached::default();
+        for given in self.sets.given(&seat, &surface) {
+            let class = class_of(&given.bits, found.strength);
+            reached.add(
+                &given.bits,
+                How {
+                    class,
+                    chain: Vec::new(),
+                    policy: given.policy.into(),
+                    group: given.group.map(Into::into),
+                    actions: given.bits.len(),
+                    conditions: given.conditions,
+                },
+            );
+        }
+        self.follow(&seat, &mut reached);
+        if reached.bits.is_empty() {
+            return None;
+        }
+        Some(self.told(&seat, found, reached))
+    }
+
+    /// Follows the roles that a holder may take, nearest first.
+    fn follow(&self, seat: &Seat<'_, 'a>, reached: &mut Reached) {
+        if self.asking.depth == 0 {
+            return;
+        }
+        let mut seen: BTreeSet<Box<str>> = [seat.arn().into()].into();
+        let mut next: Vec<(Vec<Box<str>>, BTreeSet<Box<str>>)> = Vec::new();
+        for (role, found) in seat.may_take() {
+            // A way that ends by its own date is no standing one.
+            let lasting: Vec<_> = found.into_iter().filter(|it| it.until.is_none()).collect();
+            let Some(best) = lasting.into_iter().min_by_key(|it| it.keys.len()) else { continue };
+            if seen.insert(role.into()) {
+                next.push((vec![role.into()], best.keys));
+            }
+        }
+        while let Some((chain, conditions)) = (!next.is_empty()).then(|| next.remove(0)) {
+            if seen.len() > MAX_ROLES {
+                reached.unknown.insert("roles beyond the first of many".into());
+                break;
+            }
+            let Some(last) = chain.last() else { continue };
+            let Some(gives) = self.gives(last) else { continue };
+            if !gives.bits.is_empty() {
+                reached.add(
+                    &gives.bits,
+                    How {
+                        class: gives.class,
+                        chain: chain.clone(),
+                        policy: last.clone(),
+                        group: None,
+                        actions: gives.bits.len(),
+                        conditions: conditions.clone(),
+                    },
+                );
+            }
+            if chain.len() >= self.asking.depth {
+                continue;
+            }
+            for role in &gives.onward {
+                if seen.insert(role.clone()) {
+                    let further = chain.iter().chain([role]).cloned().collect();
+                    next.push((further, conditions.clone()));
+                }
+            }
+        }
+    }
+
+    fn gives(&self, arn: &str) -> Option<Rc<Gives>> {
+        if let Some(gives) = self.roles.borrow().get(arn) {
+            return Some(Rc::clone(gives));
+        }
+        let account = self.state.accounts.get(account_of(arn))?;
+        let role = self.everywhere.role(arn)?;
+        let seat = self.everywhere.seat(account, Holder::Role(role));
+        let surface = self.surface(seat.account_id());
+        let given = self.sets.given(&seat, &surface);
+        let bits = given.into_iter().fold(Bits::none(), |all, given| all.or(&given.bits));
+        let class = class_of(&bits, self.everywhere.strength(&role.entity.arn));
+        let onward = seat
+            .may_take()
+            .into_iter()
+            .filter(|(_, found)| found.iter().any(|it| it.until.is_none()));
+        let onward = onward.map(|(role, _)| role.into()).take(MAX_ROLES).collect();
+        let gives = Rc::new(Gives { bits, class, onward });
+        let mut roles = self.roles.borrow_mut();
+        if roles.len() >= MAX_KEPT {
+            roles.clear();
+        }
+        roles.insert(arn.into(), Rc::clone(&gives));
+        Some(gives)
+    }
+
+    fn told(&self, seat: &Seat<'_, 'a>, found: Escalations, reached: Reached) -> Standing {
+        let holder = seat.holder;
+        let arn: Box<str> = seat.arn().into();
+        let (kind, role_last_used) = match holder {
+            Holder::User(_) => (Kind::User, None),
+            Holder::Role(role) => (Kind::Role, role.last_used),
+        };
+        let fits = |name: &&crate::model::Glob| name.matches(holder.name());
+        let expected = self.asking.expected.iter().find(fits).filter(|_| kind == Kind::Role);
+        let (oldest_key, console) = match holder {
+            Holder::User(user) => (oldest_key(user), console(user)),
+            Holder::Role(_) => (None, Console::None),
+        };
+        let seen =
+            reached.how.iter().filter_map(|how| self.activity.since(&arn, &how.policy)).min();
+        let since = match (seen, holder.entity().created) {
+            (Some(time), _) => Since::Seen(time),
+            (None, Some(made)) => Since::NotBefore(made),
+            (None, None) => Since::Unknown,
+        };
+        let mut unknown = found.unknown;
+        unknown.extend(reached.unknown.iter().cloned());
+        let (actions, examples) = (reached.bits.len(), examples(&reached.bits));
+        let (how, more) = reached.worst();
+        Standing {
+            account: seat.account_id().into(),
+            class: how.iter().map(|it| it.class).min().unwrap_or(Class::Read),
+            escalations: found.ways.iter().map(|open| open.path.id).collect(),
+            used: self.activity.used(&arn, seat.account_id()),
+            expected: expected.map(|glob| glob.0.clone().into()),
+            holder: arn,
+            kind,
+            actions,
+            examples,
+            how,
+            more,
+            since,
+            role_last_used,
+            oldest_key,
+            console,
+            unknown,
+        }
+    }
+
+    /// Returns what an assignment gives, unless a grant says when it ends.
+    fn assigned(&self, assignment: &Assignment) -> Option<Standing> {
+        let center = &self.state.identity_center;
+        let set = center.sets.get(&assignment.set);
+        let name: &str = set.map_or(&assignment.set, |set| &set.name);
+        let holder: Box<str> =
+            format!("{}/{}", assignment.principal_type, assignment.principal_id).into();
+        if self.activity.ends(&holder, &assignment.account, name).is_some() {
+            return None;
+        }
+        let account = self.state.accounts.get(&assignment.account);
+        let start = format!("AWSReservedSSO_{name}_");
+        let mut roles = account.into_iter().flat_map(|account| account.roles.values());
+        let role = roles.find(|role| name_of(&role.entity.arn).starts_with(&start));
+        let mut row =
+            role.zip(account).and_then(|(role, account)| self.row(account, Holder::Role(role)));
+        if row.is_none() && role.is_some() {
+            return None;
+        }
+        let row = row.get_or_insert_with(|| nothing_known(&assignment.account, name));
+        let mut row = row.clone();
+        let role = role.map(|role| role.entity.arn.clone());
+        for how in &mut row.how {
+            let first = how.chain.is_empty();
+            how.chain.splice(0..0, role.clone());
+            how.policy = if first { name.into() } else { how.policy.clone() };
+        }
+        row.kind = match &*assignment.principal_type {
+            "GROUP" => Kind::Group,
+            _ => Kind::Person,
+        };
+        row.used = self.activity.used(&holder, &assignment.account);
+        row.since = self.activity.since(&holder, name).map_or(Since::Unknown, Since::Seen);
+        row.holder = holder;
+        Some(row)
+    }
+}
+
+/// A permission set whose role is not known may give anything.
+fn nothing_known(account: &str, set: &str) -> Standing {
+    Standing {
+        holder: Box::default(),
+        account: account.into(),
+        kind: Kind::Person,
+        class: Class::Read,
+        actions: 0,
+        examples: Vec::new(),
+        how: Vec::new(),
+        more: 0,
+        escalations: Vec::new(),
+        since: Since::Unknown,
+        used: None,
+        role_last_used: None,
+        oldest_key: None,
+        console: Console::None,
+        expected: None,
+        unknown: [format!("role of permission set {set}").into()].into(),
+    }
+}
+
+/// What was found of one holder.
+struct Reached {
+    bits: Bits,
+    how: Vec<How>,
+    unknown: BTreeSet<Box<str>>,
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        Self { bits: Bits::none(), how: Vec::new(), unknown: BTreeSet::new() }
+    }
+}
+
+impl Reached {
+    fn add(&mut self, bits: &Bits, how: How) {
+        self.bits = std::mem::replace(&mut self.bits, Bits::none()).or(bits);
+        self.how.push(how);
+    }
+
+    /// Returns the worst of what was found, and how much there is besides.
+    fn worst(mut self) -> (Vec<How>, usize) {
+        self.how.sort_by(|a, b| {
+            let rank = |how: &How| (how.class, how.chain.len(), std::cmp::Reverse(how.actions));
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| a.chain.cmp(&b.chain))
+                .then_with(|| a.policy.cmp(&b.policy))
+        });
+        let more = self.how.len().saturating_sub(MAX_HOW);
+        self.how.truncate(MAX_HOW);
+        (self.how, more)
+    }
+}
+
+/// Returns the worst that a holder of some strength can do with some actions.
+fn class_of(bits: &Bits, strength: Strength) -> Class {
+    match strength {
+        Strength::Administrator => Class::Administrator,
+        Strength::CanEscalate => Class::Escalation,
+        _ => bits.iter().map(|it| Class::of_level(it.level)).min().unwrap_or(Class::Read),
+    }
+}
+
+fn examples(bits: &Bits) -> Vec<Box<str>> {
+    let whole = bits.len() == every().len();
+    let mut all: Vec<_> = bits.iter().collect();
+    all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.lower.cmp(&b.lower)));
+    if whole {
+        return vec!["*".into()];
+    }
+    // One of each service first: five of one service say less.
+    let mut services = BTreeSet::new();
+    let service = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
+    let (first, rest): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|it| services.insert(service(&it.lower)));
+    first.into_iter().chain(rest).take(MAX_EXAMPLES).map(|it| it.name.clone()).collect()
+}
+
+fn oldest_key(user: &User) -> Option<Seconds> {
+    user.keys.values().filter(|key| key.is_active).filter_map(|key| key.created).min()
+}
+
+fn console(user: &User) -> Console {
+    match (user.has_password, user.has_mfa) {
+        (Some(false), _) => Console::None,
+        (Some(true), Some(false)) => Console::WithoutMfa,
+        (Some(true), Some(true)) => Console::WithMfa,
+        _ => Console::Unknown,
+    }
+}

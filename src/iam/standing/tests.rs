@@ -1,0 +1,1 @@
+//! Stories of who has standing privilege.
