@@ -120,8 +120,8 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let mut settings = settings(&config, destinations(&sinks));
-    settings.policies_known = Arc::new(known_policies(&config.policies)?);
+    let policies_known = Arc::new(known_policies(&config.policies)?);
+    let settings = Settings { policies_known, ..settings(&config, destinations(&sinks)) };
     let metrics = settings.metrics.clone();
     let core = Core::open(store, settings, Arc::clone(&rules))?;
     let presets = Presets::read(&config.grants.preset)?;
@@ -135,9 +135,7 @@ pub async fn daemon(
     let end = loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Reload) => {
-                    post = reload(&reread, &config, &engine, &front, post).await?;
-                }
+                Some(Order::Reload) => post = reload(&reread, &config, &engine, &front, post).await?,
                 Some(Order::Stop) | None => break End::Stopped,
             },
             ended = running.ended() => {

@@ -84,7 +84,7 @@ fn of_entity(account: &Account, entity: &Entity, (sort, name): (&str, &str)) -> 
         .collect();
     let path = entity.arn.splitn(6, ':').nth(5).and_then(|rest| {
         let rest = rest.split_once('/')?.1;
-        Some(format!("/{}", &rest[..rest.len().checked_sub(name.len())?]))
+        Some(format!("/{}", rest.strip_suffix(name)?))
     });
     let mut out = json!({
         "Path": path.unwrap_or_else(|| "/".to_owned()),
@@ -103,8 +103,11 @@ fn of_entity(account: &Account, entity: &Entity, (sort, name): (&str, &str)) -> 
         });
     }
     if !entity.tags.is_empty() {
-        let tag = |(key, value): (&Box<str>, &Box<str>)| json!({"Key": key.to_string(), "Value": value.to_string()});
-        out["Tags"] = entity.tags.iter().map(tag).collect();
+        let mut tags = Vec::new();
+        for (key, value) in &entity.tags {
+            tags.push(json!({"Key": key.to_string(), "Value": value.to_string()}));
+        }
+        out["Tags"] = tags.into();
     }
     debug_assert!(!account.is_whole || !entity.arn.is_empty(), "a snapshot gives every ARN");
     out

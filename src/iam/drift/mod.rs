@@ -273,7 +273,7 @@ fn with(now: &[Piece], step: &Change, text: Option<&Text>, state: &State) -> Vec
 impl Weighed<'_> {
     /// Returns what the gravest of several steps is found by.
     fn weight(&self) -> (usize, usize, bool) {
-        let gravest = self.difference.worst().map_or(0, |class| difference::gravity(class));
+        let gravest = self.difference.worst().map_or(0, difference::gravity);
         (gravest, self.difference.adds.len(), !self.difference.removes.is_empty())
     }
 
@@ -381,9 +381,10 @@ pub fn kind_name(kind: Kind) -> &'static str {
 
 /// Returns the accounts that are ours: by the organisation, by a snapshot, and as `known` says.
 fn known_as_ours(state: &State, known: &mut dyn Iterator<Item = &str>) -> Arc<BTreeSet<Box<str>>> {
-    let is_account = |id: &&Box<str>| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
+    let is_account = |id: &str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
     let read = state.accounts.iter().filter(|(_, account)| account.is_whole).map(|(id, _)| id);
-    let listed = state.organization.iter().flat_map(|it| it.parents.keys()).filter(is_account);
+    let listed =
+        state.organization.iter().flat_map(|it| it.parents.keys()).filter(|id| is_account(id));
     let named = known.map(Box::from);
     Arc::new(read.chain(listed).cloned().chain(named).collect())
 }

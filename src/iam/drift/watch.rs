@@ -165,14 +165,14 @@ impl Watch {
             if self.since.is_none_or(|since| changed < since) {
                 continue;
             }
-            let is_behind = |account: &Box<str>| {
-                let at = set.provisioned.get(account);
-                let at = at.max(self.assigned.get(&(arn.clone(), account.clone())));
+            let is_behind = |account: &&str| {
+                let at = set.provisioned.get(*account);
+                let at = at.max(self.assigned.get(&(arn.clone(), (*account).into())));
                 at.is_none_or(|at| *at < changed)
             };
             let assigned = center.assignments.iter().filter(|it| it.set == *arn);
             let accounts: BTreeSet<&str> =
-                assigned.map(|it| &it.account).filter(|it| is_behind(it)).map(|it| &**it).collect();
+                assigned.map(|it| &*it.account).filter(is_behind).collect();
             if accounts.is_empty() {
                 continue;
             }
