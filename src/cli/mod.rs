@@ -5,6 +5,7 @@
 //!
 //! Invariant: no subcommand reads the environment but for `GRANTWATCH_CONFIG`, which names the configuration.
 
+mod baseline;
 mod completions;
 mod config;
 mod demo;
@@ -60,6 +61,7 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Grants(grants::GrantsArgs),
+    Baseline(baseline::BaselineArgs),
     Policies(policies::PoliciesArgs),
     Detectors(detectors::DetectorsArgs),
     Standing(Box<standing::StandingArgs>),
@@ -130,6 +132,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Grants(args) => grants::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Policies(args) => policies::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Standing(args) => standing::run(&args),

@@ -106,6 +106,19 @@ pub struct ScanArgs {
     #[arg(long, requires = "broker")]
     pub grants_from_cloudtrail: bool,
 
+    /// Snapshots of the policies that stood before the first record: files and folders of `aws iam
+    /// get-account-authorization-details`. What each change of a policy made possible is told from there on.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub policies: Vec<PathBuf>,
+
+    /// The declared baseline of policies: a folder that `grantwatch baseline` wrote, or a snapshot.
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
+
+    /// The roles of your approved pipelines, as globs over ARN or name: changes of policies that they make are planned.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub pipeline: Vec<String>,
+
     /// Print the verdict on each act that wants a grant instead of the alerts, one JSON object a line.
     #[arg(long, conflicts_with = "format")]
     pub verdicts: bool,
@@ -203,6 +216,12 @@ fn configured(args: &ScanArgs) -> anyhow::Result<Config> {
     config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
     config.identity.accounts.clone_from(&args.account);
     config.grants.from_cloudtrail = args.grants_from_cloudtrail;
+    config.policies.snapshots.clone_from(&args.policies);
+    config.policies.baseline.clone_from(&args.baseline);
+    config.policies.pipelines = args.pipeline.iter().cloned().map(Glob).collect();
+    if let Some((_, why)) = config.policies.check().into_iter().next() {
+        anyhow::bail!("--pipeline: {why}");
+    }
     if let Some((_, why)) = config.grants.check_brokers(&config.identity.brokers).into_iter().next()
     {
         anyhow::bail!("--broker: {why}");
@@ -224,6 +243,7 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
             true => Grants::Unread,
             false => Grants::Known,
         },
+        policies_known: Arc::new(pipeline::known_policies(&config.policies)?),
         allowed_lateness: Span(i64::MAX),
         ..daemon::settings(&config, Vec::new())
     };

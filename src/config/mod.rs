@@ -23,6 +23,7 @@ use crate::alert;
 use crate::api;
 use crate::decode;
 use crate::grants;
+use crate::iam;
 use crate::identity;
 use crate::outbox;
 use crate::rules;
@@ -55,6 +56,8 @@ pub struct Config {
     pub identity: identity::Config,
     /// Which acts want an access grant, where grants are told of, and how they are judged.
     pub grants: grants::Config,
+    /// What policies allow: what is known of them, who may change them, and what they should be.
+    pub policies: iam::Config,
     /// The HTTP API, off by default.
     pub api: api::Config,
     /// Which detectors are loaded.
@@ -79,13 +82,14 @@ impl Config {
 }
 
 /// The sections in the order in which the example shows them.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "store",
     "source",
     "sink",
     "detectors",
     "identity",
     "grants",
+    "policies",
     "api",
     "alert",
     "outbox",
@@ -114,6 +118,7 @@ fn checks(config: &Config) -> Vec<Mistake> {
     let brokers = config.grants.check_brokers(&config.identity.brokers).into_iter();
     let brokers = brokers.map(|(index, why)| (format!("brokers[{index}]"), why));
     mistakes.extend(of("identity", brokers.collect()));
+    mistakes.extend(of("policies", config.policies.check()));
     mistakes.extend(of("pipeline", config.pipeline.check()));
     mistakes.extend(of("log", config.log.check()));
     if config.api.listen.is_some() && config.api.timeout <= config.pipeline.commit_interval {

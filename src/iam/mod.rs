@@ -9,9 +9,13 @@
 //! Invariant: what is not known is never guessed: it is a condition, or said to be unknown. No clock: time is a parameter.
 //! Read on in `policy.rs`.
 
+pub mod baseline;
 pub mod compare;
+mod config;
+pub mod drift;
 pub mod escalation;
 pub mod evaluate;
+mod facts;
 pub mod force;
 pub mod history;
 pub mod holding;
@@ -25,9 +29,14 @@ pub mod state;
 pub mod trust;
 pub mod write;
 
+pub use config::Config;
+pub use drift::Drift;
+pub use drift::known::Known;
 pub use evaluate::Decision;
+pub use facts::FIELDS;
 pub use history::History;
 pub use lesson::Lesson;
+pub use lesson::concerns;
 pub use parse::PolicyError;
 pub use policy::Document;
 pub use policy::Kind;

@@ -30,7 +30,7 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 const MAX_DEPTH: usize = 16;
 
 /// Policies as they stood.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// What stood.
     pub state: State,

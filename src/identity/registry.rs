@@ -206,6 +206,11 @@ impl Registry {
         self.known.accounts.contains(account)
     }
 
+    /// Returns the accounts that are known as ours.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.known.accounts.iter().map(|account| &**account)
+    }
+
     /// Hands out the Identity Center users, by id, whose names were learned for certain since the last call.
     pub fn newly_named(&mut self) -> Vec<(Box<str>, Box<str>)> {
         std::mem::take(&mut self.named)

@@ -177,6 +177,8 @@ pub enum ReasonKind {
     JudgedAnew,
     /// There was another act after the alert had been resolved.
     ActedAgain,
+    /// What it told of was taken back, and nothing of it stands.
+    TakenBack,
 }
 
 impl ReasonKind {
@@ -188,6 +190,7 @@ impl ReasonKind {
             Self::ApprovedAfterwards => "approved_afterwards",
             Self::JudgedAnew => "judged_anew",
             Self::ActedAgain => "acted_again",
+            Self::TakenBack => "taken_back",
         }
     }
 }

@@ -156,6 +156,9 @@ pub enum Scope {
     /// What the grants say of the single event: only events on the protect surface have such facts, so a rule that
     /// needs one is asked about no other.
     Grant,
+    /// What the single event changed of what policies allow: only events that change a policy have such facts, so a rule
+    /// that needs one is asked about no other.
+    Policy,
 }
 
 /// Makes a room's table of facts, `FIELDS`: each name with its kind, its scope, what it means and an example.

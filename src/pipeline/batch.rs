@@ -16,6 +16,7 @@ use crate::grants::message::Form;
 use crate::grants::message::Limits;
 use crate::grants::presets::Preset;
 use crate::grants::presets::Presets;
+use crate::iam;
 use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Event;
@@ -93,6 +94,8 @@ pub struct Read {
     pub fingerprints: Vec<u64>,
     /// Rules that may match, by the number of the record, in rising order.
     pub candidates: Vec<(u32, Candidate)>,
+    /// The numbers of the records that may change a policy, in rising order.
+    pub changes: Vec<u32>,
     /// The rules that were asked.
     pub rules: Arc<Rules>,
 }
@@ -214,14 +217,19 @@ fn told(text: &str, form: Form, preset: Option<&Preset>, config: &Reading) -> Ve
 
 fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {
     let mut fingerprints = Vec::with_capacity(decoded.len());
-    let mut candidates = Vec::new();
+    let (mut candidates, mut changes) = (Vec::new(), Vec::new());
     for (number, (time, record)) in (0u32..).zip(decoded.records()) {
         fingerprints.push(match &record {
             Record::Trail(record) => record.fingerprint(),
             Record::Flow(record) => record.fingerprint(),
         });
         let event = Event { time, record, session: None, facts: Facts::default() };
+        if let Record::Trail(record) = &event.record
+            && iam::concerns(record)
+        {
+            changes.push(number);
+        }
         sieve.candidates(&event, |candidate| candidates.push((number, candidate)));
     }
-    Read { decoded, fingerprints, candidates, rules: Arc::clone(sieve.rules()) }
+    Read { decoded, fingerprints, candidates, changes, rules: Arc::clone(sieve.rules()) }
 }

@@ -9,6 +9,8 @@
 
 mod commit;
 mod learn;
+mod matched;
+mod policies;
 mod protect;
 mod prune;
 mod revise;
@@ -22,7 +24,6 @@ use smallvec::SmallVec;
 use crate::alert::Desk;
 use crate::identity;
 use crate::identity::Registry;
-use crate::model::Detector;
 use crate::model::Event;
 use crate::model::Facts;
 use crate::model::ObjectId;
@@ -35,11 +36,11 @@ use crate::pipeline::batch::Read;
 use crate::pipeline::books::Books;
 use crate::pipeline::books::Counts;
 use crate::pipeline::core::commit::Group;
+use crate::pipeline::core::policies::Policies;
 use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Meaning;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
-use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::prune::Pruning;
 use crate::pipeline::core::told::NextCount;
@@ -74,6 +75,7 @@ pub struct Core {
     correlator: Correlator,
     gates: Gates,
     protect: Protect,
+    policies: Policies,
     desk: Desk,
     seen: Seen,
     oldest: Seconds,
@@ -91,7 +93,11 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn open(store: Store, settings: Settings, rules: Arc<Rules>) -> Result<Self, StoreError> {
+    pub fn open(
+        store: Store,
+        mut settings: Settings,
+        rules: Arc<Rules>,
+    ) -> Result<Self, StoreError> {
         let connection = store.connection();
         let progress = |name| table::progress(connection, name).map_err(StoreError::Read);
         let oldest = progress("oldest")?.unwrap_or(Seconds(i64::MAX));
@@ -107,6 +113,7 @@ impl Core {
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
         let protect = Protect::load(&settings, connection, watermark)?;
+        let policies = Policies::load(&mut settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -118,6 +125,7 @@ impl Core {
             correlator,
             gates,
             protect,
+            policies,
             desk,
             seen,
             oldest,
@@ -177,7 +185,7 @@ impl Core {
     }
 
     fn read(&mut self, read: Read, source: &Arc<str>, object: &ObjectId, counts: &mut Counts) {
-        let Read { decoded, fingerprints, candidates, rules } = read;
+        let Read { decoded, fingerprints, candidates, changes, rules } = read;
         counts.read = (decoded.len() + decoded.bad.len()) as u64;
         counts.quarantined = decoded.bad.len() as u64;
         counts.bytes = decoded.text_bytes() as u64;
@@ -206,16 +214,19 @@ impl Core {
         if !Arc::ptr_eq(self.gates.rules(), &rules) {
             self.gates = Gates::new(Arc::clone(&rules));
         }
+        let mut changed = self.take_changes(&changes, &is_new, &decoded);
         let mut asked = candidates.into_iter().peekable();
         for ((number, is_new), (time, record)) in (0u32..).zip(is_new).zip(decoded.records()) {
             let of_this = std::iter::from_fn(|| asked.next_if(|(of, _)| *of == number));
             let candidates: SmallVec<[Candidate; 8]> = of_this.map(|(_, found)| found).collect();
             if is_new && self.settings.asked.about(time) {
-                self.judge(&rules, &candidates, time, record, &object_text);
+                let changes = changed.remove(&number);
+                self.judge(&rules, &candidates, (time, record), changes, &object_text);
             } else if is_new {
                 self.note_claim(time, record, &object_text);
             }
         }
+        self.close_changes();
         if !kept.is_empty() {
             self.group.seen.push((self.newest, kept));
         }
@@ -229,8 +240,8 @@ impl Core {
         &mut self,
         rules: &Rules,
         candidates: &[Candidate],
-        time: Seconds,
-        record: Record<'_>,
+        (time, record): (Seconds, Record<'_>),
+        changes: Option<Facts>,
         object: &str,
     ) {
         let session = match &record {
@@ -246,11 +257,15 @@ impl Core {
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
         let open: SmallVec<[u32; 8]> = open.filter(|rule| rules.may_match(*rule, &event)).collect();
-        if open.is_empty() && candidates.is_empty() && action.is_none() && !claims {
+        let is_asked = !open.is_empty() || !candidates.is_empty() || changes.is_some();
+        if !is_asked && action.is_none() && !claims {
             return;
         }
         if let Record::Trail(record) = &event.record {
             event.facts = identity::event_facts(record, time);
+        }
+        if let Some(changes) = &changes {
+            changes.iter().for_each(|(name, fact)| event.facts.set(name, fact.clone()));
         }
         if claims {
             self.protect.claim(&mut event, object);
@@ -268,31 +283,6 @@ impl Core {
         if let Standing::Judged(Some(found)) = standing {
             self.protect.keep(&event, object, Found { tellings, ..found });
         }
-    }
-
-    /// Draws the consequences of matches. Returns the alerts that tell of a verdict.
-    fn matched(
-        &mut self,
-        rules: &Rules,
-        matched: &[u32],
-        event: &Event<'_>,
-        object: &str,
-    ) -> Vec<Telling> {
-        let feeding = matched.iter().filter(|rule| rules.feeds(**rule));
-        let bases: SmallVec<[&Detector; 4]> =
-            feeding.map(|rule| rules.detector(*rule).as_ref()).collect();
-        if !bases.is_empty() {
-            self.correlator.add(&bases, event, object);
-        }
-        let mut tellings = Vec::new();
-        for rule in matched {
-            let Some(detector) = rules.alerting(*rule) else { continue };
-            let alert = self.desk.raise(detector, event, object).alert();
-            if rules.of_verdicts().contains(rule) {
-                tellings.push(Telling { alert, detector: detector.id.clone() });
-            }
-        }
-        tellings
     }
 
     /// Keeps what could not be read, and lets the rules speak about it.
@@ -356,6 +346,7 @@ impl Core {
             self.signal(&Service::Grants, &signal, &object);
         }
         self.tell_of_usage(watermark);
+        self.tell_of_policies(watermark.min(self.newest));
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

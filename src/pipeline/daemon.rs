@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::config::ConfigError;
 use crate::grants::presets::PresetError;
 use crate::grants::presets::Presets;
+use crate::iam::snapshot::SnapshotError;
 use crate::model::ObjectId;
 use crate::outbox;
 use crate::outbox::Leases;
@@ -43,6 +44,7 @@ use crate::pipeline::engine::Engine;
 use crate::pipeline::engine::Gait;
 use crate::pipeline::engine::Pace;
 use crate::pipeline::front::Front;
+use crate::pipeline::policies::known_policies;
 use crate::pipeline::settings::Asked;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Grants;
@@ -88,6 +90,9 @@ pub enum DaemonError {
     /// The API cannot be served.
     #[error("the API cannot be served")]
     Api(#[from] api::ApiError),
+    /// What stands, or should, cannot be read.
+    #[error("a snapshot of policies cannot be used")]
+    Policies(#[from] SnapshotError),
     /// A source failed.
     #[error("a source failed")]
     Source(#[from] SourceError),
@@ -115,7 +120,8 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let settings = settings(&config, destinations(&sinks));
+    let policies_known = Arc::new(known_policies(&config.policies)?);
+    let settings = Settings { policies_known, ..settings(&config, destinations(&sinks)) };
     let metrics = settings.metrics.clone();
     let core = Core::open(store, settings, Arc::clone(&rules))?;
     let presets = Presets::read(&config.grants.preset)?;
@@ -129,9 +135,7 @@ pub async fn daemon(
     let end = loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Reload) => {
-                    post = reload(&reread, &config, &engine, &front, post).await?;
-                }
+                Some(Order::Reload) => post = reload(&reread, &config, &engine, &front, post).await?,
                 Some(Order::Stop) | None => break End::Stopped,
             },
             ended = running.ended() => {
@@ -200,6 +204,8 @@ pub fn settings(config: &Config, destinations: Vec<Destination>) -> Settings {
             true => Grants::Arriving,
             false => Grants::Unread,
         },
+        policies: config.policies.clone(),
+        policies_known: Arc::default(),
         asked: Asked::default(),
         metrics: Metrics::new(),
     }

@@ -2,6 +2,7 @@
 
 use crate::alert;
 use crate::grants;
+use crate::iam;
 use crate::identity;
 use crate::model::Field;
 use crate::outbox;
@@ -27,9 +28,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 14, name: "what was done with grants", sql: grants::USAGE },
     Migration { number: 15, name: "what records told of access", sql: grants::trail::SCHEMA },
     Migration { number: 16, name: "how far use was told of", sql: grants::TOLD },
+    Migration { number: 17, name: "policies in time", sql: iam::history::table::SCHEMA },
+    Migration { number: 18, name: "grave changes of policies", sql: iam::drift::table::SCHEMA },
 ];
 
 /// Returns the table of all facts, room by room.
 pub fn fields() -> Vec<Field> {
-    [identity::FIELDS, grants::FIELDS, rules::FIELDS].concat()
+    [identity::FIELDS, grants::FIELDS, iam::FIELDS, rules::FIELDS].concat()
 }

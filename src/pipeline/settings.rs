@@ -1,7 +1,10 @@
 //! What the core is built from.
 
+use std::sync::Arc;
+
 use crate::alert;
 use crate::grants;
+use crate::iam;
 use crate::identity;
 use crate::model::Seconds;
 use crate::model::Severity;
@@ -40,6 +43,10 @@ pub struct Settings {
     pub grants: grants::Config,
     /// When grants come in.
     pub grants_are: Grants,
+    /// `[policies]`.
+    pub policies: iam::Config,
+    /// What was read of policies before the first record.
+    pub policies_known: Arc<iam::Known>,
     /// Events outside of this are learned from and counted, but no rule is asked about them.
     pub asked: Asked,
     /// Where the core tells its numbers.

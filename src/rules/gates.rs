@@ -3,7 +3,8 @@
 //! A rule such as "a chain of three roles" names no call: it would be asked about every event. But it cannot match
 //! unless its session has certain facts, and those are the same for all events of the session. So each session is
 //! asked once, and most sessions leave no such rule open. A rule that cannot match without a fact about grants is asked
-//! only about events that have a verdict; it stands at no session's gate.
+//! only about events that have a verdict, and one that needs a fact about a change of policy only about such changes; neither
+//! stands at a session's gate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(super) enum Gate {
     Session,
     /// It cannot match without a fact about grants: those that have a verdict.
     Grant,
+    /// It cannot match without a fact about a change of policy: those that are one.
+    Policy,
 }
 
 impl Gate {
@@ -42,6 +45,8 @@ impl Gate {
     pub(super) fn of(condition: &Condition) -> Self {
         let nothing = Arc::new(Facts::default());
         match () {
+            // First: what is said of grants in such a rule is only how bad the change is.
+            () if truth(condition, &nothing, Known::Policy) == Truth::False => Self::Policy,
             () if truth(condition, &nothing, Known::Grant) == Truth::False => Self::Grant,
             // It names calls: of the others, the sieve remembers that none is meant.
             () if is_about_certain_calls(condition) => Self::Open,

@@ -52,6 +52,8 @@ pub(super) enum Known {
     Session,
     /// What the grants say, and nothing else.
     Grant,
+    /// What changed of policies, and nothing else.
+    Policy,
     /// The record and the facts of its session, but none of its own.
     RecordAndSession,
     /// Everything.
@@ -103,6 +105,7 @@ impl Known {
             }
             (FieldName::Fact(_, Scope::Event), _) => self == Self::All,
             (FieldName::Fact(_, Scope::Grant), _) => matches!(self, Self::Grant | Self::All),
+            (FieldName::Fact(_, Scope::Policy), _) => matches!(self, Self::Policy | Self::All),
         }
     }
 

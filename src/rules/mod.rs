@@ -122,10 +122,13 @@ pub enum Service {
     Intake,
     /// `product: grantwatch, service: grants`: signals about access grants.
     Grants,
+    /// `product: grantwatch, service: policies`: signals about policies.
+    Policies,
 }
 
 impl Service {
-    const ALL: [Self; 4] = [Self::CloudTrail, Self::VpcFlow, Self::Intake, Self::Grants];
+    const ALL: [Self; 5] =
+        [Self::CloudTrail, Self::VpcFlow, Self::Intake, Self::Grants, Self::Policies];
 
     fn names(&self) -> (&'static str, &'static str) {
         match self {
@@ -133,6 +136,7 @@ impl Service {
             Self::VpcFlow => ("aws", "vpcflow"),
             Self::Intake => ("grantwatch", "intake"),
             Self::Grants => ("grantwatch", "grants"),
+            Self::Policies => ("grantwatch", "policies"),
         }
     }
 
@@ -182,9 +186,11 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    routes: [Arc<[u32]>; 4],
+    routes: [Arc<[u32]>; 5],
     /// Rules about calls that are asked only about events that have a verdict.
     of_verdicts: Vec<u32>,
+    /// Rules about calls that are asked only about changes of policies.
+    of_policies: Vec<u32>,
     correlations: Vec<Counting>,
     bases: Vec<SigmaRule>,
     tests: Vec<(DetectorId, Place, TestCase)>,
@@ -247,6 +253,16 @@ impl Rules {
         &self.of_verdicts
     }
 
+    /// Returns the rules that can only match a change of a policy; the sieve and the gates leave them out.
+    pub fn of_policies(&self) -> &[u32] {
+        &self.of_policies
+    }
+
+    /// Returns whether a rule is about a change of a policy, or about a signal of ours about policies.
+    pub fn is_about_policies(&self, rule: u32) -> bool {
+        self.of_policies.contains(&rule) || self.of(&Service::Policies).contains(&rule)
+    }
+
     /// Decides a gated rule, now that `event` has all its facts.
     pub fn matches(&self, rule: u32, event: &Event<'_>) -> bool {
         self.rules[rule as usize].matches(event)
@@ -300,9 +316,11 @@ impl Rules {
                 .map(|(place, _)| place)
                 .collect()
         });
-        let calls = self.of(&Service::CloudTrail).iter().copied();
-        self.of_verdicts =
-            calls.filter(|rule| self.rules[*rule as usize].gate == Gate::Grant).collect();
+        let behind = |gate: Gate| {
+            let calls = self.of(&Service::CloudTrail).iter().copied();
+            calls.filter(|rule| self.rules[*rule as usize].gate == gate).collect()
+        };
+        (self.of_verdicts, self.of_policies) = (behind(Gate::Grant), behind(Gate::Policy));
     }
 }
 

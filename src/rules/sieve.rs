@@ -100,8 +100,8 @@ impl Sieve {
     pub fn new(rules: Arc<Rules>) -> Self {
         let remaining = |rule: &u32| {
             let asked = &rules.rules[*rule as usize];
-            // A flow has no verdict, ever.
-            let is_asked = asked.gate != Gate::Grant;
+            // A flow has no verdict and changes no policy, ever.
+            let is_asked = !matches!(asked.gate, Gate::Grant | Gate::Policy);
             is_asked.then(|| Remaining { rule: *rule, ask: Ask::Record(asked.condition.clone()) })
         };
         let flows = rules.of(&Service::VpcFlow).iter().filter_map(remaining).collect();

@@ -32,6 +32,7 @@ const FACTS: &[Field] = &[
     },
     Field { name: "gw.by_service", kind: "flag", scope: Scope::Session, meaning: "", example: "" },
     Field { name: "gw.grant.verdict", kind: "text", scope: Scope::Grant, meaning: "", example: "" },
+    Field { name: "gw.policy.worst", kind: "text", scope: Scope::Policy, meaning: "", example: "" },
 ];
 
 fn load(yaml: &str) -> (Arc<Rules>, Vec<String>) {
@@ -229,6 +230,30 @@ fn a_rule_about_verdicts_costs_events_without_one_nothing() {
     assert_eq!(matched(&event), [0; 0]);
     event.facts.set("gw.grant.verdict", "none");
     assert_eq!(matched(&event), [0, 1]);
+}
+
+#[test]
+fn a_rule_about_changes_of_policies_costs_other_events_nothing() {
+    let all = [
+        "  s: {gw.policy.worst: admin}\n  t: {gw.grant.verdict: covered}\n  condition: s and not t",
+        "  s: {gw.policy.worst: admin, gw.grant.verdict: covered, eventName: A}\n  condition: s",
+        "  s: {eventName: A}\n  t: {gw.policy.worst|exists: true}\n  condition: s and not t",
+    ];
+    let all: Vec<String> = all.iter().map(|it| rule(it)).collect();
+    let (rules, problems) = load(&all.join("---\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!((rules.of_policies(), rules.of_verdicts()), (&[0, 1][..], &[][..]));
+    assert!(rules.is_about_policies(1) && !rules.is_about_policies(2));
+
+    let text = json!({"eventName": "A", "eventSource": "iam.amazonaws.com"}).to_string();
+    let slots = Slots::of(&text).unwrap();
+    let record = Record::Trail(TrailRecord::new(&text, &slots));
+    let mut event = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
+    let mut asked = Vec::new();
+    Sieve::new(Arc::clone(&rules)).candidates(&event, |found| asked.push(found.rule));
+    assert_eq!(asked, [2]);
+    event.facts.set("gw.policy.worst", "admin");
+    assert!(rules.matches(0, &event) && !rules.matches(1, &event) && !rules.matches(2, &event));
 }
 
 #[test]

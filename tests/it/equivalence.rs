@@ -77,6 +77,7 @@ impl Plain {
             Service::VpcFlow => ("aws", "vpcflow"),
             Service::Intake => ("grantwatch", "intake"),
             Service::Grants => ("grantwatch", "grants"),
+            Service::Policies => ("grantwatch", "policies"),
         };
         let logsource = LogSource {
             product: Some(product.to_owned()),
@@ -230,12 +231,16 @@ fn judge(
     let open = open.iter().flat_map(|open| open.iter().copied());
     let gated = open.filter(|rule| rules.may_match(*rule, bare) && rules.matches(*rule, event));
     let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, event));
-    let has_verdict = matches!(event.record, Record::Trail(_))
-        && pipeline::fields()
-            .iter()
-            .any(|field| field.scope == Scope::Grant && event.facts.get(field.name).is_some());
+    let has = |scope| {
+        matches!(event.record, Record::Trail(_))
+            && pipeline::fields()
+                .iter()
+                .any(|field| field.scope == scope && event.facts.get(field.name).is_some())
+    };
+    let (has_verdict, changes_policy) = (has(Scope::Grant), has(Scope::Policy));
     let of_verdicts = rules.of_verdicts().iter().copied().filter(|_| has_verdict);
-    let judged = of_verdicts.filter(|rule| rules.matches(*rule, event));
+    let of_policies = rules.of_policies().iter().copied().filter(|_| changes_policy);
+    let judged = of_verdicts.chain(of_policies).filter(|rule| rules.matches(*rule, event));
     let asked = decided.map(|candidate| candidate.rule).chain(gated).chain(judged);
     asked.map(|rule| title(rules, rule)).collect()
 }
@@ -277,7 +282,7 @@ impl Written {
         for (key, value) in written {
             match fields.iter().find(|field| field.name == key).map(|it| (it.name, it.scope)) {
                 Some((name, Scope::Session)) => session.set(name, Fact::from_json(value).unwrap()),
-                Some((name, Scope::Event | Scope::Grant)) => {
+                Some((name, Scope::Event | Scope::Grant | Scope::Policy)) => {
                     facts.set(name, Fact::from_json(value).unwrap());
                 }
                 None => nest(&mut record, key, value.clone()),

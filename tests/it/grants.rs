@@ -68,7 +68,7 @@ impl Stage {
             "eventVersion": "1.11", "eventSource": "iam.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
             "eventTime": format!("2026-03-01T{time}:00Z"), "eventID": format!("{name}-{time}"),
             "eventType": "AwsApiCall", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
-            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": "{}"},
+            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": crate::originals::HARMLESS},
             "userIdentity": {
                 "type": "AssumedRole", "principalId": "AROAEXAMPLE:ana@example.com", "arn": arn,
                 "accountId": "111122223333", "accessKeyId": "ASIAEXAMPLE",

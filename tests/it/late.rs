@@ -68,7 +68,7 @@ impl Stage {
             "eventVersion": "1.11", "eventSource": "iam.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
             "eventTime": self.at(minutes_ago), "eventID": format!("{name}-{minutes_ago}"),
             "eventType": "AwsApiCall", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
-            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": "{}"},
+            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": crate::originals::HARMLESS},
             "userIdentity": {
                 "type": "AssumedRole", "principalId": "AROAEXAMPLE:ana@example.com", "accountId": "111122223333",
                 "arn": format!("arn:aws:sts::111122223333:assumed-role/{role}/ana@example.com"), "accessKeyId": "ASIAEXAMPLE",

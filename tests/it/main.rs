@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod docs;
+mod drift;
 mod equivalence;
 mod files;
 mod grants;

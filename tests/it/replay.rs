@@ -152,7 +152,7 @@ const STEPS: [(&str, &str, &str); 14] = [
     ("reconnaissance burst begins", "account_surveyed", "user:444455556666/ci-legacy"),
     ("user made by the leaked key", "user_created", "user:444455556666/ci-legacy"),
     ("access key made for another", "access_key_made_for_other", "user:444455556666/ci-legacy"),
-    ("administrator policy attached", "admin_policy_attached", "user:444455556666/ci-legacy"),
+    ("administrator policy attached", "administrator_made", "user:444455556666/ci-legacy"),
     ("console password made for another", "login_profile_made", "user:444455556666/ci-legacy"),
     ("trail stopped", "trail_stopped", "user:444455556666/svc-backup"),
     (

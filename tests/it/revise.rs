@@ -113,6 +113,11 @@ impl Stage {
         match words[..] {
             [time, "stream"] => self.record(time, "nobody", "GetRole"),
             [time, name, "acts"] => self.record(time, name, "PutRolePolicy"),
+            [time, name, "opens"] => {
+                let opened = record(time, name, "PutRolePolicy").replace("sqs:SendMessage", "*");
+                let opened = opened.replace("arn:aws:sqs:eu-central-1:111122223333:q", "*");
+                self.deliver(Format::CloudTrail, ".json", opened);
+            }
             _ => panic!("{line}"),
         }
     }
@@ -206,7 +211,7 @@ fn record(time: &str, name: &str, call: &str) -> String {
         "eventVersion": "1.11", "eventSource": "iam.amazonaws.com", "eventName": call, "awsRegion": "us-east-1",
         "eventTime": format!("2026-03-01T{time}:00Z"), "eventID": format!("{name}-{call}-{time}"),
         "eventType": "AwsApiCall", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
-        "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": "{}"},
+        "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": originals::HARMLESS},
         "userIdentity": {
             "type": "AssumedRole", "principalId": format!("AROAEXAMPLE:{session}"), "accountId": "111122223333",
             "arn": format!("arn:aws:sts::111122223333:assumed-role/{role}/{session}"),
@@ -270,6 +275,26 @@ fn a_grant_that_is_told_of_late_resolves_the_alert() {
             (alert.id.0.clone(), 2, "pending".to_owned())
         ],
         "nobody is woken by what is over already"
+    );
+}
+
+#[test]
+fn a_grave_change_is_told_at_once_and_more_mildly_once_a_grant_is_known() {
+    Stage::new().told(
+        "
+        09:30 ana opens                                                        ! administrator_made x1
+        09:35 stream                                                           ! administrator_made x1
+        word of g-1 for ana: 1 active 09:20-11:00, approved 09:20, sent 09:36
+        09:55 stream                                                           ! administrator_made r2 resolved covered_late x1 + drift_under_grant x1
+        ",
+    );
+    Stage::new().told(
+        "
+        09:30 ana opens
+        09:55 stream                                                           ! administrator_made x1 + privilege_without_grant x1
+        restart
+        word of g-1 for ana: 1 active 09:20-11:00, approved 09:20, sent 09:56  ! administrator_made r2 resolved covered_late x1 + drift_under_grant covered_late x1 + privilege_without_grant r2 resolved covered_late x1
+        ",
     );
 }
 

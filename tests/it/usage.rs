@@ -112,7 +112,7 @@ impl Stage {
             "eventVersion": "1.11", "eventSource": "iam.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
             "eventTime": time, "eventID": format!("{name}-{role}-{time}"), "eventType": "AwsApiCall",
             "recipientAccountId": HOME, "sourceIPAddress": "198.51.100.7", "userAgent": self.agent,
-            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": "{}"},
+            "requestParameters": {"roleName": "ops", "policyName": "p", "policyDocument": crate::originals::HARMLESS},
             "userIdentity": {
                 "type": "AssumedRole", "principalId": format!("AROAEXAMPLE{role}:{who}"), "accountId": HOME,
                 "arn": format!("arn:aws:sts::{HOME}:assumed-role/{role}/{who}"), "accessKeyId": "ASIAEXAMPLE",

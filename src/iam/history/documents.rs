@@ -11,7 +11,7 @@ use crate::iam::policy::Document;
 use crate::iam::policy::Text;
 
 /// The documents that are known.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Documents(HashSet<Arc<Document>>);
 
 impl Documents {

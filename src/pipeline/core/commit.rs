@@ -96,6 +96,7 @@ impl Core {
         self.registry.forget(&tx, self.watermark)?;
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
+        self.policies.save(&tx, self.watermark)?;
         let judged = self.protect.usage.save(&tx, self.newest)?;
         let outgoing = self.desk.save(&tx)?;
         for Outgoing { alert, highest } in &outgoing {

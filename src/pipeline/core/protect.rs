@@ -378,7 +378,8 @@ impl Protect {
     }
 }
 
-/// Returns the rules about verdicts that match an event whose verdict is final.
+/// Returns the rules about verdicts that match an event whose verdict is final, and those about changes of policies that
+/// match one, whatever its verdict.
 pub(super) fn of_verdicts<'r>(
     rules: &'r Rules,
     event: &'r Event<'_>,
@@ -388,5 +389,9 @@ pub(super) fn of_verdicts<'r>(
         Standing::Judged(_) => rules.of_verdicts(),
         Standing::Beside | Standing::Waits => &[],
     };
-    asked.iter().copied().filter(|rule| rules.matches(*rule, event))
+    let changed = match event.fact("gw.policy.target") {
+        Some(_) => rules.of_policies(),
+        None => &[],
+    };
+    asked.iter().chain(changed).copied().filter(|rule| rules.matches(*rule, event))
 }

@@ -16,6 +16,7 @@ use crate::alert::Desk;
 use crate::alert::Fingerprint;
 use crate::alert::Left;
 use crate::alert::Revision;
+use crate::alert::event_id;
 use crate::model::AlertId;
 use crate::model::Detector;
 use crate::model::Event;
@@ -61,12 +62,30 @@ impl Core {
             }
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
             let tellings = self.matched(&rules, &matched, &event, &held.object);
+            self.withdraw(&event, &tellings);
             let found = match standing {
                 Standing::Judged(found) => found.map(|found| Found { tellings, ..found }),
                 Standing::Beside | Standing::Waits => None,
             };
             drop(event);
             self.protect.keep_waited((id, held, stored), found);
+        }
+    }
+
+    /// Takes an act about policies out of alerts that told of it when it came and do not any more, now that its verdict is
+    /// known.
+    fn withdraw(&mut self, event: &Event<'_>, tellings: &[Telling]) {
+        if event.fact("gw.policy.target").is_none() {
+            return;
+        }
+        let at = self.now_or_so();
+        let nothing = Found { mark: String::new(), is_open: true, tellings: Vec::new() };
+        let rules = Arc::clone(&self.rules);
+        for id in self.policies.retold((event.time, &event_id(event)), tellings, &rules) {
+            let because = reason(&self.protect, event, (&nothing, &Found::of(&event.facts)), at);
+            let lost = vec![(event.time, event_id(event))];
+            let (changed, left) = (Vec::new(), None);
+            self.desk.take_back(Revision { id, lost, changed, left, because });
         }
     }
 
@@ -78,6 +97,8 @@ impl Core {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
                 self.protect.recount(&id, &found);
+                // What it is taken out of is said below.
+                self.policies.retold((id.0, &id.1), &found.tellings, &rules);
                 self.protect.found_now(&id, found);
             }
         }
@@ -195,7 +216,8 @@ fn settle<'s, 'r>(
 
 /// Returns what is left of an alert's acts, as far as they are kept.
 fn left(protect: &Protect, desk: &Desk, rules: &Rules, alert: &AlertId) -> Option<Left> {
-    let detectors = || rules.of_verdicts().iter().filter_map(|rule| rules.alerting(*rule));
+    let all = || rules.of_verdicts().iter().chain(rules.of_policies());
+    let detectors = || all().filter_map(|rule| rules.alerting(*rule));
     let (mut count, mut severity, mut told) = (0, None::<Severity>, None);
     for (_, kept) in protect.of_alert(alert) {
         let telling = kept.found.tellings.iter().find(|telling| telling.alert == *alert);

@@ -1,0 +1,121 @@
+//! The `[policies]` section of the operator's file.
+//!
+//! Invariant: a configuration that passes [`Config::check`] silences nothing by accident: a pipeline that would be anybody
+//! is a mistake.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::Duration;
+use crate::model::Glob;
+
+/// How far chains of roles are followed at most; beyond, an inventory says nothing that anybody reads.
+const DEEPEST: u8 = 16;
+
+/// What is known of policies, who may change them, and what they should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether changes of policies are compared in effect. What is compared is told by the detectors in
+    /// `detectors/policies`.
+    pub drift: bool,
+    /// Snapshots of the policies that stand: files and folders of `aws iam get-account-authorization-details`, and of the
+    /// organisation, Identity Center and resource policies as docs/policy-history.md says. They are read at the start;
+    /// what stood before is then known, and from there on it is carried on by events. Without any, only what events
+    /// themselves told is known.
+    pub snapshots: Vec<PathBuf>,
+    /// The approved pipelines, as globs over the ARN or name of their roles. A change that one of them makes by itself is
+    /// planned, and nobody is told of it. A person in such a role is no pipeline. What builds accounts
+    /// (`identity.provisioners`) and what gives grants (`identity.brokers`) is planned too.
+    pub pipelines: Vec<Glob>,
+    /// The declared baseline: a folder that `grantwatch baseline approve` or `baseline export` wrote, or a snapshot. What
+    /// differs from it in effect is drift, also where the change was never seen. docs/baseline.md says more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<PathBuf>,
+    /// How often what stands is held against the baseline, in event time, beside each change that is seen.
+    pub reconcile_every: Duration,
+    /// How long after a change its undoing is linked to it, in event time: the alert about the change is resolved then.
+    /// At most 30d.
+    pub undo_within: Duration,
+    /// How many roles, one taken from the other, the inventory of standing privilege follows.
+    #[schemars(range(min = 0, max = 16))]
+    pub depth: u8,
+    /// After how long without use a permission that stands is proposed to be taken away.
+    pub unused_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            drift: true,
+            snapshots: Vec::new(),
+            pipelines: Vec::new(),
+            baseline: None,
+            reconcile_every: Duration::from_secs(86_400),
+            undo_within: Duration::from_secs(86_400),
+            depth: 4,
+            unused_after: Duration::from_secs(90 * 86_400),
+        }
+    }
+}
+
+impl Config {
+    /// Returns what is wrong with the section: the key below it, and a sentence.
+    pub fn check(&self) -> Vec<(String, String)> {
+        let mut wrong = Vec::new();
+        let mut say = |key: String, what: &str| wrong.push((key, what.to_owned()));
+        for (index, glob) in self.pipelines.iter().enumerate() {
+            if glob.matches_anything() {
+                say(
+                    format!("pipelines[{index}]"),
+                    "this would be every role; name those that your infrastructure code runs with",
+                );
+            }
+        }
+        if self.reconcile_every.span().0 < 60 {
+            say("reconcile_every".to_owned(), "at least 1m");
+        }
+        if self.undo_within.span().0 > 30 * 86_400 {
+            say("undo_within".to_owned(), "at most 30d");
+        }
+        if self.depth > DEEPEST {
+            say("depth".to_owned(), "at most 16");
+        }
+        if self.unused_after.span().0 < 86_400 {
+            say("unused_after".to_owned(), "at least 1d");
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_is_not_anybody() {
+        let of = |pipelines: &[&str]| {
+            let pipelines = pipelines.iter().map(|glob| Glob::from(*glob)).collect();
+            Config { pipelines, ..Config::default() }.check().len()
+        };
+        assert_eq!(of(&["Deploy", "arn:aws:iam::*:role/terraform-*"]), 0);
+        assert_eq!((of(&["*"]), of(&["Deploy", "", "**?"])), (1, 2));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_said() {
+        let wrong = Config {
+            reconcile_every: Duration::from_secs(1),
+            undo_within: Duration::from_secs(31 * 86_400),
+            depth: 17,
+            unused_after: Duration::from_secs(0),
+            ..Config::default()
+        };
+        let keys: Vec<String> = wrong.check().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["reconcile_every", "undo_within", "depth", "unused_after"]);
+        assert_eq!(Config::default().check(), []);
+    }
+}

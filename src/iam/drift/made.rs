@@ -1,0 +1,219 @@
+//! Changes that were told of, for as long as their undoing is linked to them.
+//!
+//! Invariant: a change counts as taken back only where nothing of what made it grave stands any more, by whatever policy; what
+//! is not known leaves it standing.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::iam::drift::difference::Measure;
+use crate::iam::drift::effect::Target;
+use crate::iam::drift::effect::Whole;
+use crate::iam::drift::table;
+use crate::iam::policy::Document;
+use crate::model::AlertId;
+use crate::model::DetectorId;
+use crate::model::Seconds;
+use crate::model::Span;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// How many changes are remembered. Beyond, the oldest are forgotten: their alerts stay as they are.
+const MAX_MADE: usize = 10_000;
+
+/// What tells a change from all others: its time and the id of its event.
+pub type ChangeId = (Seconds, Box<str>);
+
+/// A change that was grave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// What was changed.
+    pub target: Target,
+    /// Who made it.
+    pub by: Box<str>,
+    /// What made it grave.
+    pub classes: BTreeSet<Box<str>>,
+    /// The gravest of these.
+    pub worst: Box<str>,
+    /// What stood before.
+    pub before: Document,
+    /// What was not known when it was made.
+    pub unknown: BTreeSet<Box<str>>,
+    /// The alerts that tell of it, each with its detector.
+    pub alerts: BTreeSet<(AlertId, DetectorId)>,
+}
+
+/// The class of what is remembered because it is not as the baseline says, not because it was grave.
+pub const DEPARTURE: &str = "baseline";
+
+impl Made {
+    /// Returns whether it is a departure from the baseline: what stood before is what was agreed on.
+    pub fn is_departure(&self) -> bool {
+        self.classes.contains(DEPARTURE)
+    }
+}
+
+/// A change that was taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undone {
+    /// The change.
+    pub id: ChangeId,
+    /// What it was.
+    pub made: Made,
+    /// When it was taken back, and by whom.
+    pub by: (Seconds, Box<str>),
+}
+
+/// The changes that are remembered.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    all: BTreeMap<ChangeId, Made>,
+    by_target: BTreeMap<Target, BTreeSet<ChangeId>>,
+    /// What was taken back by records whose file is still being judged: alerts may come to tell of it.
+    closing: Vec<Undone>,
+    unsaved: BTreeSet<ChangeId>,
+    gone: Vec<ChangeId>,
+}
+
+impl Ledger {
+    /// Takes what the store has.
+    pub fn load(connection: &Connection) -> Result<Self, StoreError> {
+        let mut ledger = Self::default();
+        for (id, made) in table::all(connection)? {
+            ledger.insert(id, made);
+        }
+        Ok(ledger)
+    }
+
+    fn insert(&mut self, id: ChangeId, made: Made) {
+        self.by_target.entry(made.target.clone()).or_default().insert(id.clone());
+        self.all.insert(id, made);
+    }
+
+    /// Remembers a change.
+    pub fn note(&mut self, id: ChangeId, made: Made) {
+        self.unsaved.insert(id.clone());
+        self.insert(id, made);
+        while self.all.len() > MAX_MADE {
+            let Some(oldest) = self.all.keys().next().cloned() else { break };
+            self.remove(&oldest);
+        }
+    }
+
+    /// Returns whether it is remembered that `target` is not as the baseline says.
+    pub fn departs(&self, target: &Target) -> bool {
+        let ids = self.by_target.get(target).into_iter().flatten();
+        ids.filter_map(|id| self.all.get(id)).any(Made::is_departure)
+    }
+
+    /// Returns the targets that are not as the baseline says.
+    pub fn departed(&self) -> Vec<Target> {
+        let all = self.by_target.keys();
+        all.filter(|target| self.departs(target)).cloned().collect()
+    }
+
+    /// Notes that an alert tells of a change.
+    pub fn told(&mut self, id: &ChangeId, alert: AlertId, detector: DetectorId) {
+        if let Some(closing) = self.closing.iter_mut().find(|it| it.id == *id) {
+            closing.made.alerts.insert((alert, detector));
+        } else if let Some(made) = self.all.get_mut(id)
+            && made.alerts.insert((alert, detector))
+        {
+            self.unsaved.insert(id.clone());
+        }
+    }
+
+    /// Returns what was taken back since it was last asked, with the alerts that tell of it.
+    pub fn closed(&mut self) -> Vec<Undone> {
+        std::mem::take(&mut self.closing)
+    }
+
+    /// Returns the alerts that tell of a change.
+    pub fn alerts(&self, id: &ChangeId) -> Vec<(AlertId, DetectorId)> {
+        self.all.get(id).map(|made| made.alerts.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Notes that an alert does not tell of a change any more.
+    pub fn withdrawn(&mut self, id: &ChangeId, alert: &AlertId) {
+        if let Some(made) = self.all.get_mut(id) {
+            made.alerts.retain(|(told, _)| told != alert);
+            self.unsaved.insert(id.clone());
+        }
+    }
+
+    /// Closes the changes of `target` of which nothing grave stands now, by `by`; returns the newest of those that are not
+    /// `by` itself.
+    pub fn close(
+        &mut self,
+        target: &Target,
+        now: &Whole,
+        (id, by): (&ChangeId, &str),
+        measure: &Measure,
+    ) -> Option<Undone> {
+        let of_target: Vec<ChangeId> =
+            self.by_target.get(target).into_iter().flatten().cloned().collect();
+        let mut newest = None;
+        for other in of_target {
+            let Some(made) = self.all.get(&other) else { continue };
+            if now.unknown.iter().any(|it| !made.unknown.contains(it.as_str())) {
+                continue;
+            }
+            let before =
+                Whole { document: made.before.clone(), is_there: true, unknown: Vec::new() };
+            let since = measure.between(&before, now, target.kind());
+            let stands = match made.is_departure() {
+                true => !since.adds.is_empty(),
+                false => since.classes.iter().any(|class| made.classes.contains(*class)),
+            };
+            if stands {
+                continue;
+            }
+            let Some(made) = self.remove(&other) else { continue };
+            let undone = Undone { id: other, made, by: (id.0, by.into()) };
+            if undone.id != *id {
+                newest = Some(undone.clone());
+            }
+            self.closing.push(undone);
+        }
+        newest
+    }
+
+    fn remove(&mut self, id: &ChangeId) -> Option<Made> {
+        let made = self.all.remove(id)?;
+        self.unsaved.remove(id);
+        self.gone.push(id.clone());
+        if let Some(ids) = self.by_target.get_mut(&made.target) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_target.remove(&made.target);
+            }
+        }
+        Some(made)
+    }
+
+    /// Forgets what was made longer than `within` before `watermark`.
+    pub fn forget(&mut self, watermark: Seconds, within: Span) {
+        let before = watermark.plus(Span(-within.0));
+        let old = self.all.iter().take_while(|((time, _), _)| *time < before);
+        // A departure from the baseline is one for as long as it stands.
+        let old = old.filter(|(_, made)| !made.is_departure());
+        let old: Vec<ChangeId> = old.map(|(id, _)| id.clone()).collect();
+        for id in old {
+            self.remove(&id);
+        }
+    }
+
+    /// Writes what changed since the last save.
+    pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut self.gone) {
+            table::drop(tx, &id)?;
+        }
+        for id in std::mem::take(&mut self.unsaved) {
+            if let Some(made) = self.all.get(&id) {
+                table::put(tx, &id, made)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,390 @@
+//! Drift: what a change of a policy comes to in effect, whose it is, and whether it was taken back.
+//!
+//! A record that changes policies becomes steps (`step.rs`); each is compared by what its target comes to before and after
+//! (`effect.rs`, `difference.rs`), and what is found is set as facts. Grave changes are remembered for a while (`made.rs`):
+//! what takes them back is linked to them.
+//!
+//! Invariant: no clock, and no guess: what is not known is named beside what is. Read on in `effect.rs`.
+
+pub mod difference;
+pub mod effect;
+pub mod known;
+pub mod made;
+pub mod table;
+pub mod undo;
+mod watch;
+pub mod who;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::iam::config::Config;
+use crate::iam::drift::difference::Difference;
+use crate::iam::drift::difference::Measure;
+use crate::iam::drift::effect::Piece;
+use crate::iam::drift::effect::Target;
+use crate::iam::drift::effect::Whole;
+use crate::iam::drift::effect::pieces;
+use crate::iam::drift::known::Known;
+use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::Ledger;
+use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Undone;
+use crate::iam::drift::undo::Way;
+use crate::iam::drift::watch::Watch;
+use crate::iam::drift::who::Via;
+use crate::iam::history::History;
+use crate::iam::history::change::Change;
+use crate::iam::lesson;
+use crate::iam::policy::Kind;
+use crate::iam::policy::Text;
+use crate::iam::state::State;
+use crate::model::Event;
+use crate::model::Fact;
+use crate::model::Facts;
+use crate::model::Record;
+use crate::model::Seconds;
+use crate::model::Signal;
+use crate::model::Span;
+use crate::model::bounded;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// How many lines of what became possible a fact holds.
+const MAX_LINES: usize = 12;
+/// How long the history of each policy is kept at least: as long as word of a grant, or a file, may be late.
+const KEPT: Span = Span(8 * 86_400);
+/// How far event time moves on before what is over is forgotten.
+const PAUSE: Span = Span(3_600);
+/// How long such a line may be.
+const MAX_LINE: usize = 300;
+
+/// What a record's change comes to.
+#[derive(Debug)]
+struct Weighed<'s> {
+    step: &'s Change,
+    before: Whole,
+    after: Whole,
+    difference: Difference,
+    unknown: Vec<String>,
+    /// Whether what it says now is known.
+    is_readable: bool,
+}
+
+/// Puts facts about changes together, and remembers the grave ones.
+#[derive(Debug)]
+pub struct Drift {
+    config: Config,
+    history: History,
+    ledger: Ledger,
+    watch: Watch,
+    /// Up to when the history was last cut.
+    forgotten: Seconds,
+}
+
+impl Drift {
+    /// Makes the state of the last commit, from what was known before the first record.
+    ///
+    /// # Errors
+    /// When the store cannot be read or what it holds is damaged.
+    pub fn load(
+        config: &Config,
+        known: Known,
+        connection: &Connection,
+    ) -> Result<Self, StoreError> {
+        let Known { standing, baseline } = known;
+        let history = History::load(standing, connection)?;
+        let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, baseline));
+        let forgotten = Seconds(i64::MIN);
+        Ok(Self { config: config.clone(), history, ledger, watch, forgotten })
+    }
+
+    /// Writes what changed since the last save.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the process must end then.
+    pub fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
+        if watermark != Seconds(i64::MAX) && watermark >= self.forgotten.plus(PAUSE) {
+            self.forgotten = watermark;
+            let within = self.config.undo_within.span();
+            self.ledger.forget(watermark, within);
+            self.history.forget(watermark.plus(Span(-within.0.max(KEPT.0))));
+        }
+        self.history.save(tx)?;
+        self.ledger.save(tx)
+    }
+
+    /// Takes in what `event` changed; returns its facts, if it changed anything. `ours` are accounts that are known as ours.
+    pub fn learn(
+        &mut self,
+        id: &ChangeId,
+        event: &Event<'_>,
+        ours: &mut dyn Iterator<Item = &str>,
+    ) -> Option<Facts> {
+        let Record::Trail(record) = &event.record else { return None };
+        let lesson = lesson::of(record)?;
+        self.watch.note(record, event.time);
+        let steps = self.history.take(lesson, event.time, &id.1);
+        let state = self.history.now();
+        let account = steps.first()?.target.account().into();
+        let measure = Measure { account, ours: known_as_ours(state, ours), now: event.time };
+        let mut facts =
+            take(&mut self.ledger, &self.config, (id, event), &steps, (state, &measure));
+        let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
+        for target in targets {
+            let of = (target, state, &measure);
+            self.watch.changed(&mut self.ledger, event, of, &mut facts);
+        }
+        Some(facts)
+    }
+
+    /// Returns what is to be told of what stands, now that time has come to `watermark`.
+    pub fn signals(
+        &mut self,
+        watermark: Seconds,
+        ours: &mut dyn Iterator<Item = &str>,
+    ) -> Vec<Signal> {
+        let state = self.history.now();
+        if self.watch.is_due(watermark) {
+            let ours = known_as_ours(state, ours);
+            let measure = Measure { account: "".into(), ours, now: watermark };
+            self.watch.reconcile(&mut self.ledger, state, &measure);
+        }
+        self.watch.take()
+    }
+
+    /// Returns the changes that are remembered.
+    pub fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+}
+
+/// Returns the facts of what `steps`, which `event` made, come to; `state` is as it stands with them. What they take back is
+/// closed in `ledger`.
+fn take(
+    ledger: &mut Ledger,
+    config: &Config,
+    (id, event): (&ChangeId, &Event<'_>),
+    steps: &[Change],
+    (state, measure): (&State, &Measure),
+) -> Facts {
+    let weighed: Vec<Weighed<'_>> = steps.iter().map(|step| weigh(step, state, measure)).collect();
+    let Some(main) = weighed.iter().max_by_key(|it| it.weight()) else {
+        return Facts::default();
+    };
+    let arn = main.step.target.arn(state);
+    let via = Via::of(event, &config.pipelines, &arn);
+    let mut facts = main.facts(&arn, state);
+    facts.set("gw.policy.via", via.name());
+    facts.set("gw.policy.planned", via.is_planned());
+    let by = match event.fact("gw.identity.name") {
+        Some(Fact::Text(name)) => name.as_str(),
+        _ => "",
+    };
+    if !via.is_planned() && !main.difference.classes.is_empty() {
+        ledger.note(id.clone(), main.made(by));
+    }
+    let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
+    let mut undone = None;
+    for target in targets {
+        let now = Whole::of(&pieces(state, target));
+        undone = ledger.close(target, &now, (id, by), measure).or(undone);
+    }
+    if let Some(Undone { id: (time, other), made, .. }) = undone {
+        facts.set("gw.policy.undoes", &*other);
+        facts.set("gw.policy.undoes_by", &*made.by);
+        facts.set("gw.policy.undoes_worst", &*made.worst);
+        facts.set("gw.policy.stood_seconds", event.time.since(time).0);
+    }
+    facts
+}
+
+/// Compares what a step's target comes to before and after.
+fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> {
+    // Of a permission set the boundary is a limit, and the rest of it gives nothing beyond.
+    let is_limit = matches!(step.target, Target::Set { .. }) && &*step.item == "boundary";
+    let now = if is_limit { Vec::new() } else { pieces(state, &step.target) };
+    let (old, new) = (read(step, step.before.as_ref()), read(step, step.after.as_ref()));
+    let before = Whole::of(&with(&now, step, old.as_ref(), state));
+    let after = Whole::of(&with(&now, step, new.as_ref(), state));
+    let mut unknown = Vec::new();
+    for (when, text) in [("before", &old), ("after", &new)] {
+        if let Some(Text::Unknown(why)) = text
+            && !step.item.starts_with("group/")
+        {
+            unknown.push(format!("{when}: {why}"));
+        }
+    }
+    let is_group = step.item.starts_with("group/");
+    let is_readable = is_group || !matches!(new, Some(Text::Unknown(_)));
+    let kind = if is_limit { Kind::Boundary } else { step.target.kind() };
+    let difference = match is_readable {
+        true => measure.between(&before, &after, kind),
+        false => Difference::default(),
+    };
+    if !difference.adds.is_empty() {
+        let others = after.unknown.iter().filter(|it| before.unknown.contains(it));
+        unknown.extend(others.cloned());
+        let account = step.target.account();
+        let is_whole = state.accounts.get(account).is_some_and(|account| account.is_whole);
+        if !is_whole && !account.is_empty() && step.before.is_none() {
+            unknown.push(format!("before: no snapshot of account {account} was read"));
+        }
+    }
+    if difference.is_coarse {
+        unknown
+            .push("before: too much to compare to the end, some of it may have stood".to_owned());
+    }
+    Weighed { step, before, after, difference, unknown, is_readable }
+}
+
+/// Returns what a piece says, where it is a policy of AWS's own that is known by heart.
+fn read(step: &Change, text: Option<&Text>) -> Option<Text> {
+    let known = match (text?, step.item.strip_prefix("attached/")) {
+        (Text::Unknown(_), Some(arn)) => effect::of_aws(arn),
+        _ => None,
+    };
+    known.or_else(|| text.cloned())
+}
+
+/// Returns `now` with the step's piece as `text` says.
+fn with(now: &[Piece], step: &Change, text: Option<&Text>, state: &State) -> Vec<Piece> {
+    let inside = format!("{}/", step.item);
+    let is_its = |piece: &&Piece| piece.name == step.item || piece.name.starts_with(&inside);
+    let mut all: Vec<Piece> = now.iter().filter(|piece| !is_its(piece)).cloned().collect();
+    match (step.item.strip_prefix("group/"), text) {
+        // What a group gives is the group's: the member's piece says only that it is there.
+        (Some(group), Some(_)) => {
+            let account = step.target.account().into();
+            let holder = effect::Holder::Group;
+            let group = Target::Identity { account, holder, name: group.into() };
+            all.extend(pieces(state, &group).into_iter().map(|piece| Piece {
+                name: format!("{inside}{}", piece.name).into(),
+                text: piece.text,
+            }));
+        }
+        (_, Some(text)) => all.push(Piece { name: step.item.clone(), text: text.clone() }),
+        (_, None) => {}
+    }
+    all
+}
+
+impl Weighed<'_> {
+    /// Returns what the gravest of several steps is found by.
+    fn weight(&self) -> (usize, usize, bool) {
+        let gravest = self.difference.worst().map_or(0, difference::gravity);
+        (gravest, self.difference.adds.len(), !self.difference.removes.is_empty())
+    }
+
+    fn made(&self, by: &str) -> Made {
+        Made {
+            target: self.step.target.clone(),
+            by: by.into(),
+            classes: self.difference.classes.iter().map(|class| (*class).into()).collect(),
+            worst: self.difference.worst().unwrap_or_default().into(),
+            before: difference::meant(&self.before, self.step.target.kind()),
+            unknown: self.after.unknown.iter().map(|it| it.as_str().into()).collect(),
+            alerts: BTreeSet::new(),
+        }
+    }
+
+    fn facts(&self, arn: &str, state: &State) -> Facts {
+        let Self { step, before, after, difference, unknown, .. } = self;
+        let mut facts = Facts::default();
+        facts.set("gw.policy.target", arn);
+        facts.set("gw.policy.item", &*step.item);
+        facts.set("gw.policy.kind", kind_name(step.target.kind()));
+        facts.set("gw.policy.change", self.change());
+        lines(&mut facts, "gw.policy.adds", &difference.adds);
+        lines(&mut facts, "gw.policy.removes", &difference.removes);
+        if let Some(gain) = gain(&difference.adds) {
+            facts.set("gw.policy.gain", gain);
+        }
+        if let Some(worst) = difference.worst() {
+            let classes = difference.classes.iter().map(|it| (*it).to_owned());
+            facts.set("gw.policy.classes", classes.collect::<Vec<_>>());
+            facts.set("gw.policy.worst", worst);
+        }
+        lines(&mut facts, "gw.policy.escalation", &difference.escalation);
+        facts.set("gw.policy.before", before.digest());
+        facts.set("gw.policy.after", after.digest());
+        lines(&mut facts, "gw.policy.unknown", unknown);
+        if let Target::Managed { arn, account } = &step.target {
+            let holders = holders(state, account, arn);
+            facts.set("gw.policy.holders", i64::try_from(holders).unwrap_or(i64::MAX));
+        }
+        let way = Way {
+            target: &step.target,
+            item: &step.item,
+            before: step.before.as_ref(),
+            after: step.after.as_ref(),
+            earlier: &step.earlier,
+        };
+        facts.set("gw.policy.undo", undo::command(&way));
+        facts
+    }
+
+    fn change(&self) -> &'static str {
+        let Self { difference, .. } = self;
+        if !self.is_readable {
+            return "not_known";
+        }
+        match (difference.adds.is_empty(), difference.removes.is_empty()) {
+            (false, true) => "wider",
+            (true, false) => "narrower",
+            (false, false) => "both",
+            (true, true) => "the_same",
+        }
+    }
+}
+
+/// Returns how many users, groups and roles of an account a managed policy is in force for.
+fn holders(state: &State, account: &str, arn: &str) -> usize {
+    let Some(account) = state.accounts.get(account) else { return 0 };
+    let users = account.users.values().map(|user| &user.entity);
+    let roles = account.roles.values().map(|role| &role.entity);
+    let all = users.chain(roles).chain(account.groups.values());
+    all.filter(|entity| entity.attached.contains(arn) || entity.boundary.as_deref() == Some(arn))
+        .count()
+}
+
+fn lines(facts: &mut Facts, name: &'static str, all: &[String]) {
+    if !all.is_empty() {
+        let first = all.iter().take(MAX_LINES).map(|line| bounded(line, MAX_LINE).into_owned());
+        facts.set(name, first.collect::<Vec<_>>());
+    }
+}
+
+/// Returns what became possible in one line.
+fn gain(adds: &[String]) -> Option<String> {
+    let first = bounded(adds.first()?, MAX_LINE);
+    Some(match adds.len() {
+        1 => first.into_owned(),
+        2 => format!("{first}; {}", bounded(&adds[1], MAX_LINE)),
+        more => format!("{first}; {}; and {} more", bounded(&adds[1], MAX_LINE), more - 2),
+    })
+}
+
+/// Returns the name of a sort of policy as a fact.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identity => "identity",
+        Kind::Trust => "trust",
+        Kind::Boundary => "boundary",
+        Kind::Session => "session",
+        Kind::Resource => "resource",
+        Kind::ServiceControl => "service_control",
+        Kind::ResourceControl => "resource_control",
+    }
+}
+
+/// Returns the accounts that are ours: by the organisation, by a snapshot, and as `known` says.
+fn known_as_ours(state: &State, known: &mut dyn Iterator<Item = &str>) -> Arc<BTreeSet<Box<str>>> {
+    let is_account = |id: &str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
+    let read = state.accounts.iter().filter(|(_, account)| account.is_whole).map(|(id, _)| id);
+    let listed =
+        state.organization.iter().flat_map(|it| it.parents.keys()).filter(|id| is_account(id));
+    let named = known.map(Box::from);
+    Arc::new(read.chain(listed).cloned().chain(named).collect())
+}

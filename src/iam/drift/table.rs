@@ -1,0 +1,160 @@
+//! Remembered changes in the store.
+//!
+//! Invariant: a row is written in the transaction of the delivery that taught it.
+
+use rusqlite::Connection;
+use rusqlite::params;
+use rusqlite::types::Type;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::iam::drift::effect::Holder;
+use crate::iam::drift::effect::Target;
+use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::Made;
+use crate::iam::policy::Document;
+use crate::iam::policy::Kind;
+use crate::iam::policy::Language;
+use crate::model::AlertId;
+use crate::model::DetectorId;
+use crate::model::Seconds;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// The table of this module.
+pub const SCHEMA: &str = "
+CREATE TABLE policy_change (
+    time INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    -- As JSON.
+    made TEXT NOT NULL,
+    PRIMARY KEY (time, event_id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// A change as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    /// The sort of the target, its account and its name, with what sort of holder it is.
+    target: (String, String, String, String),
+    by: String,
+    classes: Vec<String>,
+    worst: String,
+    /// Nothing where nothing stood.
+    before: Option<Value>,
+    unknown: Vec<String>,
+    alerts: Vec<(String, String)>,
+}
+
+/// Returns every change that is remembered.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(ChangeId, Made)>, StoreError> {
+    let read = || -> rusqlite::Result<Vec<(ChangeId, Made)>> {
+        let sql = "SELECT time, event_id, made FROM policy_change ORDER BY time, event_id";
+        let mut statement = connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let id = (Seconds(row.get(0)?), row.get::<_, String>(1)?.into());
+            // Only a damaged file holds a text that is no such thing.
+            let damaged = |error: serde_json::Error| {
+                rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into())
+            };
+            let found: Row = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(damaged)?;
+            Ok(made(found).map(|made| (id, made)))
+        })?;
+        rows.filter_map(Result::transpose).collect()
+    };
+    read().map_err(StoreError::Read)
+}
+
+/// Writes a change.
+pub(super) fn put(tx: &Tx<'_>, id: &ChangeId, made: &Made) -> Result<(), StoreError> {
+    let write = || -> rusqlite::Result<()> {
+        let text = serde_json::to_string(&row(made))
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let sql = "INSERT OR REPLACE INTO policy_change (time, event_id, made) VALUES (?1, ?2, ?3)";
+        tx.prepare_cached(sql)?.execute(params![id.0.0, &*id.1, text])?;
+        Ok(())
+    };
+    write().map_err(|source| tx.failed(source))
+}
+
+/// Drops a change.
+pub(super) fn drop(tx: &Tx<'_>, id: &ChangeId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM policy_change WHERE time = ?1 AND event_id = ?2";
+    let dropped =
+        tx.prepare_cached(sql).and_then(|mut statement| statement.execute(params![id.0.0, &*id.1]));
+    dropped.map(|_| ()).map_err(|source| tx.failed(source))
+}
+
+fn row(made: &Made) -> Row {
+    let is_empty = made.before.statements.is_empty();
+    Row {
+        target: named(&made.target),
+        by: made.by.to_string(),
+        classes: made.classes.iter().map(|it| it.to_string()).collect(),
+        worst: made.worst.to_string(),
+        before: (!is_empty).then(|| made.before.to_value()),
+        unknown: made.unknown.iter().map(|it| it.to_string()).collect(),
+        alerts: made.alerts.iter().map(|(it, by)| (it.0.clone(), by.0.clone())).collect(),
+    }
+}
+
+/// Returns a change as it was written; nothing if this version cannot read it.
+fn made(row: Row) -> Option<Made> {
+    let target = target(&row.target)?;
+    let nothing = Document { language: Language::Of2012, statements: Vec::new() };
+    let before = match &row.before {
+        Some(before) => Document::parse_value(before, target.kind()).ok()?,
+        None => nothing,
+    };
+    Some(Made {
+        target,
+        by: row.by.into(),
+        classes: row.classes.into_iter().map(Into::into).collect(),
+        worst: row.worst.into(),
+        before,
+        unknown: row.unknown.into_iter().map(Into::into).collect(),
+        alerts: row.alerts.into_iter().map(|(it, by)| (AlertId(it), DetectorId(by))).collect(),
+    })
+}
+
+fn named(target: &Target) -> (String, String, String, String) {
+    let of = |sort: &str, account: &str, holder: &str, name: &str| {
+        (sort.to_owned(), account.to_owned(), holder.to_owned(), name.to_owned())
+    };
+    let limit = |kind: &Kind| match kind {
+        Kind::ResourceControl => "rcp",
+        _ => "scp",
+    };
+    match target {
+        Target::Identity { account, holder, name } => of("identity", account, holder.name(), name),
+        Target::Boundary { account, holder, name } => of("boundary", account, holder.name(), name),
+        Target::Trust { account, role } => of("trust", account, "", role),
+        Target::Managed { account, arn } => of("managed", account, "", arn),
+        Target::Resource { account, arn } => of("resource", account, "", arn),
+        Target::Set { arn } => of("set", "", "", arn),
+        Target::Node { id, kind } => of("node", "", limit(kind), id),
+        Target::Organization { id, kind } => of("organization", "", limit(kind), id),
+    }
+}
+
+fn target((sort, account, holder, name): &(String, String, String, String)) -> Option<Target> {
+    let (account, name): (Box<str>, Box<str>) = (account.as_str().into(), name.as_str().into());
+    let kind = match holder.as_str() {
+        "rcp" => Kind::ResourceControl,
+        _ => Kind::ServiceControl,
+    };
+    let holders = [Holder::User, Holder::Group, Holder::Role];
+    let holder = holders.into_iter().find(|it| it.name() == holder);
+    Some(match sort.as_str() {
+        "identity" => Target::Identity { account, holder: holder?, name },
+        "boundary" => Target::Boundary { account, holder: holder?, name },
+        "trust" => Target::Trust { account, role: name },
+        "managed" => Target::Managed { account, arn: name },
+        "resource" => Target::Resource { account, arn: name },
+        "set" => Target::Set { arn: name },
+        "node" => Target::Node { id: name, kind },
+        "organization" => Target::Organization { id: name, kind },
+        _ => return None,
+    })
+}

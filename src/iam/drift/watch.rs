@@ -1,0 +1,254 @@
+//! What stands against what should: at each change, and once a while for what no change was seen of.
+//!
+//! Invariant: a departure from the baseline is told once for as long as it stands, by whatever detector is the first. What an
+//! approved pipeline made is not told of, and stands in `baseline status`.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::iam::baseline;
+use crate::iam::baseline::Departure;
+use crate::iam::baseline::Standing;
+use crate::iam::config::Config;
+use crate::iam::drift::difference;
+use crate::iam::drift::difference::Measure;
+use crate::iam::drift::effect::Target;
+use crate::iam::drift::effect::Whole;
+use crate::iam::drift::effect::pieces;
+use crate::iam::drift::gain;
+use crate::iam::drift::kind_name;
+use crate::iam::drift::lines;
+use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::DEPARTURE;
+use crate::iam::drift::made::Ledger;
+use crate::iam::drift::made::Made;
+use crate::iam::state::State;
+use crate::model::Event;
+use crate::model::Fact;
+use crate::model::Facts;
+use crate::model::Seconds;
+use crate::model::Signal;
+use crate::model::Slot;
+use crate::model::Span;
+use crate::model::TrailRecord;
+
+/// The signal about a departure.
+const DRIFT: &str = "PolicyDrift";
+/// The signal about a permission set.
+const NOT_PROVISIONED: &str = "PermissionSetNotProvisioned";
+/// How many assignments are remembered with their time; an instance of Identity Center may have more, and then those that are
+/// not remembered count as made before.
+const MAX_ASSIGNED: usize = 200_000;
+/// How long a change of a permission set may be on its way into the accounts.
+const PROVISION_WITHIN: Span = Span(3_600);
+
+/// Holds what stands against what should.
+#[derive(Debug)]
+pub(super) struct Watch {
+    baseline: Option<State>,
+    every: Span,
+    reconciled: Option<Seconds>,
+    /// The first event that was learned from: changes from then on are known with what followed them.
+    since: Option<Seconds>,
+    /// When each permission set was last assigned in each account, which provisions it there.
+    assigned: BTreeMap<(Box<str>, Box<str>), Seconds>,
+    /// Changes of permission sets that were told of, by set and time.
+    told: BTreeSet<(Box<str>, Seconds)>,
+    owed: Vec<Signal>,
+}
+
+impl Watch {
+    pub(super) fn new(config: &Config, baseline: Option<State>) -> Self {
+        Self {
+            baseline,
+            every: config.reconcile_every.span(),
+            reconciled: None,
+            since: None,
+            assigned: BTreeMap::new(),
+            told: BTreeSet::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    /// Returns what is to be told.
+    pub(super) fn take(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// Notes what a record tells of where permission sets are provisioned.
+    pub(super) fn note(&mut self, record: &TrailRecord<'_>, time: Seconds) {
+        self.since = Some(self.since.map_or(time, |since| since.min(time)));
+        if record.slot_or_empty(Slot::EventName) != "CreateAccountAssignment" {
+            return;
+        }
+        let asked = |name: &str| record.text(&format!("requestParameters.{name}"));
+        let Some((set, account)) = asked("permissionSetArn").zip(asked("targetId")) else { return };
+        if self.assigned.len() < MAX_ASSIGNED {
+            let at = self.assigned.entry(((&*set).into(), (&*account).into())).or_insert(time);
+            *at = time.max(*at);
+        }
+    }
+
+    /// Holds a target that `event` changed against the baseline, and says in `facts` how it stands.
+    pub(super) fn changed(
+        &mut self,
+        ledger: &mut Ledger,
+        event: &Event<'_>,
+        (target, state, measure): (&Target, &State, &Measure),
+        facts: &mut Facts,
+    ) {
+        let Some(baseline) = &self.baseline else { return };
+        let departure = match baseline::standing(baseline, state, target, measure) {
+            Standing::Beside => return,
+            Standing::Matches => {
+                if facts.get("gw.policy.baseline").is_none() {
+                    facts.set("gw.policy.baseline", "matches");
+                }
+                return;
+            }
+            Standing::Differs(departure) => departure,
+        };
+        facts.set("gw.policy.baseline", "differs");
+        if departure.difference.adds.is_empty() || ledger.departs(target) {
+            return;
+        }
+        let by = match event.fact("gw.identity.name") {
+            Some(Fact::Text(name)) => name.as_str(),
+            _ => "",
+        };
+        let signal = signal(&departure, event.time, by);
+        ledger.note(id_of(&signal), made(&departure, by));
+        let is_planned = facts.get("gw.policy.planned") == Some(&Fact::Flag(true));
+        // What is grave has a detector of its own.
+        if !is_planned && facts.get("gw.policy.worst").is_none() {
+            self.owed.push(signal);
+        }
+    }
+
+    /// Returns whether it is time to hold everything against the baseline.
+    pub(super) fn is_due(&self, now: Seconds) -> bool {
+        now > Seconds(0) && self.reconciled.is_none_or(|last| now >= last.plus(self.every))
+    }
+
+    /// Holds everything against the baseline.
+    pub(super) fn reconcile(&mut self, ledger: &mut Ledger, state: &State, measure: &Measure) {
+        self.reconciled = Some(measure.now);
+        self.not_provisioned(state, measure.now);
+        let Some(baseline) = &self.baseline else { return };
+        let by: ChangeId = (measure.now, "".into());
+        for target in ledger.departed() {
+            let measure = Measure { account: target.account().into(), ..measure.clone() };
+            let now = Whole::of(&pieces(state, &target));
+            ledger.close(&target, &now, (&by, ""), &measure);
+        }
+        for departure in baseline::departures(baseline, state, measure) {
+            if departure.difference.adds.is_empty() || ledger.departs(&departure.target) {
+                continue;
+            }
+            let signal = signal(&departure, measure.now, "");
+            ledger.note(id_of(&signal), made(&departure, ""));
+            self.owed.push(signal);
+        }
+    }
+
+    /// Tells of permission sets whose change has not come into every account.
+    fn not_provisioned(&mut self, state: &State, now: Seconds) {
+        let center = &state.identity_center;
+        for (arn, set) in &center.sets {
+            let Some(changed) = set.changed else { continue };
+            if now < changed.plus(PROVISION_WITHIN) || self.told.contains(&(arn.clone(), changed)) {
+                continue;
+            }
+            // What was changed before the first event may have been provisioned before it too.
+            if self.since.is_none_or(|since| changed < since) {
+                continue;
+            }
+            let is_behind = |account: &&str| {
+                let at = set.provisioned.get(*account);
+                let at = at.max(self.assigned.get(&(arn.clone(), (*account).into())));
+                at.is_none_or(|at| *at < changed)
+            };
+            let assigned = center.assignments.iter().filter(|it| it.set == *arn);
+            let accounts: BTreeSet<&str> =
+                assigned.map(|it| &*it.account).filter(is_behind).collect();
+            if accounts.is_empty() {
+                continue;
+            }
+            self.told.insert((arn.clone(), changed));
+            let mut facts = Facts::default();
+            facts.set("gw.policy.target", &**arn);
+            let undo = format!(
+                "aws sso-admin provision-permission-set --instance-arn INSTANCE --permission-set-arn {} \
+                 --target-type ALL_PROVISIONED_ACCOUNTS",
+                super::undo::quoted(arn)
+            );
+            facts.set("gw.policy.undo", undo);
+            self.owed.push(Signal {
+                name: NOT_PROVISIONED,
+                time: changed.plus(PROVISION_WITHIN),
+                about: format!("{arn}/{changed}"),
+                account: String::new(),
+                parameters: json!({
+                    "name": &*set.name, "changed": changed.to_string(), "accounts": accounts,
+                }),
+                facts,
+            });
+        }
+    }
+}
+
+fn id_of(signal: &Signal) -> ChangeId {
+    (signal.time, format!("{}/{}", signal.account, signal.id()).into())
+}
+
+fn made(departure: &Departure, by: &str) -> Made {
+    Made {
+        target: departure.target.clone(),
+        by: by.into(),
+        classes: [DEPARTURE.into()].into(),
+        worst: departure.difference.worst().unwrap_or_default().into(),
+        before: difference::meant(&departure.agreed, departure.target.kind()),
+        unknown: departure.stands.unknown.iter().map(|it| it.as_str().into()).collect(),
+        alerts: BTreeSet::new(),
+    }
+}
+
+/// Returns the signal that something is not as the baseline says; `by` is who changed it, if that was seen.
+fn signal(departure: &Departure, time: Seconds, by: &str) -> Signal {
+    let Departure { target, arn, items, difference, agreed, stands } = departure;
+    let mut facts = Facts::default();
+    facts.set("gw.policy.target", &**arn);
+    facts.set("gw.policy.item", items.join(", "));
+    facts.set("gw.policy.kind", kind_name(target.kind()));
+    facts.set("gw.policy.change", if difference.removes.is_empty() { "wider" } else { "both" });
+    lines(&mut facts, "gw.policy.adds", &difference.adds);
+    lines(&mut facts, "gw.policy.removes", &difference.removes);
+    if let Some(gain) = gain(&difference.adds) {
+        facts.set("gw.policy.gain", gain);
+    }
+    if let Some(worst) = difference.worst() {
+        let classes = difference.classes.iter().map(|it| (*it).to_owned());
+        facts.set("gw.policy.classes", classes.collect::<Vec<_>>());
+        facts.set("gw.policy.worst", worst);
+    }
+    facts.set("gw.policy.before", agreed.digest());
+    facts.set("gw.policy.after", stands.digest());
+    lines(&mut facts, "gw.policy.unknown", &stands.unknown);
+    facts.set("gw.policy.baseline", "differs");
+    let mut parameters = json!({ "items": items });
+    if !by.is_empty() {
+        facts.set("gw.identity.name", by);
+        parameters["by"] = by.into();
+        parameters["changed"] = time.to_string().into();
+    }
+    Signal {
+        name: DRIFT,
+        time,
+        about: format!("{}/{arn}/{}", kind_name(target.kind()), stands.digest()),
+        account: target.account().to_owned(),
+        parameters,
+        facts,
+    }
+}

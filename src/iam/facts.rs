@@ -1,0 +1,68 @@
+//! What a change of a policy comes to, as facts that rules and stories name.
+//!
+//! Invariant: every name set for a change stands in [`FIELDS`]; what is not known is not set. Only changes of what policies
+//! allow have any of these facts, so a rule that needs one is asked about no other record.
+
+use crate::model::Field;
+use crate::model::Scope;
+
+macro_rules! fields {
+    ($($name:literal $kind:literal $meaning:literal $example:literal,)*) => {
+        /// Every fact of this room, in the order of the reference.
+        pub const FIELDS: &[Field] =
+            &[$(Field {
+                name: $name,
+                kind: $kind,
+                scope: Scope::Policy,
+                meaning: $meaning,
+                example: $example,
+            },)*];
+    };
+}
+
+fields! {
+    "gw.policy.target" "text"
+    "What the change was made to, by ARN: the user, group, role, policy, resource, permission set or account." "arn:aws:iam::111122223333:role/Deploy",
+    "gw.policy.item" "text"
+    "What of the target changed: inline/NAME, attached/ARN, trust, boundary, group/NAME, default, policy, assignment." "inline/maintenance",
+    "gw.policy.kind" "text"
+    "What sort of a policy changed: identity, trust, boundary, session, resource, service_control or resource_control." "identity",
+    "gw.policy.change" "text"
+    "Whether the change made access wider, narrower or both, left it the_same in effect, or is not_known." "wider",
+    "gw.policy.adds" "texts"
+    "What became allowed in effect, a line for each; the first lines where there are many." "iam:PassRole on every role",
+    "gw.policy.removes" "texts"
+    "What is not allowed any more in effect, a line for each; the first lines where there are many." "s3:GetObject on arn:aws:s3:::reports/*",
+    "gw.policy.gain" "text"
+    "What became allowed, in one line." "every action on every resource",
+    "gw.policy.classes" "texts"
+    "What it means: admin, escalation, public, outside_organization, cross_account, trust_widened, boundary_removed, guardrail_weakened, time_bound_removed, condition_dropped, data_read_widened, wildcard." "admin, escalation",
+    "gw.policy.worst" "text"
+    "The gravest of the classes." "admin",
+    "gw.policy.escalation" "texts"
+    "The ways to more privilege that the change opens, by name." "iam:CreatePolicyVersion",
+    "gw.policy.before" "text"
+    "A digest of what stood before in effect: the same for texts that mean the same. none: nothing stood; unknown." "9f86d081884c7d65",
+    "gw.policy.after" "text"
+    "A digest of what stands now. none: it is gone; unknown." "none",
+    "gw.policy.unknown" "texts"
+    "What the comparison lacks, and why: then there may be more to it than the facts say." "after: the document is not in the record",
+    "gw.policy.holders" "whole"
+    "How many users, groups and roles the policy is in force for, of a managed policy." "3",
+    "gw.policy.via" "text"
+    "How the change came: pipeline, provisioner, broker, identity_center, service (AWS by itself) or hand." "hand",
+    "gw.policy.planned" "flag"
+    "Whether an approved pipeline, what builds accounts, what gives grants or Identity Center's provisioning made the change." "false",
+    "gw.policy.baseline" "text"
+    "Whether what stands after the change is what the declared baseline says: matches or differs. Set only where there is a baseline." "differs",
+    "gw.policy.undo" "text"
+    "The command that puts back what stood before." "aws iam delete-role-policy --role-name Deploy --policy-name maintenance",
+    "gw.policy.undoes" "text"
+    "The event whose change this one takes back, in effect." "111122223333/6f0c9a52-0000-4000-8000-000000000000",
+    "gw.policy.undoes_by" "text"
+    "Who made the change that is taken back." "person:alice@example.com",
+    "gw.policy.undoes_worst" "text"
+    "The gravest class of the change that is taken back." "admin",
+    "gw.policy.stood_seconds" "whole"
+    "How many seconds the change that is taken back stood." "420",
+}

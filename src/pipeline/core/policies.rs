@@ -1,0 +1,185 @@
+//! Policies in the core: what records change of them, what that comes to, and what takes it back.
+//!
+//! All records of a file that change a policy are taken in the order of their time, before any record of it is judged. What
+//! they come to stands beside each as facts.
+//!
+//! Invariant: a record that changes no policy was told from others by a worker and costs nothing here.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::alert;
+use crate::alert::Revision;
+use crate::decode::Decoded;
+use crate::iam::Drift;
+use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::Undone;
+use crate::identity;
+use crate::model::AlertId;
+use crate::model::Detector;
+use crate::model::DetectorId;
+use crate::model::Event;
+use crate::model::Facts;
+use crate::model::Reason;
+use crate::model::ReasonKind;
+use crate::model::Record;
+use crate::model::Seconds;
+use crate::model::TrailRecord;
+use crate::pipeline::core::Core;
+use crate::pipeline::core::protect::Telling;
+use crate::pipeline::settings::Settings;
+use crate::rules::Rules;
+use crate::rules::Service;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
+
+/// What the core knows of policies.
+pub(super) struct Policies {
+    drift: Option<Drift>,
+}
+
+/// The facts of records that changed policies, by the number of the record in its file.
+pub(super) type Changed = BTreeMap<u32, Facts>;
+
+impl Policies {
+    /// Makes the state of the last commit.
+    pub(super) fn load(
+        settings: &mut Settings,
+        connection: &Connection,
+    ) -> Result<Self, StoreError> {
+        let config = &settings.policies;
+        if !config.drift {
+            return Ok(Self { drift: None });
+        }
+        let known = Arc::unwrap_or_clone(std::mem::take(&mut settings.policies_known));
+        let drift = Drift::load(config, known, connection)?;
+        Ok(Self { drift: Some(drift) })
+    }
+
+    /// Writes what was learned since the last save.
+    pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
+        match &mut self.drift {
+            Some(drift) => drift.save(tx, watermark),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that an alert of `detector` tells of `event`, if it is one about policies.
+    pub(super) fn told(&mut self, event: &Event<'_>, alert: &AlertId, detector: &Detector) {
+        if let Some(drift) = &mut self.drift {
+            drift.ledger().told(&id_of(event), alert.clone(), detector.id.clone());
+        }
+    }
+
+    /// Notes which alerts tell of an act now that it was judged anew; returns those that do not any more.
+    pub(super) fn retold(
+        &mut self,
+        (time, event): (Seconds, &str),
+        tellings: &[Telling],
+        rules: &Rules,
+    ) -> Vec<AlertId> {
+        let Some(drift) = &mut self.drift else { return Vec::new() };
+        let (id, ledger) = ((time, event.into()), drift.ledger());
+        let mut lost = Vec::new();
+        for (alert, _) in ledger.alerts(&id) {
+            if !tellings.iter().any(|telling| telling.alert == alert) {
+                ledger.withdrawn(&id, &alert);
+                lost.push(alert);
+            }
+        }
+        let detectors = rules.of_policies().iter().filter_map(|rule| rules.alerting(*rule));
+        let ids: BTreeSet<&DetectorId> = detectors.map(|detector| &detector.id).collect();
+        for Telling { alert, detector } in tellings.iter().filter(|it| ids.contains(&it.detector)) {
+            ledger.told(&id, alert.clone(), detector.clone());
+        }
+        lost
+    }
+}
+
+/// Returns what tells a change from all others.
+fn id_of(event: &Event<'_>) -> ChangeId {
+    (event.time, alert::event_id(event).into())
+}
+
+impl Core {
+    /// Takes in the records of a file that change policies, `numbers` as a worker found them; returns what they come to.
+    pub(super) fn take_changes(
+        &mut self,
+        numbers: &[u32],
+        is_new: &[bool],
+        decoded: &Decoded,
+    ) -> Changed {
+        let mut changed = Changed::new();
+        let Some(drift) = &mut self.policies.drift else { return changed };
+        if numbers.is_empty() {
+            return changed;
+        }
+        let is_wanted = |number: u32| numbers.binary_search(&number).is_ok();
+        let mut records: Vec<(Seconds, String, u32, TrailRecord<'_>)> = Vec::new();
+        for ((number, is_new), (time, record)) in (0u32..).zip(is_new).zip(decoded.records()) {
+            if let Record::Trail(record) = record
+                && *is_new
+                && is_wanted(number)
+            {
+                records.push((time, record.id(), number, record));
+            }
+        }
+        records.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+        for (time, _, number, record) in records {
+            let session = Some(self.registry.session(&record));
+            let facts = identity::event_facts(&record, time);
+            let event = Event { time, record: Record::Trail(record), session, facts };
+            let found = drift.learn(&id_of(&event), &event, &mut self.registry.accounts());
+            if let Some(facts) = found {
+                changed.insert(number, facts);
+            }
+        }
+        changed
+    }
+
+    /// Resolves the alerts about changes that were taken back.
+    pub(super) fn close_changes(&mut self) {
+        let Some(drift) = &mut self.policies.drift else { return };
+        let closed = drift.ledger().closed();
+        let at = self.now_or_so();
+        for Undone { id: (time, event), made, by: (when, who) } in closed {
+            let stood = when.since(time);
+            let who = if who.is_empty() { "an event" } else { &*who };
+            let text = match made.is_departure() {
+                true => format!("as the baseline says again since {when}, by {who}"),
+                false => format!("taken back by {who} at {when}; it had stood for {stood}"),
+            };
+            for (alert, _) in made.alerts {
+                let because = reason(ReasonKind::TakenBack, text.clone(), at);
+                let lost = vec![(time, event.to_string())];
+                let changed = Vec::new();
+                self.desk.take_back(Revision { id: alert, lost, changed, left: None, because });
+            }
+        }
+    }
+
+    /// Tells of what stands though it should not, as far as time has come.
+    pub(super) fn tell_of_policies(&mut self, watermark: Seconds) {
+        let Some(drift) = &mut self.policies.drift else { return };
+        let signals = drift.signals(watermark, &mut self.registry.accounts());
+        for signal in signals {
+            self.signal(&Service::Policies, &signal, "");
+        }
+        self.close_changes();
+    }
+}
+
+/// Returns a reason that rests on no grant.
+fn reason(kind: ReasonKind, text: String, at: Seconds) -> Reason {
+    Reason {
+        kind,
+        text,
+        at,
+        grant: None,
+        approvers: Vec::new(),
+        seconds_late: None,
+        judged_by: None,
+    }
+}
