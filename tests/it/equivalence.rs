@@ -324,6 +324,7 @@ fn written() -> Vec<Written> {
             Some("vpcflow") => Service::VpcFlow,
             Some("intake") => Service::Intake,
             Some("grants") => Service::Grants,
+            Some("policies") => Service::Policies,
             _ => Service::CloudTrail,
         };
         let rules = collection.rules.iter().map(|rule| &rule.custom_attributes);
@@ -356,7 +357,9 @@ fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
         let unknown = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
         let bare = Event { session: Some(Arc::clone(&written.session)), ..unknown.clone() };
         let event = Event { facts: written.facts, ..bare.clone() };
-        let ours = if matches!(written.service, Service::Intake | Service::Grants) {
+        let is_signal =
+            matches!(written.service, Service::Intake | Service::Grants | Service::Policies);
+        let ours = if is_signal {
             let found = rules.signal_matches(&written.service, &event);
             found.into_iter().map(|rule| title(&rules, rule)).collect()
         } else {

@@ -293,7 +293,7 @@ fn a_grave_change_is_told_at_once_and_more_mildly_once_a_grant_is_known() {
         09:30 ana opens
         09:55 stream                                                           ! administrator_made x1 + privilege_without_grant x1
         restart
-        word of g-1 for ana: 1 active 09:20-11:00, approved 09:20, sent 09:56  ! administrator_made r2 resolved covered_late x1 + drift_under_grant covered_late x1 + privilege_without_grant r2 resolved covered_late x1
+        word of g-1 for ana: 1 active 09:20-11:00, approved 09:20, sent 09:56  ! administrator_made r2 resolved covered_late x1 + privilege_without_grant r2 resolved covered_late x1 + drift_under_grant covered_late x1
         ",
     );
 }
