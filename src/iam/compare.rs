@@ -9,12 +9,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+mod automaton;
 mod classes;
 mod clause;
 mod glob;
 mod region;
 mod set;
+mod terms;
 mod text;
+mod tidy;
 mod values;
 mod who;
 
@@ -24,8 +27,8 @@ use crate::iam::compare::clause::Asks;
 use crate::iam::compare::region::Compiled;
 use crate::iam::compare::region::Region;
 use crate::iam::compare::region::Work;
-use crate::iam::compare::region::tidied;
 pub use crate::iam::compare::text::Part;
+use crate::iam::compare::tidy::tidied;
 use crate::iam::escalation;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Document;

@@ -2,17 +2,14 @@
 //!
 //! Invariant: pieces of a difference have nothing in common, so that many subtractions make few pieces.
 
-use std::sync::Arc;
-
 use crate::iam::compare::clause::Asks;
 use crate::iam::compare::clause::Clause;
-use crate::iam::compare::clause::is_impossible;
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
 use crate::iam::compare::glob::Variables;
-use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
+use crate::iam::compare::terms::Terms;
 use crate::iam::compare::who::Who;
 use crate::iam::compare::who::named;
 use crate::iam::policy::Document;
@@ -24,9 +21,6 @@ use crate::iam::policy::Statement;
 
 /// How many pieces a comparison may come to.
 const MAX_REGIONS: usize = 2_000;
-/// How many conditions, each of several of which one has to fail, are tried out together.
-const MAX_BRANCHES: usize = 64;
-
 /// Some requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Region {
@@ -34,13 +28,6 @@ pub(super) struct Region {
     pub(super) actions: Set<Term>,
     pub(super) resources: Set<Term>,
     pub(super) terms: Terms,
-}
-
-/// Conditions: all of some hold, and of each of some lists one does not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Terms {
-    pub(super) must: Vec<Arc<Clause>>,
-    pub(super) unless: Vec<Vec<Arc<Clause>>>,
 }
 
 /// A document as products.
@@ -228,7 +215,7 @@ impl Region {
     }
 
     /// Returns whether surely all of `narrow` is in it.
-    fn covers(&self, narrow: &Self) -> bool {
+    pub(super) fn covers(&self, narrow: &Self) -> bool {
         let is_asked_less = self.terms.must.iter().all(|it| narrow.terms.must.contains(it))
             && self.terms.unless.iter().all(|it| narrow.terms.unless.contains(it));
         is_asked_less
@@ -236,216 +223,4 @@ impl Region {
             && self.resources.covers(&narrow.resources)
             && self.who.covers(&narrow.who)
     }
-}
-
-impl Terms {
-    /// Returns what is asked here and not there, in pieces that have nothing in common.
-    fn minus(&self, off: &Self) -> Vec<Self> {
-        let mut pieces = Vec::new();
-        if !off.must.is_empty() {
-            let mut piece = self.clone();
-            piece.unless.push(off.must.clone());
-            pieces.push(piece);
-        }
-        let mut rest = self.clone();
-        rest.must.extend(off.must.iter().cloned());
-        for list in &off.unless {
-            let mut piece = rest.clone();
-            piece.must.extend(list.iter().cloned());
-            pieces.push(piece);
-            rest.unless.push(list.clone());
-        }
-        pieces
-    }
-
-    /// Returns the smallest form; `None` if surely no request fulfils it.
-    fn settled(&self, always: &Asks) -> Option<Self> {
-        let mut must: Vec<Arc<Clause>> = Vec::with_capacity(self.must.len());
-        for clause in &self.must {
-            if !must.contains(clause) {
-                must.push(clause.clone());
-            }
-        }
-        let mut facts: Vec<Asks> = vec![always.clone()];
-        facts.extend(must.iter().filter_map(|clause| clause.asks.clone()));
-        if contradicts(&facts) {
-            return None;
-        }
-        let mut unless = self.unless.clone();
-        let mut units: Vec<Arc<Clause>> = Vec::new();
-        while let Some(at) = reduce(&mut unless, &must, &units, &facts)? {
-            let unit = unless.remove(at).remove(0);
-            if let Some(asks) = &unit.asks {
-                facts.push(asks.not());
-                if contradicts(&facts) {
-                    return None;
-                }
-            }
-            units.push(unit);
-        }
-        let mut budget = MAX_BRANCHES;
-        if unless.len() > 1 && is_dead(&unless, &facts, &mut budget) {
-            return None;
-        }
-        unless.sort_by(|a, b| sources(a).cmp(&sources(b)));
-        unless.dedup();
-        let (must, units) = needed(must, units, always);
-        let mut all: Vec<Vec<Arc<Clause>>> = units.into_iter().map(|unit| vec![unit]).collect();
-        all.extend(unless);
-        Some(Self { must, unless: all })
-    }
-}
-
-fn sources(list: &[Arc<Clause>]) -> Vec<&crate::iam::policy::Condition> {
-    list.iter().map(|clause| &clause.source).collect()
-}
-
-/// Returns whether facts about one key exclude each other.
-fn contradicts(facts: &[Asks]) -> bool {
-    let is_first = |at: usize| !facts[..at].iter().any(|fact| fact.key == facts[at].key);
-    (0..facts.len()).filter(|at| is_first(*at)).any(|at| {
-        let same: Vec<&Asks> = facts.iter().filter(|fact| fact.key == facts[at].key).collect();
-        same.len() > 1 && is_impossible(&same)
-    })
-}
-
-/// Returns whether `facts` make this impossible.
-fn excludes(facts: &[Asks], asks: &Asks) -> bool {
-    let mut same: Vec<&Asks> = facts.iter().filter(|fact| fact.key == asks.key).collect();
-    same.push(asks);
-    is_impossible(&same)
-}
-
-/// Takes off what is known already; `Some(None)` at the end, `Some(Some(at))` for a list of one, `None` if one is empty.
-fn reduce(
-    unless: &mut Vec<Vec<Arc<Clause>>>,
-    must: &[Arc<Clause>],
-    units: &[Arc<Clause>],
-    facts: &[Asks],
-) -> Option<Option<usize>> {
-    let fails = |clause: &Arc<Clause>| {
-        units.contains(clause) || clause.asks.as_ref().is_some_and(|asks| excludes(facts, asks))
-    };
-    let holds = |clause: &Arc<Clause>| {
-        must.contains(clause)
-            || clause.asks.as_ref().is_some_and(|asks| excludes(facts, &asks.not()))
-    };
-    unless.retain(|list| !list.iter().any(fails));
-    for list in unless.iter_mut() {
-        list.retain(|clause| !holds(clause));
-        if list.is_empty() {
-            return None;
-        }
-    }
-    Some(unless.iter().position(|list| list.len() == 1))
-}
-
-/// Tries every way to fail one of each list.
-fn is_dead(unless: &[Vec<Arc<Clause>>], facts: &[Asks], budget: &mut usize) -> bool {
-    let Some((first, rest)) = unless.split_first() else { return false };
-    first.iter().all(|clause| {
-        *budget = budget.saturating_sub(1);
-        let Some(asks) = clause.asks.as_ref().filter(|_| *budget > 0) else { return false };
-        let mut more = facts.to_vec();
-        more.push(asks.not());
-        contradicts(&more) || is_dead(rest, &more, budget)
-    })
-}
-
-/// Leaves out conditions that follow from the others.
-fn needed(
-    must: Vec<Arc<Clause>>,
-    units: Vec<Arc<Clause>>,
-    always: &Asks,
-) -> (Vec<Arc<Clause>>, Vec<Arc<Clause>>) {
-    let mut all: Vec<(Arc<Clause>, bool)> = must.into_iter().map(|it| (it, true)).collect();
-    all.extend(units.into_iter().map(|it| (it, false)));
-    let mut at = all.len();
-    while at > 0 {
-        at -= 1;
-        let fact = |(clause, holds): &(Arc<Clause>, bool)| {
-            clause.asks.as_ref().map(|asks| if *holds { asks.clone() } else { asks.not() })
-        };
-        let Some(own) = all.get(at).and_then(fact) else { continue };
-        let others = all.iter().enumerate().filter(|(other, _)| *other != at);
-        let others = others.filter_map(|(_, other)| fact(other)).filter(|it| it.key == own.key);
-        let mut facts: Vec<Asks> = others.collect();
-        if always.key == own.key {
-            facts.push(always.clone());
-        }
-        if excludes(&facts, &own.not()) {
-            all.remove(at);
-        }
-    }
-    let (must, units): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, holds)| *holds);
-    let bare = |list: Vec<(Arc<Clause>, bool)>| list.into_iter().map(|(it, _)| it).collect();
-    (bare(must), bare(units))
-}
-
-/// Joins pieces where that makes fewer of them.
-pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
-    let mut left = regions;
-    if left.len() > 200 {
-        return left;
-    }
-    let mut at = 0;
-    while at < left.len() {
-        let joined = (0..left.len()).filter(|other| *other != at).find_map(|other| {
-            let whole = joined(&left[at], &left[other])?;
-            Some((other, whole))
-        });
-        match joined {
-            Some((other, whole)) => {
-                let (low, high) = (at.min(other), at.max(other));
-                left[low] = whole;
-                left.remove(high);
-                at = 0;
-            }
-            None => at += 1,
-        }
-    }
-    left
-}
-
-/// Returns two pieces as one, if they are one product together.
-fn joined(one: &Region, other: &Region) -> Option<Region> {
-    if one.covers(other) {
-        return Some(one.clone());
-    }
-    if one.terms != other.terms {
-        return None;
-    }
-    let same =
-        [one.who == other.who, one.actions == other.actions, one.resources == other.resources];
-    match same {
-        [true, true, false] => {
-            let resources = union(&one.resources, &other.resources)?;
-            Some(Region { resources, ..one.clone() })
-        }
-        [true, false, true] => {
-            let actions = union(&one.actions, &other.actions)?;
-            Some(Region { actions, ..one.clone() })
-        }
-        [false, true, true] => {
-            let who = union(&one.who, &other.who)?;
-            Some(Region { who, ..one.clone() })
-        }
-        _ => None,
-    }
-}
-
-/// Returns two sets as one, if that can be written.
-fn union<A: Atom>(one: &Set<A>, other: &Set<A>) -> Option<Set<A>> {
-    // What one excludes, the other must not have.
-    let is_apart = |set: &Set<A>, other: &Set<A>| {
-        set.none
-            .iter()
-            .all(|out| other.none.contains(out) || !other.any.iter().any(|atom| atom.overlaps(out)))
-    };
-    if !is_apart(one, other) || !is_apart(other, one) {
-        return None;
-    }
-    let any = one.any.iter().chain(&*other.any).cloned().collect();
-    let none = one.none.iter().chain(&*other.none).cloned().collect();
-    Some(Set::new(any, none))
 }
