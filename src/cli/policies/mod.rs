@@ -8,8 +8,8 @@ use clap::Subcommand;
 use crate::cli::Exit;
 
 mod allowed;
-mod escalations;
 mod compare;
+mod escalations;
 
 /// Ask policies what they allow.
 #[derive(Debug, Args)]
