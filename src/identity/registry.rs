@@ -44,6 +44,9 @@ use crate::store::Tx;
 /// How long a session is kept past its end: a session issued from it may live twelve hours more.
 const MARGIN: Span = Span(13 * 3_600);
 
+/// How many marks of what was learned are kept for whoever asks.
+const MAX_LEARNED: usize = 1 << 18;
+
 /// Who is behind each session.
 pub struct Registry {
     config: Config,
@@ -59,6 +62,8 @@ pub struct Registry {
     forgotten: Seconds,
     /// Identity Center users whose names were learned for certain and not asked for yet.
     named: Vec<(Box<str>, Box<str>)>,
+    /// Marks of what was learned and not asked for yet.
+    learned: Vec<u64>,
 }
 
 /// What a record's identity and all that is known give.
@@ -95,6 +100,7 @@ impl Registry {
             dropped: 0,
             forgotten: Seconds(i64::MIN),
             named: Vec::new(),
+            learned: Vec::new(),
         }
     }
 
@@ -216,6 +222,17 @@ impl Registry {
         std::mem::take(&mut self.named)
     }
 
+    /// Hands out the marks of what was learned since the last call. Who was behind a record that [rests
+    /// on](Self::rests_on) one of them may be known better now.
+    pub fn newly_learned(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.learned)
+    }
+
+    /// Returns the marks of what the answer about `record` rests on, known or not.
+    pub fn rests_on(&self, record: &TrailRecord<'_>) -> Vec<u64> {
+        self.make(record).touched
+    }
+
     /// Returns how many sessions are remembered.
     pub fn len(&self) -> usize {
         self.sessions.len()
@@ -249,8 +266,8 @@ impl Registry {
         if !is_news {
             return;
         }
-        self.memo.drop_touched(mark(&issue.key));
-        self.memo.drop_touched(join_mark(&issue.session.join));
+        self.learn_of(mark(&issue.key));
+        self.learn_of(join_mark(&issue.session.join));
         self.dirty.gone.remove(&issue.key);
         self.dirty.sessions.insert(issue.key.clone());
         self.sessions.insert(issue.key, issue.session);
@@ -261,6 +278,14 @@ impl Registry {
             self.drop_session(&key);
             self.dirty.sessions.remove(&key);
             self.dirty.gone.insert(key);
+        }
+    }
+
+    /// Drops the answers that rest on `mark`, of which something was learned.
+    fn learn_of(&mut self, mark: u64) {
+        self.memo.drop_touched(mark);
+        if self.learned.len() < MAX_LEARNED {
+            self.learned.push(mark);
         }
     }
 
@@ -295,7 +320,7 @@ impl Registry {
             (Some(Taker::Saml(_)), Taker::Service(_)) => false,
         };
         if is_news {
-            self.memo.drop_touched(mark(&role));
+            self.learn_of(mark(&role));
             self.dirty.takers.insert(role.clone());
             self.known.takers.insert(role, taker);
         }
@@ -307,7 +332,7 @@ impl Registry {
         if !is_news || (kept.is_none() && !self.has_room(self.known.people.len())) {
             return;
         }
-        self.memo.drop_touched(mark(&id));
+        self.learn_of(mark(&id));
         self.dirty.people.insert(id.clone());
         if named.is_exact() {
             self.named.push((id.clone(), named.name.clone()));
@@ -325,7 +350,7 @@ impl Registry {
         self.seen_accounts.insert(hash);
         let Some(account) = recipient(raw) else { return };
         if self.known.accounts.insert(account.into()) {
-            self.memo.drop_touched(mark(account));
+            self.learn_of(mark(account));
             self.dirty.accounts.insert(account.into());
         }
     }

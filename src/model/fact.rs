@@ -119,6 +119,11 @@ impl Facts {
         facts
     }
 
+    /// Forgets the facts whose names are not to stay.
+    pub fn retain(&mut self, mut stays: impl FnMut(&'static str) -> bool) {
+        self.0.retain(|(name, _)| stays(name));
+    }
+
     /// Returns all facts with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Fact)> {
         self.0.iter().map(|(name, fact)| (*name, fact))

@@ -112,7 +112,7 @@ impl Core {
         })
         .map_err(StoreError::Read)?;
         let gates = Gates::new(Arc::clone(&rules));
-        let protect = Protect::load(&settings, connection, watermark)?;
+        let protect = Protect::load(&settings, connection, (&registry, watermark))?;
         let policies = Policies::load(&mut settings, connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
@@ -249,7 +249,7 @@ impl Core {
             Record::Flow(_) => None,
         };
         let Meaning { action, claims } = match (&record, &session) {
-            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session),
+            (Record::Trail(record), Some(session)) => self.protect.meaning(record, session, time),
             _ => Meaning::default(),
         };
         self.protect.note_success(&record, session.as_ref(), time);
@@ -281,7 +281,8 @@ impl Core {
             decided.map(|found| found.rule).chain(opened).chain(judged).collect();
         let tellings = self.matched(rules, &matched, &event, object);
         if let Standing::Judged(Some(found)) = standing {
-            self.protect.keep(&event, object, Found { tellings, ..found });
+            let found = Found { tellings, ..found };
+            self.protect.keep(&event, object, found, &self.registry);
         }
     }
 

@@ -36,6 +36,7 @@ const NOW: Seconds = Seconds(1_800_000_000);
 /// A core that is told what happens in lines:
 ///
 /// - `HH:MM NAME acts` and `HH:MM stream` (something else happens);
+/// - `HH:MM NAME takes ACCOUNT`, a role of that account, and `HH:MM NAME acts from ACCOUNT since HH:MM` by such a session;
 /// - `word of GRANT for NAME: REVISION STATUS HH:MM-HH:MM, approved HH:MM, sent HH:MM`;
 /// - `restart`.
 ///
@@ -117,6 +118,12 @@ impl Stage {
                 let opened = record(time, name, "PutRolePolicy").replace("sqs:SendMessage", "*");
                 let opened = opened.replace("arn:aws:sqs:eu-central-1:111122223333:q", "*");
                 self.deliver(Format::CloudTrail, ".json", opened);
+            }
+            [time, name, "takes", account] => {
+                self.deliver(Format::CloudTrail, ".json", taking(time, name, account));
+            }
+            [time, name, "acts", "from", account, "since", since] => {
+                self.deliver(Format::CloudTrail, ".json", taken(time, name, account, since));
             }
             _ => panic!("{line}"),
         }
@@ -224,6 +231,41 @@ fn record(time: &str, name: &str, call: &str) -> String {
         },
     });
     json!({"Records": [record]}).to_string()
+}
+
+/// Returns the call by which somebody takes the role `deploy` of an account.
+fn taking(time: &str, name: &str, account: &str) -> String {
+    let mut whole: Value = serde_json::from_str(&record(time, name, "AssumeRole")).unwrap();
+    let call = &mut whole["Records"][0];
+    call["eventSource"] = json!("sts.amazonaws.com");
+    call["recipientAccountId"] = json!(account);
+    let role = format!("arn:aws:iam::{account}:role/deploy");
+    call["requestParameters"] =
+        json!({"roleArn": role, "roleSessionName": format!("shift-{name}")});
+    call["responseElements"] = json!({
+        "credentials": {"accessKeyId": format!("ASIADEPLOY{}", name.to_uppercase()), "expiration": "Mar 1, 2026, 1:00:00 PM"},
+        "assumedRoleUser": {
+            "assumedRoleId": format!("AROADEPLOY:shift-{name}"),
+            "arn": format!("arn:aws:sts::{account}:assumed-role/deploy/shift-{name}"),
+        },
+    });
+    whole.to_string()
+}
+
+/// Returns a call by the session that [`taking`] gives, which began at `since`.
+fn taken(time: &str, name: &str, account: &str, since: &str) -> String {
+    let mut whole: Value = serde_json::from_str(&record(time, name, "PutRolePolicy")).unwrap();
+    whole["Records"][0]["userIdentity"] = json!({
+        "type": "AssumedRole", "principalId": format!("AROADEPLOY:shift-{name}"), "accountId": account,
+        "arn": format!("arn:aws:sts::{account}:assumed-role/deploy/shift-{name}"),
+        "accessKeyId": format!("ASIADEPLOY{}", name.to_uppercase()),
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "principalId": "AROADEPLOY", "accountId": account, "userName": "deploy",
+                "arn": format!("arn:aws:iam::{account}:role/deploy")},
+            "attributes": {"creationDate": format!("2026-03-01T{since}:00Z"), "mfaAuthenticated": "false"},
+        },
+    });
+    whole.to_string()
 }
 
 /// Returns the message of `GRANT for NAME: REVISION STATUS HH:MM-HH:MM, approved HH:MM, sent HH:MM`.
@@ -414,6 +456,71 @@ fn one_grant_of_two_that_falls_away_uncovers_nothing() {
         word of g-2 for ana: 2 revoked 09:20-10:00, approved 09:20, sent 09:26    ! grant_revoked uncovered_late x1
         ",
     );
+}
+
+/// Returns whom each alert about grants is told of.
+fn whose(stage: &Stage) -> Vec<String> {
+    let name = |alert: &Alert| alert.facts["gw.identity.name"].as_str().unwrap().to_owned();
+    stage.alerts().iter().map(name).collect()
+}
+
+#[test]
+fn who_took_a_role_may_be_told_after_what_was_done_with_it() {
+    for (restart, account) in
+        [("", "111122223333"), ("restart", "111122223333"), ("", "444455556666")]
+    {
+        let stage = Stage::new().told(&format!(
+            "
+            09:32 ana acts from {account} since 09:30
+            09:40 stream                                   !
+            {restart}
+            09:30 ana takes {account}
+            09:55 stream                                   ! privilege_without_grant x1
+            "
+        ));
+        assert_eq!(whose(&stage), ["person:ana@example.com"]);
+    }
+    // Whose issue never comes is a workload, which nobody asks for a grant, and neither is one that has long begun.
+    let stage = Stage::new().told(
+        "
+        09:32 ana acts from 111122223333 since 09:30
+        09:32 bob acts from 111122223333 since 08:30
+        09:30 bob takes 111122223333
+        10:15 stream                                       !
+        ",
+    );
+    assert_eq!(stage.acts().len(), 0, "nothing is left in the store");
+}
+
+#[test]
+fn a_record_that_comes_late_lays_an_act_to_somebody_else() {
+    let mut stage = Stage::new();
+    let deploys =
+        json!({"name": "deploys", "actions": ["iam:PutRolePolicy"], "by": ["workload", "person"]});
+    stage.config.grants.protect.push(serde_json::from_value(deploys).unwrap());
+    stage.open();
+    let stage = stage.told(
+        "
+        09:32 ana acts from 111122223333 since 09:30
+        09:55 stream                                       ! workload_without_grant x1
+        ",
+    );
+    let (id, before) = (stage.alerts()[0].id.clone(), whose(&stage));
+    assert_eq!(before, ["workload:111122223333/role/deploy"]);
+    let stage = stage.told(
+        "
+        restart
+        09:30 ana takes 111122223333                       ! workload_without_grant r2 judged_anew as privilege_without_grant x1
+        09:30 ana takes 111122223333                       ! workload_without_grant r2 judged_anew as privilege_without_grant x1
+        restart
+        10:00 stream                                       ! workload_without_grant r2 judged_anew as privilege_without_grant x1
+        ",
+    );
+    let alert = &stage.alerts()[0];
+    assert_eq!((&alert.id, whose(&stage)), (&id, vec!["person:ana@example.com".to_owned()]));
+    let reason = &alert.reason.as_ref().unwrap().text;
+    let expected = "a record that came late lays it to person:ana@example.com, not to workload:111122223333/role/deploy";
+    assert!(reason.ends_with(expected), "{reason}");
 }
 
 #[test]

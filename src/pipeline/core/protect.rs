@@ -13,6 +13,7 @@ mod claims;
 mod finding;
 mod judged;
 mod keep;
+mod meaning;
 mod trail;
 mod used;
 mod waiting;
@@ -21,13 +22,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::xxh3_64;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::grants;
 use crate::grants::Act;
 use crate::grants::Applied;
-use crate::grants::By;
 use crate::grants::Claims;
 use crate::grants::Evidence;
 use crate::grants::Given;
@@ -39,23 +37,21 @@ use crate::grants::Usage;
 use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
-use crate::grants::Whose;
 use crate::grants::trail::Trail;
+use crate::identity::Registry;
 use crate::model::Confidence;
 use crate::model::Event;
-use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Plain;
 use crate::model::Record;
 use crate::model::Seconds;
-use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
-use crate::model::action_of;
-use crate::model::place_of;
 use crate::pipeline::core::protect::act::Told;
 use crate::pipeline::core::protect::judged::Judged;
 use crate::pipeline::core::protect::keep::id_of;
+use crate::pipeline::core::protect::meaning::Call;
+use crate::pipeline::core::protect::meaning::Session;
 use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
@@ -64,16 +60,13 @@ use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 
-/// How many kinds of calls are remembered; AWS has some twenty thousand, an organisation makes some hundreds.
-const MAX_CALLS: usize = 16_384;
-/// How many sessions are remembered; when they are that many all are asked anew.
-const MAX_SESSIONS: usize = 16_384;
 pub(super) use act::text;
 pub use finding::Finding;
 pub use finding::Witness;
 pub(super) use judged::Found;
 pub(super) use judged::Telling;
 pub(super) use keep::texts;
+pub(super) use meaning::Meaning;
 pub(super) use waiting::ActId;
 pub(super) use waiting::Held;
 pub(super) use waiting::Stored;
@@ -89,45 +82,14 @@ pub(super) enum Standing {
     Waits,
 }
 
-/// A kind of call.
-#[derive(Debug, Clone)]
-struct Call {
-    action: Arc<str>,
-    sense: Sense,
-}
-
-/// What is known of a kind of call.
-#[derive(Debug, Clone, Copy)]
-struct Sense {
-    /// Whose calls an entry may mean.
-    whose: Whose,
-    /// Whether it is about who has standing access.
-    claims: bool,
-}
-
-/// What grants have to do with a record.
-#[derive(Debug, Default)]
-pub(super) struct Meaning {
-    /// Its action, if it may be on the surface or counts as use of what grants give.
-    pub(super) action: Option<Arc<str>>,
-    /// Whether it is about who has standing access.
-    pub(super) claims: bool,
-}
-
-/// What is known of a session.
-#[derive(Debug, Clone, Copy)]
-struct Session {
-    by: By,
-    /// Whether it uses what grants give where it acts.
-    is_given: bool,
-}
-
 /// Grants, the surface, and what waits.
 pub(super) struct Protect {
     surface: Surface,
     judging: grants::Settings,
     grants: Grants,
     grace: Span,
+    /// How long after a session began word of its issue may still come.
+    settling: Span,
     ledger: Ledger,
     given: Given,
     claims: Claims,
@@ -147,7 +109,7 @@ impl Protect {
     pub(super) fn load(
         settings: &Settings,
         connection: &Connection,
-        watermark: Seconds,
+        (registry, watermark): (&Registry, Seconds),
     ) -> Result<Self, StoreError> {
         let config = &settings.grants;
         let mut ledger = Ledger::default();
@@ -162,6 +124,7 @@ impl Protect {
             // What the records tell is never known before them.
             grants: if config.from_cloudtrail { Grants::Arriving } else { settings.grants_are },
             grace: config.grace.span(),
+            settling: Span(config.grace.span().0.saturating_add(settings.allowed_lateness.0)),
             usage: Usage::load(config, &ledger, connection, watermark)?,
             ledger,
             given: Given::default(),
@@ -173,7 +136,7 @@ impl Protect {
             trail: Trail::load(config, connection)?,
             witness: None,
         };
-        protect.load_acts(connection)?;
+        protect.load_acts(connection, registry)?;
         for grant in protect.ledger.iter() {
             for (version, _) in grant.versions() {
                 protect.given.note(version);
@@ -207,81 +170,14 @@ impl Protect {
         self.grants != Grants::Unread || !self.ledger.is_empty()
     }
 
-    /// Returns what grants have to do with `record`.
-    pub(super) fn meaning(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Meaning {
-        let Some((key, Sense { whose, claims })) = self.known_call(record) else {
-            return Meaning::default();
-        };
-        if whose.is_empty() && self.given.is_empty() {
-            return Meaning { action: None, claims };
-        }
-        let Session { by, is_given } = self.session(record, session);
-        let is_asked = whose.holds(by) || is_given;
-        let action = || match self.calls.get(&key) {
-            Some(call) => Arc::clone(&call.action),
-            None => self.call(record).action,
-        };
-        Meaning { action: is_asked.then(action), claims }
-    }
-
-    /// Returns what is known of calls like `record`, and the key that it is known by.
-    fn known_call(&mut self, record: &TrailRecord<'_>) -> Option<(u64, Sense)> {
-        if !self.is_on() {
-            return None;
-        }
-        let source = record.slot_raw(Slot::EventSource).unwrap_or_default();
-        let name = record.slot_raw(Slot::EventName).unwrap_or_default();
-        let key = xxh3_64_with_seed(name.as_bytes(), xxh3_64(source.as_bytes()));
-        if let Some(call) = self.calls.get(&key) {
-            return Some((key, call.sense));
-        }
-        let call = self.call(record);
-        let sense = call.sense;
-        if self.calls.len() < MAX_CALLS {
-            self.calls.insert(key, call);
-        }
-        Some((key, sense))
-    }
-
-    fn call(&self, record: &TrailRecord<'_>) -> Call {
-        let slot = |slot| record.slot_or_empty(slot);
-        let action = action_of(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let claims = grants::claims::concerns(&slot(Slot::EventSource), &slot(Slot::EventName));
-        let sense = Sense { whose: self.surface.whose(&action), claims };
-        Call { action: action.into(), sense }
-    }
-
-    fn session(&mut self, record: &TrailRecord<'_>, session: &Arc<Facts>) -> Session {
-        let address = place_of(session);
-        if let Some((_, known)) = self.sessions.get(&address) {
-            return *known;
-        }
-        if self.sessions.len() >= MAX_SESSIONS {
-            self.sessions.clear();
-        }
-        let text = |name| match session.get(name) {
-            Some(Fact::Text(text)) => text.as_str(),
-            _ => "",
-        };
-        let account = record.slot_or_empty(Slot::RecipientAccountId);
-        let act = Act {
-            account: &account,
-            permission_set: text("gw.session.permission_set"),
-            role_arn: text("gw.session.role_arn"),
-            ..Act::default()
-        };
-        let by = By::of(text("gw.identity.name"));
-        self.claims.meet(session);
-        let known = Session { by, is_given: self.given.holds(&act) };
-        self.sessions.insert(address, (Arc::clone(session), known));
-        known
-    }
-
     /// Judges an act that may be on the surface and sets its facts; if no grant covers it, it may have to wait.
     pub(super) fn judge(&mut self, event: &mut Event<'_>, action: &str, object: &str) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
-            self.beside(event, &record, action, object);
+            match self.may_be_a_persons(event, action) {
+                true => self.waiting.hold(id_of(event), Held::of(event, &record, object)),
+                false => self.beside(event, &record, action, object),
+            }
             return Standing::Beside;
         };
         let is_open = verdict.as_ref().is_some_and(Verdict::is_open);

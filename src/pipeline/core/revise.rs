@@ -30,6 +30,7 @@ use crate::pipeline::core::protect::ActId;
 use crate::pipeline::core::protect::Found;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::Standing;
+use crate::pipeline::core::protect::Stored;
 use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::protect::text;
@@ -53,7 +54,13 @@ impl Core {
     /// Judges the acts for which the wait is over at `watermark`, for good as far as is known by now.
     pub(super) fn judge_what_waited(&mut self, watermark: Seconds) {
         let rules = Arc::clone(&self.rules);
-        while let Some((id, held, stored)) = self.protect.due(watermark) {
+        while let Some((id, mut held, stored)) = self.protect.due(watermark) {
+            let session = self.registry.session(&held.record());
+            // Who acted may be known better by now.
+            let stored = match (held.lay_to(&session), stored) {
+                (Some(_), Stored::Yes) => Stored::Former,
+                _ => stored,
+            };
             let mut event = held.event();
             let standing = self.protect.judge_again(&mut event);
             match standing {
@@ -68,7 +75,7 @@ impl Core {
                 Standing::Beside | Standing::Waits => None,
             };
             drop(event);
-            self.protect.keep_waited((id, held, stored), found);
+            self.protect.keep_waited((id, held, stored), found, &self.registry);
         }
     }
 
@@ -89,8 +96,9 @@ impl Core {
         }
     }
 
-    /// Judges anew what word of a grant has put in doubt since the last time.
+    /// Judges anew what word of a grant, or of a session, has put in doubt since the last time.
     pub(super) fn revise(&mut self) {
+        self.protect.lay_anew(&mut self.registry);
         let (rules, at) = (Arc::clone(&self.rules), self.now_or_so());
         let mut all = All::new();
         for id in self.protect.doubted() {
@@ -136,7 +144,7 @@ fn rejudge(
     let standing = protect.judge_again(&mut event);
     let Standing::Judged(found) = &standing else { return None };
     let found = found.clone().unwrap_or_else(|| Found::of(&event.facts));
-    if found.mark == kept.found.mark {
+    if found.mark == kept.found.mark && kept.was_laid_to().is_none() {
         return None;
     }
     let speakers: SmallVec<[Speaker<'_>; 4]> = of_verdicts(rules, &event, &standing)
@@ -144,6 +152,10 @@ fn rejudge(
         .map(|detector| (Fingerprint::of(detector, &event).id, detector))
         .collect();
     let because = reason(protect, &event, (&kept.found, &found), at);
+    let because = match kept.was_laid_to() {
+        Some(before) => Reason { text: said_of_who(&because.text, before, &event), ..because },
+        None => because,
+    };
     let (tellings, news) = settle(&kept.found, &found, &speakers, |alert, fate| {
         let touched = all.entry(alert.clone()).or_insert_with(|| Touched {
             lost: Vec::new(),
@@ -274,6 +286,15 @@ fn reason(
         seconds_late: late.map(|late| late.0),
         judged_by: None,
     }
+}
+
+/// Says whom an act is laid to now, and to whom it was.
+fn said_of_who(text: &str, before: &str, event: &Event<'_>) -> String {
+    let now = event.text("gw.identity.name").unwrap_or_default();
+    if now == before {
+        return format!("{text}; more is known of the session by now");
+    }
+    format!("{text}; a record that came late lays it to {now}, not to {before}")
 }
 
 /// Says of how many acts a reason speaks, if of several.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -81,14 +82,31 @@ pub struct Kept {
     pub act: Held,
     /// What was found.
     pub found: Found,
-    keys: SmallVec<[Key; 16]>,
+    /// What grants are found by, and what is known of sessions.
+    ties: Ties,
     stored: Stored,
+    /// Whom it was laid to when it was last told of, if that is somebody else now.
+    was_laid_to: Option<String>,
+}
+
+/// What an act hangs on: word of one of them may change what is found.
+#[derive(Debug, Clone, Default)]
+pub struct Ties {
+    /// What grants that may speak of it are found by.
+    pub keys: SmallVec<[Key; 16]>,
+    /// Marks of what its identity rests on.
+    pub marks: SmallVec<[u64; 8]>,
 }
 
 impl Kept {
-    /// Keeps an act that grants are found for by `keys`.
-    pub fn new(act: Held, found: Found, keys: SmallVec<[Key; 16]>, stored: Stored) -> Self {
-        Self { act, found, keys, stored }
+    /// Keeps an act that hangs on `ties`.
+    pub fn new(act: Held, found: Found, ties: Ties, stored: Stored) -> Self {
+        Self { act, found, ties, stored, was_laid_to: None }
+    }
+
+    /// Returns whom it was laid to when it was last told of, if that is not who it is laid to now.
+    pub fn was_laid_to(&self) -> Option<&str> {
+        self.was_laid_to.as_deref()
     }
 
     fn bytes(&self) -> usize {
@@ -104,9 +122,12 @@ pub struct Judged {
     acts: BTreeMap<ActId, Kept>,
     bytes: usize,
     by_key: BTreeMap<Key, BTreeSet<ActId>>,
+    by_mark: BTreeMap<u64, BTreeSet<ActId>>,
     by_alert: BTreeMap<AlertId, BTreeSet<ActId>>,
     /// What was heard of since acts were last judged anew.
     doubted: BTreeSet<Key>,
+    /// Acts that are laid to somebody else since.
+    relaid: BTreeSet<ActId>,
     /// Acts that the store lacks, or has with something else found.
     unsaved: BTreeSet<ActId>,
     /// Acts that the store has and nobody keeps any more.
@@ -124,8 +145,10 @@ impl Judged {
             acts: BTreeMap::new(),
             bytes: 0,
             by_key: BTreeMap::new(),
+            by_mark: BTreeMap::new(),
             by_alert: BTreeMap::new(),
             doubted: BTreeSet::new(),
+            relaid: BTreeSet::new(),
             unsaved: BTreeSet::new(),
             gone: Vec::new(),
             crowded_out: 0,
@@ -155,7 +178,7 @@ impl Judged {
 
     /// Lets go of an act that is not kept.
     pub fn forsake(&mut self, id: ActId, stored: Stored) {
-        if stored == Stored::Yes {
+        if stored != Stored::No {
             self.gone.push(id);
         }
     }
@@ -163,11 +186,52 @@ impl Judged {
     fn insert(&mut self, id: ActId, kept: Kept) {
         self.remove(&id);
         self.bytes += kept.bytes();
-        for key in &kept.keys {
-            self.by_key.entry(*key).or_default().insert(id.clone());
-        }
+        self.tie(&id, &kept.ties);
         self.note_tellings(&id, &kept.found.tellings);
         self.acts.insert(id, kept);
+    }
+
+    fn tie(&mut self, id: &ActId, ties: &Ties) {
+        for key in &ties.keys {
+            self.by_key.entry(*key).or_default().insert(id.clone());
+        }
+        for mark in &ties.marks {
+            self.by_mark.entry(*mark).or_default().insert(id.clone());
+        }
+    }
+
+    fn untie(&mut self, id: &ActId, ties: &Ties) {
+        ties.keys.iter().for_each(|key| cut(&mut self.by_key, key, id));
+        ties.marks.iter().for_each(|mark| cut(&mut self.by_mark, mark, id));
+    }
+
+    /// Returns the acts whose identity rests on one of `marks`.
+    pub fn resting_on(&self, marks: &[u64]) -> BTreeSet<ActId> {
+        if self.by_mark.is_empty() {
+            return BTreeSet::new();
+        }
+        marks.iter().filter_map(|mark| self.by_mark.get(mark)).flatten().cloned().collect()
+    }
+
+    /// Lays an act to whom `session` names; returns whether that is news.
+    pub fn lay_to(&mut self, id: &ActId, session: &Arc<Facts>) -> bool {
+        let Some(kept) = self.acts.get_mut(id) else { return false };
+        let Some(before) = kept.act.lay_to(session) else { return false };
+        kept.was_laid_to.get_or_insert(before);
+        if kept.stored == Stored::Yes {
+            kept.stored = Stored::Former;
+        }
+        self.unsaved.insert(id.clone());
+        self.relaid.insert(id.clone());
+        true
+    }
+
+    /// Lets an act hang on `ties` from now on.
+    pub fn tie_anew(&mut self, id: &ActId, ties: Ties) {
+        let Some(kept) = self.acts.get_mut(id) else { return };
+        let former = std::mem::replace(&mut kept.ties, ties.clone());
+        self.untie(id, &former);
+        self.tie(id, &ties);
     }
 
     fn note_tellings(&mut self, id: &ActId, tellings: &[Telling]) {
@@ -189,21 +253,17 @@ impl Judged {
     fn remove(&mut self, id: &ActId) {
         let Some(kept) = self.acts.remove(id) else { return };
         self.bytes -= kept.bytes();
-        for key in &kept.keys {
-            let Some(acts) = self.by_key.get_mut(key) else { continue };
-            acts.remove(id);
-            if acts.is_empty() {
-                self.by_key.remove(key);
-            }
-        }
+        self.untie(id, &kept.ties);
         self.drop_tellings(id, &kept.found.tellings);
         self.unsaved.remove(id);
+        self.relaid.remove(id);
         self.forsake(id.clone(), kept.stored);
     }
 
     /// Forgets acts whose time to be judged anew is over, once none is in doubt.
     pub fn expire(&mut self, watermark: Seconds) {
         while self.doubted.is_empty()
+            && self.relaid.is_empty()
             && let Some(oldest) = self.acts.keys().next()
             && oldest.0.plus(self.span) <= watermark
         {
@@ -225,8 +285,10 @@ impl Judged {
     /// Returns the acts that word of a grant may have changed, oldest first; they are in doubt no more.
     pub fn doubted(&mut self) -> BTreeSet<ActId> {
         let doubted = std::mem::take(&mut self.doubted);
-        let acts = doubted.iter().filter_map(|key| self.by_key.get(key));
-        acts.flatten().cloned().collect()
+        let mut acts = std::mem::take(&mut self.relaid);
+        let told_of = doubted.iter().filter_map(|key| self.by_key.get(key));
+        acts.extend(told_of.flatten().cloned());
+        acts
     }
 
     /// Returns an act that is kept.
@@ -244,6 +306,7 @@ impl Judged {
     pub fn found(&mut self, id: &ActId, found: Found) {
         let Some(kept) = self.acts.get_mut(id) else { return };
         let before = std::mem::replace(&mut kept.found, found.clone());
+        kept.was_laid_to = None;
         self.drop_tellings(id, &before.tellings);
         self.note_tellings(id, &found.tellings);
         self.unsaved.insert(id.clone());
@@ -268,13 +331,21 @@ impl Judged {
             let found = serde_json::to_string(&kept.found).expect("it is texts and a flag");
             match kept.stored {
                 Stored::Yes => table::set_judged(tx, id.0, &id.1, &found).map_err(failed)?,
-                Stored::No => {
+                Stored::Former | Stored::No => {
                     table::insert_held(tx, &kept.act.row(&id, Some(found))).map_err(failed)?;
                     kept.stored = Stored::Yes;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn cut<K: Ord>(acts: &mut BTreeMap<K, BTreeSet<ActId>>, under: &K, id: &ActId) {
+    let Some(of_this) = acts.get_mut(under) else { return };
+    of_this.remove(id);
+    if of_this.is_empty() {
+        acts.remove(under);
     }
 }
 
@@ -304,6 +375,10 @@ mod tests {
         Act { identity: name, ..Act::default() }.keys()
     }
 
+    fn ties(name: &str) -> Ties {
+        Ties { keys: keys(name), marks: SmallVec::from_slice(&[name.len() as u64]) }
+    }
+
     fn id(time: i64) -> ActId {
         (Seconds(time), time.to_string().into())
     }
@@ -315,7 +390,7 @@ mod tests {
         };
         let tellings: Vec<Telling> = alerts.iter().map(telling).collect();
         let found = Found { mark: String::new(), is_open: !tellings.is_empty(), tellings };
-        judged.keep(id(time), Kept::new(held(time), found, keys(name), Stored::No));
+        judged.keep(id(time), Kept::new(held(time), found, ties(name), Stored::No));
     }
 
     fn doubted(judged: &mut Judged, name: &str) -> Vec<ActId> {
@@ -369,7 +444,7 @@ mod tests {
     fn what_nobody_can_be_told_of_is_not_kept() {
         let mut judged = Judged::new(Span(100));
         let found = Found { mark: "none".to_owned(), is_open: true, tellings: Vec::new() };
-        judged.keep(id(1), Kept::new(held(1), found, keys("person:ana"), Stored::Yes));
+        judged.keep(id(1), Kept::new(held(1), found, ties("person:ana"), Stored::Yes));
         assert_eq!(doubted(&mut judged, "person:ana"), []);
         assert_eq!(judged.gone, [id(1)], "nor in the store");
         let mut judged = Judged::new(Span(0));

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use smallvec::SmallVec;
-
 use crate::alert;
 use crate::grants::Act;
 use crate::grants::GrantId;
-use crate::grants::Key;
+use crate::identity::Registry;
 use crate::model::AlertId;
 use crate::model::Event;
 use crate::model::Fact;
@@ -19,6 +17,7 @@ use crate::pipeline::core::protect::act::Told;
 use crate::pipeline::core::protect::act::text;
 use crate::pipeline::core::protect::judged::Found;
 use crate::pipeline::core::protect::judged::Kept;
+use crate::pipeline::core::protect::judged::Ties;
 use crate::pipeline::core::protect::waiting::ActId;
 use crate::pipeline::core::protect::waiting::Held;
 use crate::pipeline::core::protect::waiting::Stored;
@@ -40,15 +39,19 @@ pub(super) fn id_of(event: &Event<'_>) -> ActId {
 impl Protect {
     /// Takes the acts that waited, or were kept, at the last commit. If somebody has told the store of grants since, all of
     /// them are in doubt.
-    pub(super) fn load_acts(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn load_acts(
+        &mut self,
+        connection: &Connection,
+        registry: &Registry,
+    ) -> Result<(), StoreError> {
         for row in table::held(connection, &schema::fields()).map_err(StoreError::Read)? {
             let found = row.judged.as_deref().map(serde_json::from_str::<Found>);
             let (id, held) = Held::read(row);
             match found {
                 None => self.waiting.load(id, held),
                 Some(Ok(found)) => {
-                    let keys = self.keys(&held.event());
-                    self.judged.load(id, Kept::new(held, found, keys, Stored::Yes));
+                    let ties = self.ties(&held.event(), registry);
+                    self.judged.load(id, Kept::new(held, found, ties, Stored::Yes));
                 }
                 // Only a damaged file, or a newer version, wrote something else there.
                 Some(Err(error)) => {
@@ -82,10 +85,11 @@ impl Protect {
         event: &Event<'_>,
         object: &str,
         found: Found,
+        registry: &Registry,
     ) {
         let Record::Trail(record) = event.record else { return };
         let held = Held::of(event, &record, object);
-        let kept = Kept::new(held, found, self.keys(event), Stored::No);
+        let kept = Kept::new(held, found, self.ties(event, registry), Stored::No);
         self.judged.keep(id_of(event), kept);
     }
 
@@ -94,11 +98,12 @@ impl Protect {
         &mut self,
         (id, held, stored): (ActId, Held, Stored),
         found: Option<Found>,
+        registry: &Registry,
     ) {
         match found {
             Some(found) => {
-                let keys = self.keys(&held.event());
-                self.judged.keep(id, Kept::new(held, found, keys, stored));
+                let ties = self.ties(&held.event(), registry);
+                self.judged.keep(id, Kept::new(held, found, ties, stored));
             }
             None => self.judged.forsake(id, stored),
         }
@@ -137,14 +142,30 @@ impl Protect {
         self.judged.crowded_out()
     }
 
-    /// Returns what grants that may speak of an act are found by.
-    fn keys(&self, event: &Event<'_>) -> SmallVec<[Key; 16]> {
-        let Record::Trail(record) = event.record else { return SmallVec::new() };
+    /// Lays the acts that are kept to whom they are known to be of by now; those that change are in doubt.
+    pub(in crate::pipeline::core) fn lay_anew(&mut self, registry: &mut Registry) {
+        let learned = registry.newly_learned();
+        for id in self.judged.resting_on(&learned) {
+            let Some(kept) = self.judged.get(&id) else { continue };
+            let session = registry.session(&kept.act.record());
+            if !self.judged.lay_to(&id, &session) {
+                continue;
+            }
+            let Some(kept) = self.judged.get(&id) else { continue };
+            let ties = self.ties(&kept.act.event(), registry);
+            self.judged.tie_anew(&id, ties);
+        }
+    }
+
+    /// Returns what an act hangs on.
+    fn ties(&self, event: &Event<'_>, registry: &Registry) -> Ties {
+        let Record::Trail(record) = event.record else { return Ties::default() };
         let action = text(event, "gw.action");
         let told = Told::of(event, &record, action);
         let act = told.act(event, action, &[]);
         let groups = self.groups(&act);
-        Act { groups: &groups, ..act }.keys()
+        let keys = Act { groups: &groups, ..act }.keys();
+        Ties { keys, marks: registry.rests_on(&record).into() }
     }
 
     /// Returns how long after `time` the last word about a grant came.

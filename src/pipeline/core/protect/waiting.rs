@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::grants;
+use crate::identity;
 use crate::model::Event;
+use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Record;
+use crate::model::Scope;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::Span;
@@ -78,6 +81,38 @@ impl Held {
         }
     }
 
+    /// Returns its record.
+    pub fn record(&self) -> TrailRecord<'_> {
+        TrailRecord::new(&self.record, &self.slots)
+    }
+
+    /// Lays it to whom `session` names, if more is known there than was before; returns who it was laid to, if that or
+    /// anything else of it changed.
+    pub fn lay_to(&mut self, session: &Arc<Facts>) -> Option<String> {
+        let event = self.event();
+        let of_session = || {
+            identity::FIELDS.iter().filter(|field| field.scope == Scope::Session).map(|it| it.name)
+        };
+        let is_same = of_session().all(|name| event.fact(name) == session.get(name));
+        // What was known of a session is forgotten some hours after its end: that is no news.
+        let links = |fact: Option<&Fact>| match fact {
+            Some(Fact::Texts(chain)) => chain.len(),
+            _ => 0,
+        };
+        let before = event.fact("gw.session.chain");
+        let knows_less = links(session.get("gw.session.chain")) < links(before)
+            || event.fact("gw.session.stitched") == Some(&Fact::Flag(true))
+                && session.get("gw.session.stitched") != Some(&Fact::Flag(true));
+        if is_same || knows_less {
+            return None;
+        }
+        let name = event.text("gw.identity.name").unwrap_or_default().into_owned();
+        drop(event);
+        self.facts.retain(|name| of_session().all(|known| known != name));
+        self.session = Some(Arc::clone(session));
+        Some(name)
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.record.len() + size_of::<Self>() + 1_024
     }
@@ -101,7 +136,9 @@ pub type ActId = (Seconds, Arc<str>);
 pub enum Stored {
     /// It does.
     Yes,
-    /// It does not, or not as it is now.
+    /// It has it as it was.
+    Former,
+    /// It does not.
     No,
 }
 
