@@ -35,7 +35,7 @@ fn main() {
 
 fn text(statements: &str, kind: Kind) -> Text {
     let text = format!(r#"{{"Version":"2012-10-17","Statement":{statements}}}"#);
-    Text::Known(Arc::new(Document::parse(&text, kind).unwrap()))
+    Text::Known(Arc::new(Document::parse(&text, kind).expect("it is written here")))
 }
 
 fn allow(actions: &str, resource: &str) -> Text {

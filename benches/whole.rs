@@ -176,6 +176,7 @@ fn protected() -> grantwatch::grants::Config {
         accounts: Vec::new(),
         roles: Vec::new(),
         permission_sets: Vec::new(),
+        principal_tags: std::collections::BTreeMap::new(),
         pipelines: Vec::new(),
     };
     grantwatch::grants::Config { protect: vec![entry], ..grantwatch::grants::Config::default() }
@@ -219,6 +220,8 @@ fn scan(files: &[PathBuf], threads: usize, grants_are: pipeline::Grants) {
         destinations: Vec::new(),
         grants: protected(),
         grants_are,
+        policies: grantwatch::iam::Config::default(),
+        policies_known: Arc::default(),
         asked: pipeline::Asked::default(),
         metrics: grantwatch::telemetry::metrics::Metrics::new(),
     };
