@@ -354,7 +354,7 @@ fn is_fixed(key: &str, test: Test, value: &str) -> bool {
         "aws:principalorgpaths" | "aws:sourceorgpaths" => value.split('/').next().unwrap_or("*"),
         _ => value,
     };
-    !part.is_empty() && !(is_pattern && part.contains(['*', '?']))
+    !(part.is_empty() || is_pattern && part.contains(['*', '?']))
 }
 
 impl Set<Term> {

@@ -188,16 +188,16 @@ fn of_test(
     variables: &mut Variables,
 ) -> Option<(Values, bool)> {
     let mut texts = |sort: Sort, case: Case| {
-        let read = |value: &Box<str>| {
+        let mut read = |value: &str| {
             let folded = value.to_lowercase();
             let text = if case == Case::Folded { folded.as_str() } else { value };
             let variables = (language == Language::Of2012).then_some(&mut *variables);
             Glob::read(text, sort, variables)
         };
-        let globs = values.iter().map(read).collect();
+        let globs = values.iter().map(|it| read(it)).collect();
         Values::Text(Texts { globs, share: Share::All, case })
     };
-    let is_arn = |value: &Box<str>| is_any(value) || value.split(':').count() >= 6;
+    let is_arn = |value: &str| is_any(value) || value.split(':').count() >= 6;
     Some(match test {
         Test::StringEquals | Test::BinaryEquals => (texts(Sort::Exact, Case::Counts), false),
         Test::StringNotEquals => (texts(Sort::Exact, Case::Counts), true),
@@ -205,8 +205,12 @@ fn of_test(
         Test::StringNotEqualsIgnoreCase => (texts(Sort::Exact, Case::Folded), true),
         Test::StringLike => (texts(Sort::Plain, Case::Counts), false),
         Test::StringNotLike => (texts(Sort::Plain, Case::Counts), true),
-        Test::ArnLike if values.iter().all(is_arn) => (texts(Sort::Arn, Case::Counts), false),
-        Test::ArnNotLike if values.iter().all(is_arn) => (texts(Sort::Arn, Case::Counts), true),
+        Test::ArnLike if values.iter().all(|it| is_arn(it)) => {
+            (texts(Sort::Arn, Case::Counts), false)
+        }
+        Test::ArnNotLike if values.iter().all(|it| is_arn(it)) => {
+            (texts(Sort::Arn, Case::Counts), true)
+        }
         Test::IpAddress => (Values::of_networks(values)?, false),
         Test::NotIpAddress => (Values::of_networks(values)?, true),
         Test::Bool => (truths(values)?, false),
@@ -242,11 +246,11 @@ fn line(test: Test, values: &[Box<str>]) -> Option<(Values, bool)> {
         | T::NumericGreaterThanEquals => Line::Number,
         _ => Line::Time,
     };
-    let point = |text: &Box<str>| match of {
+    let point = |text: &str| match of {
         Line::Number => number(text),
         Line::Time => evaluate::moment(text).map(moment),
     };
-    let points = values.iter().map(point).collect::<Option<Vec<u128>>>()?;
+    let points = values.iter().map(|it| point(it)).collect::<Option<Vec<u128>>>()?;
     let span = |at: u128| match test {
         T::NumericLessThan | T::DateLessThan => (0, at - 1),
         T::NumericLessThanEquals | T::DateLessThanEquals => (0, at),

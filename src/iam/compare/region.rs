@@ -74,11 +74,11 @@ impl Work {
         let must = conditions.map(|it| Clause::of(it, language, variables)).collect();
         let is_new = language == Language::Of2012;
         let mut terms = |list: &[Box<str>], sort: Sort| -> Vec<Term> {
-            let read = |text: &Box<str>| {
+            let mut read = |text: &str| {
                 let variables = (is_new && sort == Sort::Arn).then_some(&mut *variables);
                 Term::of(Glob::read(text, sort, variables))
             };
-            list.iter().map(read).collect()
+            list.iter().map(|it| read(it)).collect()
         };
         let mut set = |listed: &Listed<Box<str>>, sort: Sort| match listed {
             Listed::Only(list) => Set::new(terms(list, sort), Vec::new()),

@@ -48,10 +48,10 @@ impl Atom for Term {
         if other.covers(self) {
             return smallvec![self.clone()];
         }
-        if let ([one], [two]) = (self.0.as_slice(), other.0.as_slice()) {
-            if let Some(all) = one.meet(two) {
-                return all.into_iter().map(Self::of).collect();
-            }
+        if let ([one], [two]) = (self.0.as_slice(), other.0.as_slice())
+            && let Some(all) = one.meet(two)
+        {
+            return all.into_iter().map(Self::of).collect();
         }
         let mut all: SmallVec<[Glob; 1]> = self.0.iter().chain(&other.0).cloned().collect();
         all.sort();
