@@ -128,7 +128,7 @@ fn entity(
     Ok(entity)
 }
 
-/// Reads the keys that `grantwatch policies fetch` adds: the call itself does not tell them.
+/// Reads `AccessKeys`, as `list-access-keys` gives them, if somebody put them beside: the call itself does not tell them.
 fn keys(user: &Value) -> Result<BTreeMap<Box<str>, AccessKey>, String> {
     let mut keys = BTreeMap::new();
     for key in items(user, "AccessKeys")? {
