@@ -3,7 +3,7 @@
 //! Source: IAM User Guide, "Resource": wildcards, and how an incomplete ARN is completed. An ARN is compared segment by
 //! segment: within its first five no star reaches over a colon.
 //!
-//! Invariant: [`matches`] and [`overlap`] are exact. [`covers`] is exact too, save that it says no where saying yes would
+//! Invariant: [`matches()`] and [`overlap`] are exact. [`covers`] is exact too, save that it says no where saying yes would
 //! take more than [`MAX_STEPS`]: it never says yes wrongly.
 
 use std::borrow::Cow;
