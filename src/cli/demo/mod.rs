@@ -43,6 +43,7 @@ use crate::simulate::Pace;
 use crate::simulate::Plan;
 use crate::simulate::Turn;
 use crate::simulate::actors::broker;
+use crate::simulate::iam::census;
 use crate::sink;
 use crate::source;
 
@@ -142,6 +143,8 @@ fn configuration(folder: &Path, receiver: Url) -> Config {
     config.store.path = folder.join("grantwatch.db");
     // What the organisation's access broker assigns is how it should be.
     config.identity.brokers = vec![Glob(broker::ROLE.to_owned())];
+    // So is what its pipelines deploy.
+    config.policies.pipelines = vec![Glob(census::DEPLOY_ROLE.to_owned())];
     config.grants.paths = vec![folder.join("grants.ndjson")];
     let mut days = source::folder::Config::new("simulation", folder.join("AWSLogs"));
     days.watch = false;
