@@ -26,6 +26,12 @@ use crate::model::Seconds;
 /// The largest file that is read. A hundred thousand principals are about 300 MB.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// The only member of what stands in a document's place where it is not known: `{"Unknown": "why"}`.
+pub(in crate::iam) const UNKNOWN: &str = "Unknown";
+
+/// The member that says when a file was taken.
+const TAKEN: &str = "Taken";
+
 /// How deep folders are followed.
 const MAX_DEPTH: usize = 16;
 
@@ -34,7 +40,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Snapshot {
     /// What stood.
     pub state: State,
-    /// When each account was read, where its file says so (`"Taken"`); the organisation's time is under the empty name.
+    /// When each account was read, where its file says so (`"Taken"`); the organisation's time is under the empty name, that of
+    /// the resources of a service under the account and the service, `111122223333/s3`.
     pub taken: BTreeMap<Box<str>, Seconds>,
     /// The documents, each once.
     pub documents: Documents,
@@ -79,24 +86,53 @@ pub enum SnapshotError {
     },
 }
 
-/// Reads files and folders into one snapshot. Several files of one account are pages of it.
+/// When a file was taken that does not say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undated {
+    /// Before all events.
+    BeforeAll,
+    /// When it was last written.
+    WhenWritten,
+}
+
+/// Reads files and folders into one snapshot, taken before all events where it does not say. Several files of one account are
+/// pages of it.
 ///
 /// # Errors
 /// When a file cannot be read or is no snapshot.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Snapshot, SnapshotError> {
-    let mut files = Vec::new();
-    for path in paths {
-        list(path.as_ref(), MAX_DEPTH, &mut files)?;
-    }
+    read_as(paths, Undated::BeforeAll)
+}
+
+/// Reads files and folders like [`read`], with the time of those that do not say it as `undated` says.
+///
+/// # Errors
+/// When a file cannot be read or is no snapshot.
+pub fn read_as<P: AsRef<Path>>(paths: &[P], undated: Undated) -> Result<Snapshot, SnapshotError> {
     let mut snapshot = Snapshot::default();
-    for path in files {
-        let value = parsed(&path)?;
+    for path in files(paths)? {
+        let mut value = parsed(&path)?;
+        if undated == Undated::WhenWritten && value.is_object() && value[TAKEN].is_null() {
+            value[TAKEN] = written(&path)?.to_string().into();
+        }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         snapshot
             .take(&value, &stem)
             .map_err(|what| SnapshotError::Strange { path: path.clone(), what })?;
     }
     Ok(snapshot)
+}
+
+/// Returns the files that [`read`] reads of `paths`, in its order.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, SnapshotError> {
+    let mut files = Vec::new();
+    for path in paths {
+        list(path.as_ref(), MAX_DEPTH, &mut files)?;
+    }
+    Ok(files)
 }
 
 impl Snapshot {
@@ -125,6 +161,7 @@ impl Snapshot {
         let read = match value {
             Value::String(text) => Document::parse(text, kind),
             Value::Null => return Text::Unknown("the snapshot does not have it".into()),
+            other if let Some(why) = other[UNKNOWN].as_str() => return Text::Unknown(why.into()),
             other => Document::parse_value(other, kind),
         };
         match read {
@@ -135,7 +172,7 @@ impl Snapshot {
 
     /// Notes when something was read.
     fn taken(&mut self, account: &str, value: &Value) -> Result<(), String> {
-        let Some(text) = value["Taken"].as_str() else { return Ok(()) };
+        let Some(text) = value[TAKEN].as_str() else { return Ok(()) };
         let time = Seconds::parse(text).ok_or_else(|| format!("Taken: {text:?} is no time"))?;
         // Pages follow one another: what happened after the first is not in all of them.
         let taken = self.taken.entry(account.into()).or_insert(time);
@@ -162,6 +199,14 @@ fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Snaps
         }
     }
     Ok(())
+}
+
+/// Returns when a file was last written.
+fn written(path: &Path) -> Result<Seconds, SnapshotError> {
+    let unreadable = |source| SnapshotError::Unreadable { path: path.to_owned(), source };
+    let time = std::fs::metadata(path).and_then(|found| found.modified()).map_err(unreadable)?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(Seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
 }
 
 fn parsed(path: &Path) -> Result<Value, SnapshotError> {

@@ -1,5 +1,6 @@
 //! `grantwatch baseline approve` and `export`: what stands becomes what was agreed on, with who and why.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::fs::OpenOptions;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::Exit;
@@ -17,8 +19,10 @@ use crate::cli::baseline::Stands;
 use crate::cli::baseline::now;
 use crate::cli::output::printable;
 use crate::iam::State;
-use crate::iam::baseline;
+use crate::iam::baseline::agree::agree_all;
+use crate::iam::baseline::named::Named;
 use crate::iam::baseline::written;
+use crate::iam::snapshot;
 
 /// The file in which it stands who agreed to what.
 const APPROVED: &str = "approved.ndjson";
@@ -41,7 +45,7 @@ pub(super) struct ApproveArgs {
 pub(super) struct ExportArgs {
     #[command(flatten)]
     stands: Stands,
-    /// The folder; files of the same name in it are overwritten.
+    /// The folder; what was exported into it before is overwritten.
     #[arg(value_name = "FOLDER")]
     to: PathBuf,
 }
@@ -53,39 +57,29 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
 }
 
 pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
-    let folder = &args.both.baseline;
+    let folder = &args.both.baseline()?;
     fs::create_dir_all(folder)
         .with_context(|| format!("could not make the folder {}", folder.display()))?;
-    let is_new = fs::read_dir(folder)?.next().is_none();
-    let (mut agreed, stands) = match is_new {
-        true => (State::default(), args.both.stands.read()?),
-        false => args.both.read()?,
-    };
-    let departures = match (is_new, &args.both.target) {
-        (true, Some(target)) => {
-            anyhow::bail!(
-                "there is no baseline yet that {target} could become a part of; leave --target out"
-            )
+    let (mut agreed, stands) = args.both.read()?;
+    let changed: Vec<Box<str>> = match &args.both.target {
+        Some(name) => Named::read(name).agree(&mut agreed, &stands)?,
+        None => {
+            let found = args.both.departures(&agreed, &stands);
+            agree_all(&mut agreed, &stands);
+            found.into_iter().map(|departure| departure.arn).collect()
         }
-        (true, None) => Vec::new(),
-        (false, _) => args.both.departures(&agreed, &stands),
     };
-    for departure in &departures {
-        baseline::agree(&mut agreed, &stands, &departure.target);
-    }
-    let is_all = args.both.target.is_none();
-    write(if is_all { &stands } else { &agreed }, folder)?;
-    let targets: Vec<&str> = departures.iter().map(|departure| &*departure.arn).collect();
+    write(&agreed, folder)?;
     let line = json!({
         "time": now().to_string(), "by": args.by, "why": args.why,
-        "target": args.both.target, "changed": targets,
+        "target": args.both.target, "changed": changed,
     });
     let path = folder.join(APPROVED);
     let failed = || format!("could not write {}", path.display());
     let mut file = OpenOptions::new().create(true).append(true).open(&path).with_context(failed)?;
     writeln!(file, "{line}").with_context(failed)?;
     let mut out = io::stdout().lock();
-    for target in targets {
+    for target in &changed {
         writeln!(out, "{}", printable(target))?;
     }
     Ok(Exit::Done)
@@ -96,11 +90,33 @@ fn write(state: &State, folder: &Path) -> anyhow::Result<usize> {
     fs::create_dir_all(folder)
         .with_context(|| format!("could not make the folder {}", folder.display()))?;
     let files = written::files(state);
+    let others = others(folder, &files)?;
+    if !others.is_empty() {
+        anyhow::bail!(
+            "these files would be read beside what is written, and would go on saying what they say: {}; what is still true of \
+             them is written into files of its own, so remove them or name another folder",
+            others.join(", ")
+        );
+    }
     for (name, value) in &files {
-        let path = folder.join(name);
+        let (path, part) = (folder.join(name), folder.join(format!("{name}.part")));
+        let failed = || format!("could not write {}", path.display());
         let text = serde_json::to_string_pretty(value).context("could not write JSON")?;
-        fs::write(&path, text + "\n")
-            .with_context(|| format!("could not write {}", path.display()))?;
+        fs::write(&part, text + "\n").with_context(failed)?;
+        // A daemon that starts meanwhile reads a whole file or the one before.
+        fs::rename(&part, &path).with_context(failed)?;
     }
     Ok(files.len())
+}
+
+/// Returns the files of a folder that are read as a snapshot and that `files` does not replace.
+fn others(folder: &Path, files: &BTreeMap<String, Value>) -> anyhow::Result<Vec<String>> {
+    let failed = || format!("could not look into {}", folder.display());
+    let all = snapshot::files(&[folder]).with_context(failed)?;
+    let is_replaced = |path: &&PathBuf| files.keys().any(|name| **path == folder.join(name));
+    Ok(all
+        .iter()
+        .filter(|path| !is_replaced(path))
+        .map(|path| path.display().to_string())
+        .collect())
 }

@@ -13,14 +13,20 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::cli::Exit;
+use crate::config;
+use crate::config::Config;
+use crate::iam::History;
+use crate::iam::Snapshot;
 use crate::iam::State;
 use crate::iam::baseline;
 use crate::iam::baseline::Departure;
+use crate::iam::baseline::named::Named;
 use crate::iam::drift::difference::Measure;
 use crate::iam::snapshot;
 use crate::model::Seconds;
 use crate::pipeline::dispatch::Clock as _;
 use crate::pipeline::dispatch::WallClock;
+use crate::store::Reader;
 
 /// Hold what stands against what was agreed on, and agree on it.
 #[derive(Debug, Args)]
@@ -41,8 +47,14 @@ enum BaselineCommand {
 #[derive(Debug, Args)]
 struct Stands {
     /// Snapshots of what stands: files and folders of `aws iam get-account-authorization-details`.
-    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "config")]
     snapshot: Vec<PathBuf>,
+    /// The store of a daemon, which may run: what its events told since the snapshots stands too.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The configuration: its snapshots, its store and its baseline are meant where none is named.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// What stands, and what should.
@@ -51,23 +63,56 @@ struct Both {
     #[command(flatten)]
     stands: Stands,
     /// The baseline: a folder that `baseline approve` wrote, or a snapshot.
-    #[arg(long, value_name = "PATH")]
-    baseline: PathBuf,
-    /// Only this user, group, role, policy or permission set.
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "PATH", required_unless_present = "config")]
+    baseline: Option<PathBuf>,
+    /// Only this user, group, role, policy, bucket, permission set, root or unit, by its ARN or id; an account's id for all
+    /// that is in it; `organization` or `identity-center`.
+    #[arg(long, value_name = "NAME")]
     target: Option<String>,
 }
 
 impl Stands {
+    fn config(&self) -> anyhow::Result<Option<Config>> {
+        Ok(self.config.as_ref().map(|path| config::read(path)).transpose()?)
+    }
+
     fn read(&self) -> anyhow::Result<State> {
-        read(&self.snapshot)
+        let config = self.config()?;
+        let configured = config.as_ref().map(|config| config.policies.snapshots.as_slice());
+        let snapshot = match self.snapshot.is_empty() {
+            true => read(configured.unwrap_or_default())?,
+            false => read(&self.snapshot)?,
+        };
+        let store = config.as_ref().map(|config| &config.store.path);
+        match self.store.as_ref().or(store) {
+            None => Ok(snapshot.state),
+            Some(path) => {
+                let tried =
+                    || format!("could not read what stands from the store {}", path.display());
+                let reader = Reader::open(path).with_context(tried)?;
+                let history = History::load(snapshot, &reader).with_context(tried)?;
+                Ok(history.now().clone())
+            }
+        }
     }
 }
 
 impl Both {
+    /// Returns where the baseline is.
+    fn baseline(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.baseline {
+            return Ok(path.clone());
+        }
+        let config = self.stands.config()?;
+        let configured = config.and_then(|config| config.policies.baseline);
+        configured.context(
+            "the configuration names no baseline: set `policies.baseline`, or give --baseline",
+        )
+    }
+
     /// Returns what should stand and what does.
     fn read(&self) -> anyhow::Result<(State, State)> {
-        Ok((read(std::slice::from_ref(&self.baseline))?, self.stands.read()?))
+        Ok((read(&[self.baseline()?])?.state, self.stands.read()?))
     }
 
     /// Returns what differs.
@@ -75,8 +120,8 @@ impl Both {
         let ours = agreed.accounts.keys().chain(stands.accounts.keys()).cloned().collect();
         let measure = Measure { account: "".into(), ours: Arc::new(ours), now: now() };
         let mut found = baseline::departures(agreed, stands, &measure);
-        if let Some(target) = &self.target {
-            found.retain(|departure| *departure.arn == **target);
+        if let Some(named) = self.target.as_deref().map(Named::read) {
+            found.retain(|departure| named.covers(departure));
         }
         found
     }
@@ -86,13 +131,13 @@ fn now() -> Seconds {
     WallClock.now()
 }
 
-fn read(paths: &[PathBuf]) -> anyhow::Result<State> {
+fn read(paths: &[PathBuf]) -> anyhow::Result<Snapshot> {
     let shown = |paths: &[PathBuf]| {
         let all: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         all.join(", ")
     };
     let read = snapshot::read(paths);
-    Ok(read.with_context(|| format!("could not read {}", shown(paths)))?.state)
+    read.with_context(|| format!("could not read {}", shown(paths)))
 }
 
 pub(super) fn run(args: &BaselineArgs) -> anyhow::Result<Exit> {

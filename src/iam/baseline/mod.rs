@@ -2,9 +2,14 @@
 //!
 //! A baseline is a state like any other, read from the same files as a snapshot (`written.rs` writes them). Of a managed policy
 //! or a group that differs, the difference is told once, at the policy or the group, and not again at everybody who has it.
+//! How what stands becomes what was agreed on says `agree.rs`; what a person means by a name, `named.rs`.
 //!
-//! Invariant: only accounts that the baseline speaks of are held against it. What is not known differs from nothing.
+//! Invariant: only what the baseline speaks of is held against it. What is not known differs from nothing.
 
+pub mod agree;
+pub mod named;
+#[cfg(test)]
+mod tests;
 pub mod written;
 
 use std::collections::BTreeSet;
@@ -20,6 +25,7 @@ use crate::iam::drift::effect::managed;
 use crate::iam::drift::effect::pieces;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
+use crate::iam::state::Account;
 use crate::iam::state::State;
 
 /// Something that is not as it should be.
@@ -65,11 +71,13 @@ pub fn departures(baseline: &State, now: &State, measure: &Measure) -> Vec<Depar
 
 /// Returns how `target` stands to the baseline.
 pub fn standing(baseline: &State, now: &State, target: &Target, measure: &Measure) -> Standing {
-    if !speaks_of(baseline, target) || is_of_aws(&target.arn(now)) {
+    let is_held = speaks_of(baseline, target) && is_known(now, target);
+    if !is_held || is_of_aws(&target.arn(now)) {
         return Standing::Beside;
     }
-    let agreed = as_now(pieces(baseline, target), (baseline, now), target);
     let stands = pieces(now, target);
+    let agreed = as_now(pieces(baseline, target), (baseline, now), target);
+    let agreed = known_by_now(agreed, &stands);
     if agreed == stands {
         return Standing::Matches;
     }
@@ -95,13 +103,51 @@ fn speaks_of(baseline: &State, target: &Target) -> bool {
     match target {
         Target::Set { .. } => !baseline.identity_center.sets.is_empty(),
         Target::Node { .. } | Target::Organization { .. } => baseline.organization.is_some(),
-        Target::Resource { account, arn } => {
-            // A snapshot of IAM holds no policies of resources: it does not say that there are none.
-            let account = baseline.accounts.get(account);
-            account.is_some_and(|account| account.resources.contains_key(arn))
+        // A snapshot of IAM holds no policies of resources: it does not say that there are none.
+        Target::Resource { .. } => has(baseline, target),
+        other => {
+            let account = baseline.accounts.get(other.account());
+            account.is_some_and(|account| account.is_whole) || has(baseline, target)
         }
-        other => baseline.accounts.get(other.account()).is_some_and(|account| account.is_whole),
     }
+}
+
+/// Returns whether `now` says how it stands with `target`, if only that it is not there.
+fn is_known(now: &State, target: &Target) -> bool {
+    let account = now.accounts.get(target.account());
+    match target {
+        Target::Set { .. } => !now.identity_center.sets.is_empty(),
+        Target::Node { .. } | Target::Organization { .. } => now.organization.is_some(),
+        Target::Resource { .. } => account.is_some_and(|account| !account.resources.is_empty()),
+        other => account.is_some_and(|account| account.is_whole) || has(now, other),
+    }
+}
+
+/// Returns whether `target`, something of an account, is in `state`.
+fn has(state: &State, target: &Target) -> bool {
+    let is_in = |account: &Account| match target {
+        Target::Identity { holder, name, .. } | Target::Boundary { holder, name, .. } => {
+            entity(account, *holder, name).is_some()
+        }
+        Target::Trust { role, .. } => account.roles.contains_key(role),
+        Target::Managed { arn, .. } => account.policies.contains_key(arn),
+        Target::Resource { arn, .. } => account.resources.contains_key(arn),
+        Target::Set { .. } | Target::Node { .. } | Target::Organization { .. } => false,
+    };
+    state.accounts.get(target.account()).is_some_and(is_in)
+}
+
+/// Returns what was agreed on, with what stands in the place of what nobody could read when it was.
+fn known_by_now(agreed: Vec<Piece>, stands: &[Piece]) -> Vec<Piece> {
+    let mut out = agreed;
+    for piece in &mut out {
+        if let Text::Unknown(_) = piece.text
+            && let Some(known) = stands.iter().find(|it| it.name == piece.name)
+        {
+            piece.text = known.text.clone();
+        }
+    }
+    out
 }
 
 /// Returns whether AWS itself says what stands there.
@@ -185,70 +231,4 @@ pub fn targets(state: &State) -> impl Iterator<Item = Target> {
         }
     }
     all.into_iter()
-}
-
-/// Makes `baseline` say of `target` what stands now.
-pub fn agree(baseline: &mut State, now: &State, target: &Target) {
-    let account = target.account();
-    match target {
-        Target::Identity { holder, name, .. } | Target::Boundary { holder, name, .. } => {
-            agree_holder(baseline, now, (account, *holder, name));
-        }
-        Target::Trust { role, .. } => agree_holder(baseline, now, (account, Holder::Role, role)),
-        Target::Managed { arn, .. } => agree_policy(baseline, now, (account, arn)),
-        Target::Resource { arn, .. } => {
-            let text: Option<Text> =
-                now.accounts.get(account).and_then(|it| it.resources.get(arn)).cloned();
-            let of = baseline.accounts.entry(account.into()).or_default();
-            match text {
-                Some(text) => drop(of.resources.insert(arn.clone(), text)),
-                None => drop(of.resources.remove(arn)),
-            }
-        }
-        Target::Set { arn } => match now.identity_center.sets.get(arn).cloned() {
-            Some(set) => drop(baseline.identity_center.sets.insert(arn.clone(), set)),
-            None => drop(baseline.identity_center.sets.remove(arn)),
-        },
-        Target::Node { .. } | Target::Organization { .. } => {
-            baseline.organization.clone_from(&now.organization);
-        }
-    }
-}
-
-fn agree_holder(baseline: &mut State, now: &State, (id, holder, name): (&str, Holder, &str)) {
-    let known = now.accounts.get(id);
-    let of = baseline.accounts.entry(id.into()).or_default();
-    match holder {
-        Holder::User => match known.and_then(|it| it.users.get(name)) {
-            Some(user) => drop(of.users.insert(name.into(), user.clone())),
-            None => drop(of.users.remove(name)),
-        },
-        Holder::Group => match known.and_then(|it| it.groups.get(name)) {
-            Some(group) => drop(of.groups.insert(name.into(), group.clone())),
-            None => drop(of.groups.remove(name)),
-        },
-        Holder::Role => match known.and_then(|it| it.roles.get(name)) {
-            Some(role) => drop(of.roles.insert(name.into(), role.clone())),
-            None => drop(of.roles.remove(name)),
-        },
-    }
-    // What it refers to has to be there for it to mean anything.
-    let referred = known
-        .and_then(|it| entity(it, holder, name))
-        .map(|entity| entity.attached.iter().chain(&entity.boundary).cloned().collect::<Vec<_>>());
-    for arn in referred.unwrap_or_default() {
-        let is_known = baseline.accounts.get(id).is_some_and(|it| it.policies.contains_key(&arn));
-        if !is_known {
-            agree_policy(baseline, now, (id, &arn));
-        }
-    }
-}
-
-fn agree_policy(baseline: &mut State, now: &State, (id, arn): (&str, &str)) {
-    let policy = now.accounts.get(id).and_then(|it| it.policies.get(arn)).cloned();
-    let of = baseline.accounts.entry(id.into()).or_default();
-    match policy {
-        Some(policy) => drop(of.policies.insert(arn.into(), policy)),
-        None => drop(of.policies.remove(arn)),
-    }
 }

@@ -1,9 +1,15 @@
 //! A state as files, in the forms that a snapshot is read from.
 //!
-//! One file for each account, as `aws iam get-account-authorization-details` prints it, and one for policies of resources
-//! (docs/policy-history.md). Everything is sorted, so that a change of one policy is a change of a few lines.
+//! One file for each account, as `aws iam get-account-authorization-details` prints it, with the policies of its resources;
+//! one for the organisation and one for Identity Center (`written/others.rs`, docs/policy-history.md). Everything is sorted,
+//! so that a change of one policy is a change of a few lines.
 //!
-//! Invariant: what is written reads back as the same state, but for what is not known: texts that nobody knows are left out.
+//! Invariant: what is written reads back as the same state, what is not known included; but for when a role was last used,
+//! which nobody agrees on and which is another at every look.
+
+mod others;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,71 +18,123 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::iam::policy::Text;
+use crate::iam::snapshot::UNKNOWN;
 use crate::iam::state::Account;
 use crate::iam::state::Entity;
 use crate::iam::state::Managed;
+use crate::iam::state::Role;
 use crate::iam::state::State;
+use crate::iam::state::User;
+
+/// The file of the organisation.
+const ORGANIZATION: &str = "organization.json";
+
+/// The file of Identity Center.
+const IDENTITY_CENTER: &str = "identity-center.json";
 
 /// Returns the files of `state`: name and contents.
 pub fn files(state: &State) -> BTreeMap<String, Value> {
     let mut files = BTreeMap::new();
     for (id, account) in &state.accounts {
-        files.insert(format!("{id}.json"), of_account(account));
+        files.insert(format!("{id}.json"), of_account(id, account));
+    }
+    if let Some(organization) = &state.organization {
+        files.insert(ORGANIZATION.to_owned(), others::organization(organization));
+    }
+    let center = &state.identity_center;
+    if !(center.sets.is_empty() && center.assignments.is_empty() && center.members.is_empty()) {
+        files.insert(IDENTITY_CENTER.to_owned(), others::center(center));
     }
     files
 }
 
-fn of_account(account: &Account) -> Value {
-    let users: Vec<Value> = account
-        .users
+fn of_account(id: &str, account: &Account) -> Value {
+    let mut out = json!({"Account": id});
+    let has_resources = !account.resources.is_empty();
+    if has_resources {
+        out["Resources"] = others::resources(id, &account.resources);
+    }
+    let Account { is_whole, users, groups, roles, policies, profiles, resources: _ } = account;
+    let has_iam = !(users.is_empty() && groups.is_empty() && roles.is_empty())
+        || !(policies.is_empty() && profiles.is_empty());
+    if !has_iam && !is_whole && has_resources {
+        return out;
+    }
+    if !is_whole {
+        out["Partial"] = true.into();
+    }
+    out["UserDetailList"] = users.iter().map(|(name, user)| of_user(name, user)).collect();
+    out["GroupDetailList"] =
+        groups.iter().map(|(name, group)| of_entity(group, ("Group", name))).collect();
+    let of_role = |(name, role): (&Box<str>, &Role)| {
+        let mut out = of_entity(&role.entity, ("Role", name));
+        out["AssumeRolePolicyDocument"] = text(&role.trust);
+        let its = profiles.iter().filter(|(_, roles)| roles.contains(name));
+        out["InstanceProfileList"] =
+            its.map(|(profile, _)| of_profile(profile, [name].into_iter())).collect();
+        out
+    };
+    out["RoleDetailList"] = roles.iter().map(of_role).collect();
+    out["Policies"] = policies.iter().map(|(arn, policy)| of_policy(arn, policy)).collect();
+    let is_told = |held: &BTreeSet<Box<str>>| {
+        !held.is_empty() && held.iter().all(|role| roles.contains_key(role))
+    };
+    let others: Vec<Value> = profiles
         .iter()
-        .map(|(name, user)| {
-            let mut out = of_entity(account, &user.entity, ("User", name));
-            out["GroupList"] = user.groups.iter().map(|it| it.to_string()).collect();
-            out
-        })
+        .filter(|(_, held)| !is_told(held))
+        .map(|(profile, held)| of_profile(profile, held.iter()))
         .collect();
-    let groups: Vec<Value> = account
-        .groups
-        .iter()
-        .map(|(name, group)| of_entity(account, group, ("Group", name)))
-        .collect();
-    let roles: Vec<Value> = account
-        .roles
-        .iter()
-        .map(|(name, role)| {
-            let mut out = of_entity(account, &role.entity, ("Role", name));
-            if let Text::Known(trust) = &role.trust {
-                out["AssumeRolePolicyDocument"] = trust.to_value();
-            }
-            let holds = |roles: &BTreeSet<Box<str>>| roles.contains(name);
-            let profiles = account.profiles.iter().filter(|(_, roles)| holds(roles));
-            out["InstanceProfileList"] = profiles
-                .map(|(profile, _)| {
-                    json!({
-                        "InstanceProfileName": profile.to_string(),
-                        "Roles": [{"RoleName": name.to_string()}],
-                    })
-                })
-                .collect();
-            out
-        })
-        .collect();
-    let policies: Vec<Value> =
-        account.policies.iter().map(|(arn, policy)| of_policy(arn, policy)).collect();
-    json!({
-        "UserDetailList": users, "GroupDetailList": groups, "RoleDetailList": roles, "Policies": policies,
-    })
+    if !others.is_empty() {
+        out["InstanceProfiles"] = others.into();
+    }
+    out
 }
 
-fn of_entity(account: &Account, entity: &Entity, (sort, name): (&str, &str)) -> Value {
-    let mut inline = Vec::new();
-    for (policy, text) in &entity.inline {
-        if let Text::Known(document) = text {
-            let document = document.to_value();
-            inline.push(json!({"PolicyName": policy.to_string(), "PolicyDocument": document}));
+/// Writes a text; of one that is not known, why.
+fn text(text: &Text) -> Value {
+    match text {
+        Text::Known(document) => document.to_value(),
+        Text::Unknown(why) => json!({UNKNOWN: &**why}),
+    }
+}
+
+fn of_user(name: &str, user: &User) -> Value {
+    let mut out = of_entity(&user.entity, ("User", name));
+    out["GroupList"] = user.groups.iter().map(|it| it.to_string()).collect();
+    let keys: Vec<Value> = user
+        .keys
+        .iter()
+        .map(|(id, key)| {
+            let status = if key.is_active { "Active" } else { "Inactive" };
+            let mut out = json!({"AccessKeyId": &**id, "Status": status});
+            if let Some(created) = key.created {
+                out["CreateDate"] = created.to_string().into();
+            }
+            out
+        })
+        .collect();
+    if !keys.is_empty() {
+        out["AccessKeys"] = keys.into();
+    }
+    for (member, has) in [("HasPassword", user.has_password), ("HasMfa", user.has_mfa)] {
+        if let Some(has) = has {
+            out[member] = has.into();
         }
     }
+    out
+}
+
+fn of_profile<'n>(profile: &str, roles: impl Iterator<Item = &'n Box<str>>) -> Value {
+    let roles: Vec<Value> = roles.map(|role| json!({"RoleName": &**role})).collect();
+    json!({"InstanceProfileName": profile, "Roles": roles})
+}
+
+fn of_entity(entity: &Entity, (sort, name): (&str, &str)) -> Value {
+    let inline: Vec<Value> = entity
+        .inline
+        .iter()
+        .map(|(policy, it)| json!({"PolicyName": &**policy, "PolicyDocument": text(it)}))
+        .collect();
     let attached: Vec<Value> = entity
         .attached
         .iter()
@@ -109,20 +167,19 @@ fn of_entity(account: &Account, entity: &Entity, (sort, name): (&str, &str)) -> 
         }
         out["Tags"] = tags.into();
     }
-    debug_assert!(!account.is_whole || !entity.arn.is_empty(), "a snapshot gives every ARN");
     out
 }
 
 fn of_policy(arn: &str, policy: &Managed) -> Value {
-    let mut versions = Vec::new();
-    for (id, text) in &policy.versions {
-        if let Text::Known(document) = text {
-            versions.push(json!({
-                "VersionId": id.to_string(), "IsDefaultVersion": *id == policy.default,
-                "Document": document.to_value(),
-            }));
-        }
-    }
+    let versions: Vec<Value> = policy
+        .versions
+        .iter()
+        .map(|(id, it)| {
+            json!({
+                "VersionId": &**id, "IsDefaultVersion": *id == policy.default, "Document": text(it),
+            })
+        })
+        .collect();
     json!({
         "PolicyName": last(arn), "Arn": arn, "DefaultVersionId": policy.default.to_string(),
         "PolicyVersionList": versions,

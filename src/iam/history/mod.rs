@@ -212,7 +212,15 @@ impl History {
 
     /// Returns until when the snapshot of the key's account has seen everything, if what happened at `time` is before.
     fn contained_until(&self, key: &Key, time: Seconds) -> Option<Seconds> {
-        let until = self.taken.get(key.account())?.plus(Span(-OVERLAP.0));
+        let taken = match key {
+            // That an account was read says nothing of its resources: they are read service by service.
+            Key::Resource { account, arn } => {
+                let service = arn.split(':').nth(2).unwrap_or_default();
+                self.taken.get(&*format!("{account}/{service}"))?
+            }
+            other => self.taken.get(other.account())?,
+        };
+        let until = taken.plus(Span(-OVERLAP.0));
         (time < until).then_some(until)
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: pages come in any order and each adds to the account.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -20,6 +21,9 @@ use crate::model::Seconds;
 /// The members by which such a file is told.
 pub(super) const MEMBERS: [&str; 4] =
     ["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"];
+
+/// With this member the file does not speak of the whole account, only of what it names.
+const PARTIAL: &str = "Partial";
 
 /// Takes in an account.
 pub(super) fn take(snapshot: &mut Snapshot, value: &Value, stem: &str) -> Result<(), String> {
@@ -49,7 +53,21 @@ pub(super) fn take(snapshot: &mut Snapshot, value: &Value, stem: &str) -> Result
     for policy in items(value, "Policies")? {
         take_policy(snapshot, &id, policy)?;
     }
-    account(snapshot, &id).is_whole = true;
+    for profile in items(value, "InstanceProfiles")? {
+        take_profile(snapshot, &id, profile)?;
+    }
+    account(snapshot, &id).is_whole |= value[PARTIAL] != true;
+    Ok(())
+}
+
+/// Takes in an instance profile as `list-instance-profiles` answers it: one without a role, no role's item tells.
+fn take_profile(snapshot: &mut Snapshot, id: &str, profile: &Value) -> Result<(), String> {
+    let of = name(profile, "InstanceProfiles", "InstanceProfileName")?;
+    let mut held = BTreeSet::new();
+    for role in items(profile, "Roles")? {
+        held.insert(name(role, "InstanceProfiles", "RoleName")?.into());
+    }
+    account(snapshot, id).profiles.entry(of.into()).or_default().extend(held);
     Ok(())
 }
 

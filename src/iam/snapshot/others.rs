@@ -37,7 +37,8 @@ pub(super) fn take(snapshot: &mut Snapshot, value: &Value) -> Result<bool, Strin
 }
 
 /// `Organization` is `describe-organization`'s; `Parents` are pairs of child and parent; `Policies` are
-/// `describe-policy`'s, each with `Targets` as `list-targets-for-policy` answers.
+/// `describe-policy`'s, each with `Targets` as `list-targets-for-policy` answers; `Attached` are pairs of target and policy, of
+/// policies that nobody described.
 fn organization(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
     let value = &value["Organization"];
     let mut policies = Vec::new();
@@ -48,6 +49,14 @@ fn organization(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
         let text = match kind {
             "SERVICE_CONTROL_POLICY" => snapshot.text(&policy["Content"], Kind::ServiceControl),
             "RESOURCE_CONTROL_POLICY" => snapshot.text(&policy["Content"], Kind::ResourceControl),
+            // Of which sort it is, an event need not tell.
+            "" => match snapshot.text(&policy["Content"], Kind::ServiceControl) {
+                Text::Known(document) => Text::Known(document),
+                unread => match snapshot.text(&policy["Content"], Kind::ResourceControl) {
+                    Text::Known(document) => Text::Known(document),
+                    Text::Unknown(_) => unread,
+                },
+            },
             _ => Text::Unknown("a policy of this kind authorises nothing".into()),
         };
         let shown = summary["Name"].as_str().unwrap_or_default();
@@ -67,6 +76,11 @@ fn organization(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
             let target = name(target, "Targets", "TargetId")?;
             known.attached.entry(target.into()).or_default().insert(id.into());
         }
+    }
+    for pair in items(value, "Attached")? {
+        let (target, id) =
+            (name(pair, "Attached", "TargetId")?, name(pair, "Attached", "PolicyId")?);
+        known.attached.entry(target.into()).or_default().insert(id.into());
     }
     Ok(())
 }
@@ -141,6 +155,8 @@ fn resources(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
                 format!("Resources: the ARN {arn} has no account; add \"Account\"")
             })?,
         };
+        let service = arn.split(':').nth(2).unwrap_or_default();
+        snapshot.taken(&format!("{account}/{service}"), value)?;
         let text = snapshot.text(&resource["Policy"], Kind::Resource);
         let account = snapshot.state.accounts.entry(account.into()).or_default();
         account.resources.insert(arn.into(), text);
