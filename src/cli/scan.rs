@@ -26,6 +26,7 @@ use crate::cli::output::Screen;
 use crate::cli::output::printable;
 use crate::cli::severity;
 use crate::config::Config;
+use crate::iam::snapshot::Undated;
 use crate::model;
 use crate::model::Glob;
 use crate::model::Seconds;
@@ -243,7 +244,7 @@ async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<B
             true => Grants::Unread,
             false => Grants::Known,
         },
-        policies_known: Arc::new(pipeline::known_policies(&config.policies)?),
+        policies_known: Arc::new(pipeline::known_policies(&config.policies, Undated::BeforeAll)?),
         allowed_lateness: Span(i64::MAX),
         ..daemon::settings(&config, Vec::new())
     };

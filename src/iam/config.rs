@@ -23,9 +23,9 @@ pub struct Config {
     /// `detectors/policies`.
     pub drift: bool,
     /// Snapshots of the policies that stand: files and folders of `aws iam get-account-authorization-details`, and of the
-    /// organisation, Identity Center and resource policies as docs/policy-history.md says. They are read at the start;
-    /// what stood before is then known, and from there on it is carried on by events. Without any, only what events
-    /// themselves told is known.
+    /// organisation, Identity Center and resource policies as docs/policy-history.md says. They are read at the start and
+    /// whenever they change; what stands is carried on from there by events. A file that does not say when it was taken
+    /// (`"Taken"`) was taken when it was last written. Without any snapshot, only what events themselves told is known.
     pub snapshots: Vec<PathBuf>,
     /// The approved pipelines, as globs over the ARN or name of their roles. A change that one of them makes by itself is
     /// planned, and nobody is told of it. A person in such a role is no pipeline. What builds accounts
@@ -35,6 +35,9 @@ pub struct Config {
     /// differs from it in effect is drift, also where the change was never seen. docs/baseline.md says more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<PathBuf>,
+    /// How long what a pipeline made may stand beside the baseline, in event time, before it is told of, once and as
+    /// `informational`: somebody forgot to add it. 0s: it is never told of.
+    pub planned_for: Duration,
     /// How often what stands is held against the baseline, in event time, beside each change that is seen.
     pub reconcile_every: Duration,
     /// How long after a change its undoing is linked to it, in event time: the alert about the change is resolved then.
@@ -54,6 +57,7 @@ impl Default for Config {
             snapshots: Vec::new(),
             pipelines: Vec::new(),
             baseline: None,
+            planned_for: Duration::from_secs(7 * 86_400),
             reconcile_every: Duration::from_secs(86_400),
             undo_within: Duration::from_secs(86_400),
             depth: 4,

@@ -44,7 +44,7 @@ use crate::pipeline::engine::Engine;
 use crate::pipeline::engine::Gait;
 use crate::pipeline::engine::Pace;
 use crate::pipeline::front::Front;
-use crate::pipeline::policies::known_policies;
+use crate::pipeline::policies;
 use crate::pipeline::settings::Asked;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Grants;
@@ -120,7 +120,8 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let policies_known = Arc::new(known_policies(&config.policies)?);
+    let mut policies = policies::Files::look(&config.policies)?;
+    let policies_known = Arc::new(policies.read()?);
     let settings = Settings { policies_known, ..settings(&config, destinations(&sinks)) };
     let metrics = settings.metrics.clone();
     let core = Core::open(store, settings, Arc::clone(&rules))?;
@@ -128,6 +129,7 @@ pub async fn daemon(
     let gait = gait(&config, presets.clone());
     let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait);
     let (stop, stopped) = watch::channel(false);
+    policies.follow(engine.policies(), &stopped);
     let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);

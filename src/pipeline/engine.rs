@@ -5,11 +5,11 @@
 //! judged is bounded, and with it memory. A core that fails ends everything: receipts not called are deliveries that
 //! come again.
 
+mod ahead;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::Condvar;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::mpsc::Receiver;
@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
+use crate::iam::Known;
 use crate::model::Delivery;
 use crate::model::Seconds;
 use crate::outbox::Settled;
@@ -35,6 +36,7 @@ use crate::pipeline::books::Books;
 use crate::pipeline::core;
 use crate::pipeline::core::Core;
 use crate::pipeline::dispatch::Gone;
+use crate::pipeline::engine::ahead::Ahead;
 use crate::pipeline::settings::Destination;
 use crate::rules::Rules;
 use crate::rules::Sieve;
@@ -48,6 +50,7 @@ enum ToCore {
     Batch(u64, Box<Batch>),
     Settled(Settled),
     Reload(Arc<Rules>, Vec<Destination>),
+    Policies(Box<Known>),
     /// Nothing comes any more, ever: let everything that waits for time happen, commit it, and say so.
     Complete(oneshot::Sender<()>),
     /// All workers and sinks have ended.
@@ -153,6 +156,12 @@ impl Engine {
         move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| Gone)
     }
 
+    /// Returns a way to tell the core what was read anew of policies; it blocks and fails as [`Engine::settler`] does.
+    pub fn policies(&self) -> impl Fn(Known) -> Result<(), Gone> + Send + Sync + 'static {
+        let to_core = self.to_core.clone();
+        move |known| to_core.send(ToCore::Policies(Box::new(known))).map_err(|_| Gone)
+    }
+
     /// Changes rules and destinations, with the next deliveries.
     ///
     /// # Errors
@@ -227,62 +236,6 @@ impl Intake {
     }
 }
 
-/// Keeps workers from running too far ahead of the core: by number, and by bytes decoded and not judged.
-///
-/// Far enough that the disk may be slow at a commit without a worker having to wait for it.
-struct Ahead {
-    state: Mutex<Distance>,
-    changed: Condvar,
-    most: u64,
-}
-
-/// How far the workers are ahead.
-#[derive(Default)]
-struct Distance {
-    judged: u64,
-    bytes: u64,
-}
-
-/// How many bytes may be decoded and not judged before workers wait. One object may exceed it by itself.
-const MAX_BYTES_AHEAD: u64 = 24 << 20;
-
-impl Ahead {
-    fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), most: most as u64 }
-    }
-
-    fn wait_for(&self, number: u64) {
-        let is_far = |state: &mut Distance| {
-            let is_next = number <= state.judged;
-            let is_near = number < state.judged.saturating_add(self.most);
-            let is_light = state.bytes < MAX_BYTES_AHEAD;
-            !(is_next || is_near && is_light)
-        };
-        drop(self.changed.wait_while(self.lock(), is_far).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn decoded(&self, bytes: u64) {
-        self.lock().bytes += bytes;
-    }
-
-    fn judged(&self, next: u64, bytes: u64) {
-        let mut state = self.lock();
-        state.judged = next;
-        state.bytes = state.bytes.saturating_sub(bytes);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Lets everybody go: the core has ended.
-    fn release(&self) {
-        self.judged(u64::MAX, u64::MAX);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Distance> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 fn work(
     intake: &Intake,
     rules: &RwLock<Arc<Rules>>,
@@ -343,6 +296,11 @@ impl Driver<'_> {
                 Ok(ToCore::Reload(rules, destinations)) => {
                     self.commit()?;
                     self.core.reload(rules, destinations)?;
+                }
+                Ok(ToCore::Policies(known)) => {
+                    self.commit()?;
+                    self.core.know_policies(*known)?;
+                    self.commit()?;
                 }
                 Ok(ToCore::Complete(committed)) => {
                     self.core.finish();

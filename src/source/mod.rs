@@ -12,6 +12,7 @@
 
 mod aws;
 mod budget;
+mod changes;
 mod counters;
 mod envelope;
 mod error;
@@ -48,6 +49,7 @@ use crate::source::folder::Reader;
 use crate::source::window::Window as Asked;
 
 pub use crate::source::aws::Access;
+pub use crate::source::changes::Changes;
 pub use crate::source::counters::Counters;
 pub use crate::source::error::Cause;
 pub use crate::source::error::Fault;

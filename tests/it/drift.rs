@@ -253,3 +253,114 @@ fn the_baseline_is_compared_agreed_on_and_then_matches() {
     let line: Value = serde_json::from_str(&log).unwrap();
     assert_eq!((&line["by"], &line["why"]), (&json!("ana"), &json!("OPS-1")));
 }
+
+#[test]
+fn what_events_told_since_the_snapshot_becomes_the_baseline_too() {
+    let house = House::new();
+    written(&house, "stands", &snapshot(None));
+    file(&house, "logs", &[put("09:00:00", "ana")]);
+    assert_eq!(told(&house, "logs", &[]), ["administrator_made open -"]);
+    let configuration = "\
+        [store]\npath = \"scan.db\"\n[policies]\nsnapshots = [\"stands\"]\nbaseline = \"agreed\"\n\
+        [[sink.stdout]]\nname = \"out\"\n[[source.folder]]\nname = \"logs\"\npath = \"logs\"\n";
+    fs::write(house.path("grantwatch.toml"), configuration).unwrap();
+    let agreed = ["--by", "ana", "--why", "OPS-1"];
+    let approve = ["baseline", "approve", "--snapshot", "stands", "--baseline", "agreed"];
+    run(&house, &[&approve[..], &agreed].concat());
+    let ended = |arguments: &[&str]| house.command(arguments).output().unwrap().status.code();
+    let of_daemon = ["--config", "grantwatch.toml"];
+    assert_eq!(
+        ended(&["baseline", "diff", "--snapshot", "stands", "--baseline", "agreed"]),
+        Some(0)
+    );
+    assert_eq!(ended(&[&["baseline", "diff"], &of_daemon[..]].concat()), Some(3));
+    let role = ["--target", "arn:aws:iam::111122223333:role/Deploy"];
+    let said = run(&house, &[&["baseline", "approve"], &of_daemon[..], &agreed, &role].concat());
+    assert_eq!(said.trim(), role[1]);
+    assert_eq!(ended(&[&["baseline", "status"], &of_daemon[..]].concat()), Some(0));
+    let exported = |to: &str| {
+        run(&house, &[&["baseline", "export"], &of_daemon[..], &[to]].concat());
+        fs::read_to_string(house.path(&format!("{to}/111122223333.json"))).unwrap()
+    };
+    assert_eq!(exported("first"), exported("second"));
+    assert_eq!(
+        exported("first"),
+        fs::read_to_string(house.path("agreed/111122223333.json")).unwrap()
+    );
+}
+
+#[test]
+fn a_file_that_would_go_on_speaking_for_the_baseline_is_refused() {
+    let house = House::new();
+    written(&house, "stands", &snapshot(None));
+    written(&house, "agreed", &snapshot(None));
+    fs::rename(house.path("agreed/111122223333.json"), house.path("agreed/prod.json")).unwrap();
+    let approve = ["baseline", "approve", "--snapshot", "stands", "--baseline", "agreed"];
+    let output =
+        house.command(&[&approve[..], &["--by", "ana", "--why", "x"]].concat()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("agreed/prod.json"), "{said}");
+    let left: Vec<_> = fs::read_dir(house.path("agreed")).unwrap().collect();
+    assert_eq!(left.len(), 1);
+}
+
+/// The pipeline's role, in the place of a user.
+fn by_pipeline(mut call: Value) -> Value {
+    let role = "arn:aws:iam::111122223333:role/terraform";
+    call["userIdentity"] = json!({
+        "type": "AssumedRole", "principalId": "AROATERRAFORM:run", "accountId": "111122223333",
+        "arn": "arn:aws:sts::111122223333:assumed-role/terraform/run", "accessKeyId": "ASIATERRAFORM",
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "principalId": "AROATERRAFORM", "arn": role,
+                "accountId": "111122223333", "userName": "terraform"},
+            "attributes": {"creationDate": "2026-03-02T08:00:00Z", "mfaAuthenticated": "false"},
+        },
+    });
+    call
+}
+
+/// Somebody makes a user who may do nothing: time goes on.
+fn later(day: u8) -> Value {
+    let mut call =
+        call("09:00:00", "ana", "CreateUser", &json!({"userName": format!("user-{day}")}));
+    call["eventTime"] = json!(format!("2026-03-{day:02}T09:00:00Z"));
+    call["eventID"] = json!(format!("later-{day}"));
+    call
+}
+
+#[test]
+fn what_a_pipeline_made_and_nobody_added_is_told_quietly_and_late() {
+    let house = House::new();
+    written(&house, "agreed", &snapshot(None));
+    written(&house, "stands", &snapshot(None));
+    let more = ["--baseline", "agreed", "--pipeline", "terraform"];
+    file(&house, "logs", &[by_pipeline(put("09:00:00", "")), later(7)]);
+    assert_eq!(told(&house, "logs", &more), [""; 0]);
+    file(&house, "second", &[later(11)]);
+    assert_eq!(told(&house, "second", &more), ["baseline_behind open -"]);
+    // It is told once: a second telling would be a second alert or count.
+    file(&house, "third", &[later(20)]);
+    assert_eq!(told(&house, "third", &more), ["baseline_behind open -"]);
+    // Once the baseline says the same, nothing is left of it.
+    written(&house, "agreed", &snapshot(Some(&everything())));
+    file(&house, "fourth", &[later(22)]);
+    assert_eq!(told(&house, "fourth", &more), ["baseline_behind resolved taken_back"]);
+}
+
+#[test]
+fn who_adds_by_hand_to_what_a_pipeline_made_is_told_of() {
+    let house = House::new();
+    written(&house, "agreed", &snapshot(None));
+    written(&house, "stands", &snapshot(None));
+    let reading = |item: &str, action: &str| {
+        let document = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": action, "Resource": "arn:aws:sqs:eu-west-1:111122223333:orders"},
+        ]});
+        json!({"roleName": "Deploy", "policyName": item, "policyDocument": document.to_string()})
+    };
+    let planned = call("09:00:00", "", "PutRolePolicy", &reading("planned", "sqs:GetQueueUrl"));
+    let by_hand = call("09:10:00", "ana", "PutRolePolicy", &reading("more", "sqs:ListQueueTags"));
+    file(&house, "logs", &[by_pipeline(planned), by_hand]);
+    let more = ["--baseline", "agreed", "--pipeline", "terraform"];
+    assert_eq!(told(&house, "logs", &more), ["baseline_left open -"]);
+}

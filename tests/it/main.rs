@@ -28,6 +28,7 @@ mod late;
 mod least_privilege;
 mod policy_history;
 mod protect;
+mod reconcile;
 mod scan;
 mod shutdown;
 mod simulate;

@@ -47,6 +47,25 @@ pub struct Made {
 /// The class of what is remembered because it is not as the baseline says, not because it was grave.
 pub const DEPARTURE: &str = "baseline";
 
+/// The class beside it of what an approved pipeline made, for as long as nobody is told of it.
+pub const PLANNED: &str = "planned";
+
+/// How it is remembered that a target is not as the baseline says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Departs {
+    /// It is not.
+    Not,
+    /// An approved pipeline made it so at that time, and nobody was told of it.
+    Planned {
+        /// When.
+        since: Seconds,
+        /// Which pipeline.
+        by: Box<str>,
+    },
+    /// Somebody was told of it.
+    Told,
+}
+
 impl Made {
     /// Returns whether it is a departure from the baseline: what stood before is what was agreed on.
     pub fn is_departure(&self) -> bool {
@@ -102,15 +121,47 @@ impl Ledger {
     }
 
     /// Returns whether it is remembered that `target` is not as the baseline says.
-    pub fn departs(&self, target: &Target) -> bool {
+    pub fn departs(&self, target: &Target) -> Departs {
+        let mut departs = Departs::Not;
+        for (id, made) in self.departures(target) {
+            if !made.classes.contains(PLANNED) {
+                return Departs::Told;
+            }
+            if let Departs::Not = departs {
+                departs = Departs::Planned { since: id.0, by: made.by.clone() };
+            }
+        }
+        departs
+    }
+
+    fn departures(&self, target: &Target) -> impl Iterator<Item = (&ChangeId, &Made)> {
         let ids = self.by_target.get(target).into_iter().flatten();
-        ids.filter_map(|id| self.all.get(id)).any(Made::is_departure)
+        ids.filter_map(|id| self.all.get_key_value(id)).filter(|(_, made)| made.is_departure())
+    }
+
+    /// Forgets that a pipeline made `target` depart from the baseline: somebody is told of it now.
+    pub fn forget_planned(&mut self, target: &Target) {
+        let planned = self.departures(target).filter(|(_, made)| made.classes.contains(PLANNED));
+        let ids: Vec<ChangeId> = planned.map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.remove(&id);
+        }
+    }
+
+    /// Closes what is remembered of `target` not being as the baseline says: it is, at the time `by`.
+    pub fn agreed(&mut self, target: &Target, by: Seconds) {
+        let ids: Vec<ChangeId> = self.departures(target).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if let Some(made) = self.remove(&id) {
+                self.closing.push(Undone { id, made, by: (by, "".into()) });
+            }
+        }
     }
 
     /// Returns the targets that are not as the baseline says.
     pub fn departed(&self) -> Vec<Target> {
         let all = self.by_target.keys();
-        all.filter(|target| self.departs(target)).cloned().collect()
+        all.filter(|target| self.departs(target) != Departs::Not).cloned().collect()
     }
 
     /// Notes that an alert tells of a change.

@@ -1,7 +1,7 @@
 //! What stands against what should: at each change, and once a while for what no change was seen of.
 //!
 //! Invariant: a departure from the baseline is told once for as long as it stands, by whatever detector is the first. What an
-//! approved pipeline made is not told of, and stands in `baseline status`.
+//! approved pipeline made is told only once it stands for long, so that the baseline is kept true.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,15 +15,15 @@ use crate::iam::config::Config;
 use crate::iam::drift::difference;
 use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect::Target;
-use crate::iam::drift::effect::Whole;
-use crate::iam::drift::effect::pieces;
 use crate::iam::drift::gain;
 use crate::iam::drift::kind_name;
 use crate::iam::drift::lines;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::DEPARTURE;
+use crate::iam::drift::made::Departs;
 use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
+use crate::iam::drift::made::PLANNED;
 use crate::iam::state::State;
 use crate::model::Event;
 use crate::model::Fact;
@@ -49,6 +49,8 @@ const PROVISION_WITHIN: Span = Span(3_600);
 pub(super) struct Watch {
     baseline: Option<State>,
     every: Span,
+    /// How long what a pipeline made may stand beside the baseline before it is told of.
+    planned_for: Option<Span>,
     reconciled: Option<Seconds>,
     /// The first event that was learned from: changes from then on are known with what followed them.
     since: Option<Seconds>,
@@ -64,12 +66,19 @@ impl Watch {
         Self {
             baseline,
             every: config.reconcile_every.span(),
+            planned_for: Some(config.planned_for.span()).filter(|it| it.0 > 0),
             reconciled: None,
             since: None,
             assigned: BTreeMap::new(),
             told: BTreeSet::new(),
             owed: Vec::new(),
         }
+    }
+
+    /// Takes another baseline, and holds everything against it as soon as it can.
+    pub(super) fn begin_again(&mut self, baseline: Option<State>) {
+        self.baseline = baseline;
+        self.reconciled = None;
     }
 
     /// Returns what is to be told.
@@ -111,16 +120,24 @@ impl Watch {
             Standing::Differs(departure) => departure,
         };
         facts.set("gw.policy.baseline", "differs");
-        if departure.difference.adds.is_empty() || ledger.departs(target) {
+        if departure.difference.adds.is_empty() {
             return;
+        }
+        let is_planned = facts.get("gw.policy.planned") == Some(&Fact::Flag(true));
+        match ledger.departs(target) {
+            Departs::Not => {}
+            // Whoever adds to it by hand is told of.
+            Departs::Planned { .. } if !is_planned => ledger.forget_planned(target),
+            Departs::Planned { .. } | Departs::Told => return,
         }
         let by = match event.fact("gw.identity.name") {
             Some(Fact::Text(name)) => name.as_str(),
             _ => "",
         };
-        let signal = signal(&departure, event.time, by);
-        ledger.note(id_of(&signal), made(&departure, by));
-        let is_planned = facts.get("gw.policy.planned") == Some(&Fact::Flag(true));
+        let signal = signal(&departure, event.time, (by, event.time));
+        let mut made = made(&departure, by);
+        made.classes.extend(is_planned.then(|| PLANNED.into()));
+        ledger.note(id_of(&signal), made);
         // What is grave has a detector of its own.
         if !is_planned && facts.get("gw.policy.worst").is_none() {
             self.owed.push(signal);
@@ -137,18 +154,40 @@ impl Watch {
         self.reconciled = Some(measure.now);
         self.not_provisioned(state, measure.now);
         let Some(baseline) = &self.baseline else { return };
-        let by: ChangeId = (measure.now, "".into());
         for target in ledger.departed() {
             let measure = Measure { account: target.account().into(), ..measure.clone() };
-            let now = Whole::of(&pieces(state, &target));
-            ledger.close(&target, &now, (&by, ""), &measure);
+            // What was agreed on may be another by now, too.
+            let is_over = match baseline::standing(baseline, state, &target, &measure) {
+                Standing::Matches => true,
+                Standing::Differs(departure) => {
+                    departure.difference.adds.is_empty() && departure.stands.unknown.is_empty()
+                }
+                Standing::Beside => false,
+            };
+            if is_over {
+                ledger.agreed(&target, measure.now);
+            }
         }
         for departure in baseline::departures(baseline, state, measure) {
-            if departure.difference.adds.is_empty() || ledger.departs(&departure.target) {
+            if departure.difference.adds.is_empty() {
                 continue;
             }
-            let signal = signal(&departure, measure.now, "");
-            ledger.note(id_of(&signal), made(&departure, ""));
+            let signal = match ledger.departs(&departure.target) {
+                Departs::Told => continue,
+                Departs::Not => signal(&departure, measure.now, ("", measure.now)),
+                Departs::Planned { since, by } => {
+                    let is_long = |span: Span| measure.now >= since.plus(span);
+                    if !self.planned_for.is_some_and(is_long) {
+                        continue;
+                    }
+                    ledger.forget_planned(&departure.target);
+                    let mut signal = signal(&departure, measure.now, (&by, since));
+                    signal.facts.set("gw.policy.planned", true);
+                    signal
+                }
+            };
+            let by = signal.parameters["by"].as_str().unwrap_or_default();
+            ledger.note(id_of(&signal), made(&departure, by));
             self.owed.push(signal);
         }
     }
@@ -215,8 +254,8 @@ fn made(departure: &Departure, by: &str) -> Made {
     }
 }
 
-/// Returns the signal that something is not as the baseline says; `by` is who changed it, if that was seen.
-fn signal(departure: &Departure, time: Seconds, by: &str) -> Signal {
+/// Returns the signal that something is not as the baseline says; who changed it and when, if that was seen.
+fn signal(departure: &Departure, time: Seconds, (by, changed): (&str, Seconds)) -> Signal {
     let Departure { target, arn, items, difference, agreed, stands } = departure;
     let mut facts = Facts::default();
     facts.set("gw.policy.target", &**arn);
@@ -241,7 +280,7 @@ fn signal(departure: &Departure, time: Seconds, by: &str) -> Signal {
     if !by.is_empty() {
         facts.set("gw.identity.name", by);
         parameters["by"] = by.into();
-        parameters["changed"] = time.to_string().into();
+        parameters["changed"] = changed.to_string().into();
     }
     Signal {
         name: DRIFT,

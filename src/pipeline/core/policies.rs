@@ -13,6 +13,7 @@ use crate::alert;
 use crate::alert::Revision;
 use crate::decode::Decoded;
 use crate::iam::Drift;
+use crate::iam::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Undone;
 use crate::identity;
@@ -146,9 +147,12 @@ impl Core {
         let at = self.now_or_so();
         for Undone { id: (time, event), made, by: (when, who) } in closed {
             let stood = when.since(time);
-            let who = if who.is_empty() { "an event" } else { &*who };
             let text = match made.is_departure() {
+                true if who.is_empty() => format!("as the baseline says again since {when}"),
                 true => format!("as the baseline says again since {when}, by {who}"),
+                false if who.is_empty() => {
+                    format!("taken back by an event at {when}; it had stood for {stood}")
+                }
                 false => format!("taken back by {who} at {when}; it had stood for {stood}"),
             };
             for (alert, _) in made.alerts {
@@ -158,6 +162,19 @@ impl Core {
                 self.desk.take_back(Revision { id: alert, lost, changed, left: None, because });
             }
         }
+    }
+
+    /// Begins again from what was read anew of what stands and should. The group must be committed: what events told is read
+    /// from the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn know_policies(&mut self, known: Known) -> Result<(), StoreError> {
+        debug_assert!(!self.has_work(), "commit before what is known of policies changes");
+        let Some(drift) = &mut self.policies.drift else { return Ok(()) };
+        drift.begin_again(known, self.store.connection())?;
+        self.tell_of_policies(self.watermark.min(self.newest));
+        Ok(())
     }
 
     /// Tells of what stands though it should not, as far as time has come.

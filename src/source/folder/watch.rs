@@ -32,14 +32,14 @@ use crate::source::window::Window;
 use crate::telemetry::chain;
 
 /// For how long a file's size and time must not change before it is read.
-const SETTLE: Duration = Duration::from_secs(1);
+pub(in crate::source) const SETTLE: Duration = Duration::from_secs(1);
 
 /// How soon after a notification we look: changes come in swarms.
-const GATHER: Duration = Duration::from_millis(100);
+pub(in crate::source) const GATHER: Duration = Duration::from_millis(100);
 
 /// How often we look without being told, with notifications and without.
-const RESCAN: Duration = Duration::from_secs(30);
-const RESCAN_UNTOLD: Duration = Duration::from_secs(2);
+pub(in crate::source) const RESCAN: Duration = Duration::from_secs(30);
+pub(in crate::source) const RESCAN_UNTOLD: Duration = Duration::from_secs(2);
 
 /// What a watched folder remembers between looks.
 struct Watched {
@@ -103,7 +103,10 @@ pub(in crate::source) async fn watch(reader: Reader, root: PathBuf) -> Result<()
 }
 
 /// Returns a watcher that wakes us, or nothing if the system has none to give.
-fn watcher(root: &Path, wake: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+pub(in crate::source) fn watcher(
+    root: &Path,
+    wake: mpsc::Sender<()>,
+) -> Option<RecommendedWatcher> {
     let on_change = move |event: notify::Result<notify::Event>| match event {
         // A full channel means that we are to be woken already.
         Ok(event) if !event.kind.is_access() => {
