@@ -164,12 +164,13 @@ fn protect(wrong: &mut Mistakes, at: &str, entry: &Protect) {
     let narrows = !entry.levels.is_empty()
         || !entry.accounts.is_empty()
         || !entry.principal_tags.is_empty()
+        || !entry.resource_tags.is_empty()
         || [&entry.actions, &entry.resources, &entry.roles, &entry.permission_sets]
             .into_iter()
             .any(|globs| says_something(globs));
     if !narrows {
         let what = "it means every call there is; give levels, actions, resources, accounts, roles, \
-                    permission_sets or principal_tags";
+                    permission_sets, principal_tags or resource_tags";
         wrong.push((at.to_owned(), what.to_owned()));
     }
     for (key, is_empty) in [("by", entry.by.is_empty()), ("requires", entry.requires.is_empty())] {
@@ -193,7 +194,8 @@ fn protect(wrong: &mut Mistakes, at: &str, entry: &Protect) {
     actions_of(wrong, &format!("{at}.actions"), &entry.actions);
     actions_of(wrong, &format!("{at}.except_actions"), &entry.except_actions);
     resources(wrong, at, &entry.resources);
-    tags(wrong, at, &entry.principal_tags);
+    tags(wrong, &format!("{at}.principal_tags"), &entry.principal_tags);
+    tags(wrong, &format!("{at}.resource_tags"), &entry.resource_tags);
     accounts(wrong, at, &entry.accounts);
 }
 
@@ -227,7 +229,8 @@ fn exempt(wrong: &mut Mistakes, at: &str, entry: &Exempt, names: &[String]) {
     }
     actions_of(wrong, &format!("{at}.actions"), &entry.actions);
     resources(wrong, at, &entry.resources);
-    tags(wrong, at, &entry.principal_tags);
+    tags(wrong, &format!("{at}.principal_tags"), &entry.principal_tags);
+    tags(wrong, &format!("{at}.resource_tags"), &entry.resource_tags);
     accounts(wrong, at, &entry.accounts);
 }
 
@@ -235,7 +238,7 @@ fn tags(wrong: &mut Mistakes, at: &str, tags: &BTreeMap<String, Vec<Glob>>) {
     for (key, globs) in tags {
         if key.is_empty() || globs.is_empty() {
             let what = "a tag has a key, and values that it may have: `team = [\"payments*\"]`";
-            wrong.push((format!("{at}.principal_tags.{key}"), what.to_owned()));
+            wrong.push((format!("{at}.{key}"), what.to_owned()));
         }
     }
 }
@@ -347,7 +350,7 @@ mod tests {
         );
         let expected = [
             "skew: 10m is not between 0s and 5m",
-            "protect[0]: it means every call there is; give levels, actions, resources, accounts, roles, permission_sets or principal_tags",
+            "protect[0]: it means every call there is; give levels, actions, resources, accounts, roles, permission_sets, principal_tags or resource_tags",
             "protect[1].name: there is another one called `everything`",
             "protect[1].by: with an empty list it asks nobody",
             "protect[1].pipelines: `requires` has `pipeline`, so the approved ones must be named",

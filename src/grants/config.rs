@@ -187,6 +187,12 @@ pub struct Protect {
     #[serde(default)]
     #[schemars(example = BTreeMap::from([("team", ["payments*"])]))]
     pub principal_tags: BTreeMap<String, Vec<Glob>>,
+    /// Tags of the resources that the act is done to, each key with globs over its values: of one resource that the record
+    /// names, every key must be known from records and fit, and its ARN `resources`. Keys are compared without regard to
+    /// case. A resource of whose tags nothing is known does not fit; what is known begins when they are asked for.
+    #[serde(default)]
+    #[schemars(example = BTreeMap::from([("env", ["prod*"])]))]
+    pub resource_tags: BTreeMap<String, Vec<Glob>>,
     /// Whose acts are meant, by what `gw.identity.kind` says of them.
     #[serde(default = "people")]
     pub by: Vec<By>,
@@ -241,6 +247,11 @@ pub struct Exempt {
     #[serde(default)]
     #[schemars(example = BTreeMap::from([("team", ["payments*"])]))]
     pub principal_tags: BTreeMap<String, Vec<Glob>>,
+    /// Tags of resources, as in an entry; every resource that the record names must fit. Who may tag may choose them, so they
+    /// narrow what another key names, and by themselves exempt nobody.
+    #[serde(default)]
+    #[schemars(example = BTreeMap::from([("env", ["sandbox"])]))]
+    pub resource_tags: BTreeMap<String, Vec<Glob>>,
 }
 
 /// How a broker's own messages are read.

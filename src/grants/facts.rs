@@ -3,6 +3,8 @@
 //! Invariant: every name set here stands in [`FIELDS`]; what is not known is not set. Only acts on the protect surface
 //! have any of these facts, so a rule that needs one is asked about no other.
 
+use std::collections::BTreeSet;
+
 use crate::grants::config::Need;
 use crate::grants::grant::Version;
 use crate::grants::surface::Wanted;
@@ -18,6 +20,8 @@ crate::model::fields! {
     "How much the call's action may do: list, read, tagging, write or permissions_management." "permissions_management",
     "gw.resources" "texts" Grant
     "What a protected call was done to, by ARN, as far as its record says." "arn:aws:rds:eu-central-1:111122223333:db:orders",
+    "gw.resource_tags" "texts" Grant
+    "What these are known to be tagged with at the time of the call, of the keys that the protect surface asks for: see docs/protect.md." "env=prod",
     "gw.lacks" "text" Grant
     "What else the protect surface wants of the call and is not there: mfa or pipeline." "mfa",
     "gw.grant.verdict" "text" Grant
@@ -77,6 +81,11 @@ pub fn facts(
     if !act.resources.is_empty() {
         let resources: Vec<String> = act.resources.iter().map(|arn| (*arn).to_owned()).collect();
         facts.set("gw.resources", resources);
+    }
+    let tags = act.resource_tags.iter().flatten();
+    let tags: BTreeSet<String> = tags.map(|(key, value)| format!("{key}={value}")).collect();
+    if !tags.is_empty() {
+        facts.set("gw.resource_tags", tags.into_iter().collect::<Vec<_>>());
     }
     if let Some(lacks) = wanted.lacks.filter(|_| wanted.exempt.is_none()) {
         facts.set("gw.lacks", Need::name(lacks));

@@ -35,10 +35,16 @@ const NAMED: &[Named] = &[
     Named("ec2", "volumeId", "ec2:{r}:{a}:volume/{}"),
     Named("ec2", "snapshotId", "ec2:{r}::snapshot/{}"),
     Named("ec2", "imageId", "ec2:{r}::image/{}"),
+    Named("ec2", "networkInterfaceId", "ec2:{r}:{a}:network-interface/{}"),
+    Named("ec2", "routeTableId", "ec2:{r}:{a}:route-table/{}"),
+    Named("ec2", "internetGatewayId", "ec2:{r}:{a}:internet-gateway/{}"),
+    Named("ec2", "subnetId", "ec2:{r}:{a}:subnet/{}"),
+    Named("ec2", "vpcId", "ec2:{r}:{a}:vpc/{}"),
     Named("ecr", "repositoryName", "ecr:{r}:{a}:repository/{}"),
     Named("ecs", "cluster", "ecs:{r}:{a}:cluster/{}"),
     Named("eks", "name", "eks:{r}:{a}:cluster/{}"),
     Named("elasticache", "cacheClusterId", "elasticache:{r}:{a}:cluster:{}"),
+    Named("elasticfilesystem", "fileSystemId", "elasticfilesystem:{r}:{a}:file-system/{}"),
     Named("iam", "roleName", "iam::{a}:role/{}"),
     Named("iam", "groupName", "iam::{a}:group/{}"),
     Named("iam", "userName", "iam::{a}:user/{}"),
@@ -53,8 +59,31 @@ const NAMED: &[Named] = &[
     // The six letters that AWS puts behind a secret's name are not known; policies write them like this too.
     Named("secretsmanager", "secretId", "secretsmanager:{r}:{a}:secret:{}-??????"),
     Named("secretsmanager", "name", "secretsmanager:{r}:{a}:secret:{}-??????"),
+    Named("sqs", "queueUrl", "sqs:{r}:{a}:{}"),
+    Named("sqs", "queueName", "sqs:{r}:{a}:{}"),
     Named("ssm", "name", "ssm:{r}:{a}:parameter/{}"),
     Named("ssm", "target", "ec2:{r}:{a}:instance/{}"),
+];
+
+/// How the ids of EC2's resources begin, and the part of an ARN that they stand behind; what AWS shares has no account.
+const OF_EC2: &[(&str, &str)] = &[
+    ("i-", "{a}:instance"),
+    ("vol-", "{a}:volume"),
+    ("snap-", ":snapshot"),
+    ("ami-", ":image"),
+    ("sg-", "{a}:security-group"),
+    ("eni-", "{a}:network-interface"),
+    ("subnet-", "{a}:subnet"),
+    ("vpc-", "{a}:vpc"),
+    ("rtb-", "{a}:route-table"),
+    ("igw-", "{a}:internet-gateway"),
+    ("nat-", "{a}:natgateway"),
+    ("acl-", "{a}:network-acl"),
+    ("eipalloc-", "{a}:elastic-ip"),
+    ("vpce-", "{a}:vpc-endpoint"),
+    ("tgw-", "{a}:transit-gateway"),
+    ("pcx-", "{a}:vpc-peering-connection"),
+    ("lt-", "{a}:launch-template"),
 ];
 
 /// Returns what `record`, a call of `action` (`iam:CreateUser`), was done to.
@@ -77,7 +106,7 @@ pub fn resources(record: &TrailRecord<'_>, action: &str) -> Resources {
 }
 
 /// What the record lists; of an object and its bucket, the object.
-fn listed(record: &TrailRecord<'_>) -> Resources {
+pub(super) fn listed(record: &TrailRecord<'_>) -> Resources {
     let mut found = Resources::new();
     record.walk_below(Slot::Resources, "ARN", &mut |raw| keep(&mut found, raw));
     let all = found.clone();
@@ -116,7 +145,8 @@ fn answered(record: &TrailRecord<'_>, action: &str) -> Resources {
     found
 }
 
-fn named(record: &TrailRecord<'_>, action: &str) -> Resources {
+/// What a call of `action` was asked for by name.
+pub(super) fn named(record: &TrailRecord<'_>, action: &str) -> Resources {
     let service = action.split_once(':').map_or("", |(service, _)| service);
     let mut found = Resources::new();
     for Named(_, parameter, arn) in NAMED.iter().filter(|named| named.0 == service) {
@@ -133,17 +163,37 @@ fn named(record: &TrailRecord<'_>, action: &str) -> Resources {
     found
 }
 
+/// Returns the ARN of the resource of EC2 that has the id `id`, in the region and account of `record`; nothing if ids do not
+/// begin like that.
+pub(super) fn of_ec2(id: &str, record: &TrailRecord<'_>) -> Option<String> {
+    let (_, kind) = OF_EC2.iter().find(|(begin, _)| id.starts_with(begin))?;
+    Some(put_into(&format!("ec2:{{r}}:{kind}/{{}}"), id, record))
+}
+
+/// Returns the ARN of the parameter of Systems Manager that is called `name`.
+pub(super) fn of_parameter(name: &str, record: &TrailRecord<'_>) -> String {
+    put_into("ssm:{r}:{a}:parameter/{}", name, record)
+}
+
 fn put_into(arn: &str, name: &str, record: &TrailRecord<'_>) -> String {
     if name.starts_with("arn:") {
         return name.to_owned();
     }
     let slot = |slot| record.slot_or_empty(slot);
-    let name = name.strip_prefix('/').unwrap_or(name);
-    let filled = arn
-        .replace("{r}", &slot(Slot::AwsRegion))
-        .replace("{a}", &slot(Slot::RecipientAccountId))
-        .replace("{}", name);
-    format!("arn:aws:{filled}")
+    let (region, account) = (slot(Slot::AwsRegion), slot(Slot::RecipientAccountId));
+    // A queue is called by its URL, which ends with its account and name.
+    let mut of_url = name.strip_prefix("https://").into_iter().flat_map(|url| url.rsplit('/'));
+    let (name, account) = match (of_url.next(), of_url.next()) {
+        (Some(name), Some(account)) => (name, account),
+        _ => (name.strip_prefix('/').unwrap_or(name), &*account),
+    };
+    let filled = arn.replace("{r}", &region).replace("{a}", account).replace("{}", name);
+    let partition = match &*region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:{filled}")
 }
 
 /// Parameters that are ARNs by their own word.
@@ -222,9 +272,37 @@ mod tests {
                 r#""requestParameters":{"topicArn":"arn:aws:sns:eu-west-1:1:t"}"#,
                 "arn:aws:sns:eu-west-1:1:t",
             ),
+            (
+                "sqs:DeleteQueue",
+                r#""requestParameters":{"queueUrl":"https://sqs.eu-west-1.amazonaws.com/444455556666/orders"}"#,
+                "arn:aws:sqs:eu-west-1:444455556666:orders",
+            ),
+            (
+                "ec2:DeleteVpc",
+                r#""requestParameters":{"vpcId":"vpc-1"}"#,
+                "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1",
+            ),
             ("sts:GetCallerIdentity", r#""requestParameters":null"#, ""),
         ] {
             assert_eq!(of(action, record), expected, "{action}");
+        }
+    }
+
+    #[test]
+    fn an_arn_is_of_the_partition_of_its_region() {
+        for (region, expected) in [
+            ("us-gov-west-1", "arn:aws-us-gov:ec2:us-gov-west-1:111122223333:volume/vol-1"),
+            ("cn-north-1", "arn:aws-cn:ec2:cn-north-1:111122223333:volume/vol-1"),
+            ("eu-west-1", "arn:aws:ec2:eu-west-1:111122223333:volume/vol-1"),
+        ] {
+            let text = format!(
+                r#"{{"awsRegion":"{region}","recipientAccountId":"111122223333","requestParameters":{{"volumeId":"vol-1"}}}}"#
+            );
+            let slots = Slots::of(&text).unwrap();
+            let record = TrailRecord::new(&text, &slots);
+            assert_eq!(resources(&record, "ec2:DeleteVolume").join(" "), expected);
+            assert_eq!(of_ec2("vol-1", &record).unwrap(), expected);
+            assert_eq!(of_ec2("x-1", &record), None);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! never what it is. Only hashes of actions are remembered, whose names are AWS's; what a caller may choose is compared.
 
 pub(super) mod builtin;
+mod tagged;
 mod who;
 
 use std::collections::BTreeSet;
@@ -329,6 +330,7 @@ impl Entry {
             at: Where {
                 accounts: entry.accounts,
                 principal_tags: entry.principal_tags,
+                resource_tags: entry.resource_tags,
                 roles: entry.roles,
                 permission_sets: entry.permission_sets,
                 resources: entry.resources,

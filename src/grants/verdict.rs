@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::grants::grant::GrantId;
 use crate::grants::index::Key;
+use crate::grants::tags::Known;
 use crate::grants::who::Actor;
 use crate::model::Confidence;
 use crate::model::Seconds;
@@ -45,6 +46,8 @@ pub struct Act<'a> {
     pub action: &'a str,
     /// What it was done to, by ARN; empty if the record does not say.
     pub resources: &'a [&'a str],
+    /// What these are known to be tagged with, one by one, of the keys that are asked for; empty where nothing asks.
+    pub resource_tags: &'a [Known<'a>],
     /// The region of the call.
     pub region: &'a str,
     /// Where from.

@@ -16,6 +16,7 @@ use crate::grants::message::Form;
 use crate::grants::message::Limits;
 use crate::grants::presets::Preset;
 use crate::grants::presets::Presets;
+use crate::grants::tags;
 use crate::iam;
 use crate::model::Content;
 use crate::model::Delivery;
@@ -96,6 +97,8 @@ pub struct Read {
     pub candidates: Vec<(u32, Candidate)>,
     /// The numbers of the records that may change a policy, in rising order.
     pub changes: Vec<u32>,
+    /// What records say of tags of resources, by the number of the record, in rising order.
+    pub tags: Vec<(u32, tags::Lesson)>,
     /// The rules that were asked.
     pub rules: Arc<Rules>,
 }
@@ -125,6 +128,8 @@ pub struct Reading {
     pub folders: Arc<grants::Config>,
     /// The presets that brokers' own messages are read with.
     pub presets: Presets,
+    /// The tags of resources that the protect surface asks for.
+    pub tags: tags::Keys,
 }
 
 impl Reading {
@@ -133,7 +138,8 @@ impl Reading {
         let max_duration = config.grants.max_duration.span();
         let grants = Limits { max_duration };
         let folders = Arc::new(config.grants.clone());
-        Self { decode: config.decode.clone(), grants, folders, presets: Presets::default() }
+        let tags = tags::Keys::of(&config.grants);
+        Self { decode: config.decode.clone(), grants, folders, presets: Presets::default(), tags }
     }
 }
 
@@ -149,7 +155,7 @@ fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Si
         Content::Bytes { format, bytes } => {
             let head: Vec<u8> = bytes.iter().copied().take(4 * 1024).collect();
             match decode::decode(format, bytes, &config.decode) {
-                Ok(decoded) => Outcome::Read(Box::new(ask(decoded, sieve))),
+                Ok(decoded) => Outcome::Read(Box::new(ask(decoded, sieve, &config.tags))),
                 Err(error) => Outcome::Rejected { reason: chain(&error).to_string(), body: head },
             }
         }
@@ -215,21 +221,25 @@ fn told(text: &str, form: Form, preset: Option<&Preset>, config: &Reading) -> Ve
     told
 }
 
-fn ask(decoded: Decoded, sieve: &mut Sieve) -> Read {
+fn ask(decoded: Decoded, sieve: &mut Sieve, keys: &tags::Keys) -> Read {
     let mut fingerprints = Vec::with_capacity(decoded.len());
-    let (mut candidates, mut changes) = (Vec::new(), Vec::new());
+    let (mut candidates, mut changes, mut tags) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (time, record)) in (0u32..).zip(decoded.records()) {
-        fingerprints.push(match &record {
+        let fingerprint = match &record {
             Record::Trail(record) => record.fingerprint(),
             Record::Flow(record) => record.fingerprint(),
-        });
+        };
+        fingerprints.push(fingerprint);
         let event = Event { time, record, session: None, facts: Facts::default() };
-        if let Record::Trail(record) = &event.record
-            && iam::concerns(record)
-        {
-            changes.push(number);
+        if let Record::Trail(record) = &event.record {
+            if iam::concerns(record) {
+                changes.push(number);
+            }
+            tags.extend(
+                tags::lesson(record, time, fingerprint, keys).map(|lesson| (number, lesson)),
+            );
         }
         sieve.candidates(&event, |candidate| candidates.push((number, candidate)));
     }
-    Read { decoded, fingerprints, candidates, changes, rules: Arc::clone(sieve.rules()) }
+    Read { decoded, fingerprints, candidates, changes, tags, rules: Arc::clone(sieve.rules()) }
 }

@@ -185,7 +185,7 @@ impl Core {
     }
 
     fn read(&mut self, read: Read, source: &Arc<str>, object: &ObjectId, counts: &mut Counts) {
-        let Read { decoded, fingerprints, candidates, changes, rules } = read;
+        let Read { decoded, fingerprints, candidates, changes, tags, rules } = read;
         counts.read = (decoded.len() + decoded.bad.len()) as u64;
         counts.quarantined = decoded.bad.len() as u64;
         counts.bytes = decoded.text_bytes() as u64;
@@ -209,6 +209,7 @@ impl Core {
                 self.hear(record, time, &object_text);
             }
         }
+        self.protect.learn_tags(tags, &is_new);
         counts.kept = kept.len() as u64;
         counts.duplicates = decoded.len() as u64 - counts.kept;
         if !Arc::ptr_eq(self.gates.rules(), &rules) {

@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 16, name: "how far use was told of", sql: grants::TOLD },
     Migration { number: 17, name: "policies in time", sql: iam::history::table::SCHEMA },
     Migration { number: 18, name: "grave changes of policies", sql: iam::drift::table::SCHEMA },
+    Migration { number: 19, name: "tags of resources", sql: grants::TAGS },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -91,6 +91,12 @@ catalogue! {
     /// Actions whose level had to be guessed.
     UNKNOWN_ACTIONS = "grantwatch_unknown_actions" Gauge []
     "Different actions that the table of access levels does not have, so that their level was guessed from their name",
+    /// Resources with tags that are kept.
+    TAGGED = "grantwatch_tagged_resources" Gauge []
+    "Resources of whose tags something is kept; set where the protect surface asks for tags of resources",
+    /// Resources that were forgotten.
+    TAGGED_FORGOTTEN = "grantwatch_tagged_resources_forgotten" Counter []
+    "Resources whose tags were forgotten because there were too many: those without a tag first, then those that changed longest ago",
     /// Records.
     RECORDS = "grantwatch_records" Counter ["source", "fate"]
     "Records read, by source and by what became of them: kept, duplicate or quarantined",

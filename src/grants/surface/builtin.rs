@@ -208,6 +208,7 @@ pub fn entries() -> Vec<Protect> {
         roles: Vec::new(),
         permission_sets: Vec::new(),
         principal_tags: BTreeMap::new(),
+        resource_tags: BTreeMap::new(),
         by: people(),
         requires: grant(),
         pipelines: Vec::new(),

@@ -1,4 +1,4 @@
-//! Where an act is done and with what: accounts, roles, permission sets, session tags, resources.
+//! Where an act is done and with what: accounts, roles, permission sets, session tags, resources and their tags.
 //!
 //! Invariant: what is not given fits everything; what is given and not known of the act does not fit.
 
@@ -9,6 +9,8 @@ use crate::grants::surface::Actions;
 use crate::grants::surface::Entry;
 use crate::grants::surface::GIVEN;
 use crate::grants::surface::GIVEN_PLACE;
+use crate::grants::tags;
+use crate::grants::tags::Wanted;
 use crate::grants::verdict::Act;
 use crate::model::Glob;
 use crate::model::Seconds;
@@ -22,21 +24,47 @@ pub(super) struct Where {
     pub permission_sets: Vec<Glob>,
     pub resources: Vec<Glob>,
     pub principal_tags: BTreeMap<String, Vec<Glob>>,
+    pub resource_tags: Wanted,
 }
 
 impl Where {
-    /// Returns whether one of the act's resources fits, and all else does.
+    /// Returns whether one of the act's resources fits, by ARN and tags, and all else does.
     pub fn fits(&self, act: &Act<'_>) -> bool {
-        let is_meant = |resource: &&str| self.resources.iter().any(|glob| glob.matches(resource));
+        let is_meant = |(place, resource): (usize, &&str)| {
+            self.is_named(resource) && tags::fit(&self.resource_tags, tags_of(act, place))
+        };
         self.fits_but_resources(act)
-            && (self.resources.is_empty() || act.resources.iter().any(is_meant))
+            && (self.means_any_resource() || act.resources.iter().enumerate().any(is_meant))
     }
 
-    /// Returns whether every one of the act's resources fits, and all else does.
+    /// Returns whether every one of the act's resources fits, by ARN and tags, and all else does.
     fn fits_wholly(&self, act: &Act<'_>) -> bool {
-        let is_meant = |resource: &&str| self.resources.iter().any(|glob| glob.matches(resource));
-        let all_fit = || !act.resources.is_empty() && act.resources.iter().all(is_meant);
-        self.fits_but_resources(act) && (self.resources.is_empty() || all_fit())
+        let is_meant = |(place, resource): (usize, &&str)| {
+            self.is_named(resource) && tags::fit_wholly(&self.resource_tags, tags_of(act, place))
+        };
+        let all_fit =
+            || !act.resources.is_empty() && act.resources.iter().enumerate().all(is_meant);
+        self.fits_but_resources(act) && (self.means_any_resource() || all_fit())
+    }
+
+    /// Returns whether it would fit if the act's resources had other tags.
+    pub fn fits_but_tags(&self, act: &Act<'_>) -> bool {
+        let is_meant = |resource: &&str| self.is_named(resource);
+        self.fits_but_resources(act)
+            && (self.means_any_resource() || act.resources.iter().any(is_meant))
+    }
+
+    /// Returns whether it asks for tags of resources.
+    pub fn asks_tags(&self) -> bool {
+        !self.resource_tags.is_empty()
+    }
+
+    fn means_any_resource(&self) -> bool {
+        self.resources.is_empty() && self.resource_tags.is_empty()
+    }
+
+    fn is_named(&self, resource: &str) -> bool {
+        self.resources.is_empty() || self.resources.iter().any(|glob| glob.matches(resource))
     }
 
     fn fits_but_resources(&self, act: &Act<'_>) -> bool {
@@ -56,6 +84,11 @@ fn is_tagged(act: &Act<'_>, key: &str, globs: &[Glob]) -> bool {
         name.eq_ignore_ascii_case(key).then(|| value.strip_prefix('=')).flatten()
     });
     values.into_iter().any(|value| globs.iter().any(|glob| glob.matches(value)))
+}
+
+/// Returns what is known of the tags of the act's resource at `place`.
+fn tags_of<'a>(act: &Act<'a>, place: usize) -> &'a [(&'a str, &'a str)] {
+    act.resource_tags.get(place).map_or(&[], |known| known.as_slice())
 }
 
 /// Returns whether the role at `arn` fits one of `globs`, by its ARN or its name.
@@ -100,17 +133,28 @@ impl Exemption {
                 permission_sets: exempt.permission_sets.clone(),
                 resources: exempt.resources.clone(),
                 principal_tags: exempt.principal_tags.clone(),
+                resource_tags: exempt.resource_tags.clone(),
             },
         }
     }
 
     /// Returns whether it exempts `act` from the entry at `place`.
     pub fn holds(&self, place: usize, act: &Act<'_>) -> bool {
+        self.is_of(act)
+            && self.entries.as_ref().is_none_or(|entries| entries.contains(&place))
+            && self.at.fits_wholly(act)
+    }
+
+    /// Returns whether tags of the act's resources decide whether it exempts `act` from some entry.
+    pub fn hangs_on_tags(&self, act: &Act<'_>) -> bool {
+        self.at.asks_tags() && self.is_of(act) && self.at.fits_but_tags(act)
+    }
+
+    /// Returns whether it is about who acts, what is done and when.
+    fn is_of(&self, act: &Act<'_>) -> bool {
         let is_named = |glob: &Glob| glob.matches_in_any_case(act.identity);
         act.time < self.ends
-            && self.entries.as_ref().is_none_or(|entries| entries.contains(&place))
             && (self.identities.is_empty() || self.identities.iter().any(is_named))
             && (self.actions.is_empty() || self.actions.hold(&act.action.to_ascii_lowercase()))
-            && self.at.fits_wholly(act)
     }
 }

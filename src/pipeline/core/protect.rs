@@ -14,6 +14,7 @@ mod finding;
 mod judged;
 mod keep;
 mod meaning;
+mod tags;
 mod trail;
 mod used;
 mod waiting;
@@ -33,6 +34,7 @@ use crate::grants::Judgement;
 use crate::grants::Ledger;
 use crate::grants::Scheduled;
 use crate::grants::Surface;
+use crate::grants::Tags;
 use crate::grants::Usage;
 use crate::grants::Verdict;
 use crate::grants::Version;
@@ -101,6 +103,8 @@ pub(super) struct Protect {
     pub(super) usage: Usage,
     /// What records themselves tell of grants.
     trail: Trail,
+    /// What records tell of the tags of resources.
+    tags: Tags,
     witness: Option<Witness>,
 }
 
@@ -115,14 +119,17 @@ impl Protect {
         let mut ledger = Ledger::default();
         ledger.load(connection)?;
         let claims = Claims::load(claims::timing(settings), connection, &ledger, watermark)?;
+        let tags = Tags::load(config, connection)?;
+        // What the records tell is never known before them.
+        let from_records =
+            config.from_cloudtrail || tags.is_asked() && settings.grants_are != Grants::Unread;
         let mut protect = Self {
             surface: Surface::new(config),
             judging: grants::Settings {
                 skew: config.skew.span(),
                 cover_scheduled: Scheduled::of(config),
             },
-            // What the records tell is never known before them.
-            grants: if config.from_cloudtrail { Grants::Arriving } else { settings.grants_are },
+            grants: if from_records { Grants::Arriving } else { settings.grants_are },
             grace: config.grace.span(),
             settling: Span(config.grace.span().0.saturating_add(settings.allowed_lateness.0)),
             usage: Usage::load(config, &ledger, connection, watermark)?,
@@ -134,6 +141,7 @@ impl Protect {
             waiting: Waiting::default(),
             judged: Judged::new(config.revise_for.span()),
             trail: Trail::load(config, connection)?,
+            tags,
             witness: None,
         };
         protect.load_acts(connection, registry)?;
@@ -174,14 +182,17 @@ impl Protect {
     pub(super) fn judge(&mut self, event: &mut Event<'_>, action: &str, object: &str) -> Standing {
         let Record::Trail(record) = event.record else { return Standing::Beside };
         let Some((facts, verdict)) = self.facts(event, &record, action) else {
-            match self.may_be_a_persons(event, action) {
+            let may_be_meant =
+                self.may_be_a_persons(event, action) || self.may_be_tagged(event, &record, action);
+            match may_be_meant {
                 true => self.waiting.hold(id_of(event), Held::of(event, &record, object)),
                 false => self.beside(event, &record, action, object),
             }
             return Standing::Beside;
         };
         let is_open = verdict.as_ref().is_some_and(Verdict::is_open);
-        let may_change = is_open || self.rests_on_records(&facts);
+        let may_change =
+            is_open || self.rests_on_records(&facts) || self.hangs_on_tags(event, &record, action);
         let waits = may_change && self.grants == Grants::Arriving;
         if waits {
             self.waiting.hold(id_of(event), Held::of(event, &record, object));
@@ -225,6 +236,8 @@ impl Protect {
         let mut act = told.act(event, action, &resources);
         let key = text(event, "gw.session.key");
         act.bound = self.bound(key);
+        let tags = self.tags_of(&act);
+        act.resource_tags = &tags;
         let groups = self.groups(&act);
         act.groups = &groups;
         let of_given = || self.given.holds(&act).then(|| self.surface.of_given(&act)).flatten();
@@ -269,6 +282,7 @@ impl Protect {
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
         self.ledger.save(tx)?;
         self.trail.save(tx)?;
+        self.tags.save(tx)?;
         self.claims.save(tx, watermark)?;
         self.save_acts(tx)
     }

@@ -93,6 +93,10 @@ impl Core {
     fn count_grants(&mut self) {
         let newest = self.newest;
         let numbers = self.settings.metrics.clone();
+        if let Some((kept, crowded_out)) = self.protect.tagged() {
+            numbers.set(metrics::TAGGED, &[], kept as f64);
+            numbers.add(metrics::TAGGED_FORGOTTEN, &[], crowded_out);
+        }
         let Some(census) = self.protect.census(newest) else { return };
         let census: Vec<(&str, u64)> = census.collect();
         let gives = |state: &str| matches!(state, "active" | "extended");

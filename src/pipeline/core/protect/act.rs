@@ -58,6 +58,7 @@ impl<'r> Told<'r> {
             chain: listed(event, "gw.session.chain"),
             action,
             resources,
+            resource_tags: &[],
             region: &self.region,
             address: self.address.parse().ok(),
             session_started: self.started,

@@ -78,6 +78,7 @@ impl Core {
             self.signal(&Service::Grants, &signal, "");
         }
         self.protect.trail.forget(watermark);
+        self.protect.forget_tags(watermark);
     }
 }
 
