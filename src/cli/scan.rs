@@ -1,5 +1,7 @@
 //! `grantwatch scan`: the same engine as the daemon, once, over what is there.
 
+mod settings;
+
 use std::io;
 use std::io::BufWriter;
 use std::io::IsTerminal as _;
@@ -25,10 +27,7 @@ use crate::cli::output::Format;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
 use crate::cli::severity;
-use crate::config::Config;
 use crate::iam::snapshot::Undated;
-use crate::model;
-use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::Severity;
 use crate::model::Span;
@@ -96,6 +95,11 @@ pub struct ScanArgs {
     /// The roles of your access broker, as globs over ARN or name: assignments they make are how it should be.
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub broker: Vec<String>,
+
+    /// A configuration of the daemon: `[identity]`, `[grants]` and `[policies]` say who is who, what is protected and how it is
+    /// judged. Its sources, sinks, store and the paths of its grants are left alone; what the command line says comes on top.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// Messages about access grants, in files and folders: `.json`, `.ndjson`, `.yaml`, `.csv`. They are read first, so
     /// that each privileged act is judged by the grants of its time.
@@ -209,30 +213,9 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     Ok(if found { Exit::Found } else { Exit::Done })
 }
 
-/// Returns the configuration that the arguments come to.
-fn configured(args: &ScanArgs) -> anyhow::Result<Config> {
-    let mut config = Config::default();
-    // The alerts are printed from the store at the end, however long ago they were.
-    config.alert.keep = model::Duration(Duration::MAX);
-    config.identity.brokers = args.broker.iter().cloned().map(Glob).collect();
-    config.identity.accounts.clone_from(&args.account);
-    config.grants.from_cloudtrail = args.grants_from_cloudtrail;
-    config.policies.snapshots.clone_from(&args.policies);
-    config.policies.baseline.clone_from(&args.baseline);
-    config.policies.pipelines = args.pipeline.iter().cloned().map(Glob).collect();
-    if let Some((_, why)) = config.policies.check().into_iter().next() {
-        anyhow::bail!("--pipeline: {why}");
-    }
-    if let Some((_, why)) = config.grants.check_brokers(&config.identity.brokers).into_iter().next()
-    {
-        anyhow::bail!("--broker: {why}");
-    }
-    Ok(config)
-}
-
 /// Reads the target through the engine.
 async fn read(args: &ScanArgs, at: &Path, rules: Arc<Rules>) -> anyhow::Result<Books> {
-    let config = configured(args)?;
+    let config = settings::configured(args)?;
     let defaults = Asked::default();
     let asked =
         Asked { from: args.from.unwrap_or(defaults.from), to: args.to.unwrap_or(defaults.to) };

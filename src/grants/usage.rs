@@ -3,11 +3,14 @@
 //! Only what was added since the last save is in memory, and a save adds it to what the store has; nothing is loaded but
 //! the sums of grants whose signals are still to come (`watch.rs`). A report reads the store.
 //!
-//! Invariant: an act counts once, when its verdict is final, and with the commit that makes it so. How much is kept of one
+//! Invariant: an act counts once, to one grant, when its verdict is final, and with the commit that makes it so; where word that
+//! comes late gives it another grant, it leaves the first in the same commit. How much is kept of one
 //! grant is bounded; what is cut is counted under [`OTHERS`].
 
 mod part;
 pub(super) mod table;
+mod tail;
+mod taken;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -213,6 +216,8 @@ pub struct Reach {
 #[derive(Debug)]
 pub struct Usage {
     added: BTreeMap<GrantId, Used>,
+    /// What was counted and is another grant's now.
+    taken: BTreeMap<GrantId, Used>,
     watch: Watch,
     scores: Scores,
     removals: Removals,
@@ -235,6 +240,7 @@ impl Usage {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             added: BTreeMap::new(),
+            taken: BTreeMap::new(),
             watch: Watch::load(config, ledger, connection, watermark)?,
             scores: Scores::load(connection)?,
             removals: Removals::load(connection)?,
@@ -251,6 +257,12 @@ impl Usage {
             None => self.added.entry(used.grant.clone()).or_default().note(used),
         }
         self.watch.note(ledger, used);
+    }
+
+    /// Takes an act back that was counted to a grant and is not its own any more.
+    pub fn take_back(&mut self, used: &Use<'_>) {
+        self.taken.entry(used.grant.clone()).or_default().note(used);
+        self.watch.take_back(used);
     }
 
     /// Counts a verdict, by its name, for the scores.
@@ -311,6 +323,9 @@ impl Usage {
     pub fn save(&mut self, tx: &Tx<'_>, newest: Seconds) -> Result<ByAccount, StoreError> {
         for (id, used) in std::mem::take(&mut self.added) {
             table::add(tx, &id, &used)?;
+        }
+        for (id, used) in std::mem::take(&mut self.taken) {
+            taken::table::take(tx, &id, &used)?;
         }
         self.watch.save(tx)?;
         let counted = self.scores.save(tx, newest)?;

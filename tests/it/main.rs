@@ -33,4 +33,5 @@ mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod tags;
 mod usage;

@@ -171,8 +171,12 @@ impl Stage {
 
     /// Returns how often each action was counted in each part, refused acts behind a slash.
     fn used(&self) -> String {
+        self.used_of("g-1")
+    }
+
+    fn used_of(&self, id: &str) -> String {
         let reader = Reader::open(&self.store()).unwrap();
-        let used = Usage::of(&reader, &GrantId("g-1".into())).unwrap();
+        let used = Usage::of(&reader, &GrantId(id.into())).unwrap();
         let whole = used.deeds.iter().filter(|(deed, _)| deed.resource.is_empty());
         let shown = whole.map(|(deed, tally)| {
             let (part, action) = (deed.part.name(), deed.action.trim_start_matches("iam:"));
@@ -343,6 +347,46 @@ fn the_score_and_the_use_of_a_grant_follow_a_late_word() {
         "status": "revoked", "revision": 3, "emitted_at": "2026-03-01T09:25:00Z",
     }));
     assert_eq!(score(&stage), (1, 0));
+}
+
+#[test]
+fn a_use_moves_to_the_grant_that_covers_it_by_a_late_word_once() {
+    let other = json!({"id": "g-2"});
+    let revoked = json!({"status": "revoked", "revision": 3, "emitted_at": "2026-03-01T09:28:00Z"});
+    let acts =
+        "09:00 stream \n grant \n 09:30 PutRolePolicy \n 09:31 PutRolePolicy! \n 09:32 GetRole";
+    for words in [[&other, &revoked], [&revoked, &other]] {
+        for restart in ["", "restart"] {
+            let mut stage = Stage::new(Grants::Arriving).told(acts);
+            assert_eq!(stage.used(), "inside GetRole 1/0, inside PutRolePolicy 2/1");
+            stage.grant(words[0]);
+            let mut stage = stage.told(restart);
+            stage.grant(words[1]);
+            let mut stage = stage.told(restart);
+            // What only reads is beside the surface: nobody judges it anew.
+            assert_eq!(stage.used(), "inside GetRole 1/0", "{words:?}");
+            assert_eq!(stage.used_of("g-2"), "inside PutRolePolicy 2/1", "{words:?}");
+            // The same word again, and a restart, move nothing more.
+            stage.grant(words[1]);
+            let stage = stage.told("restart \n 10:30 stream");
+            assert_eq!(stage.used(), "inside GetRole 1/0", "{words:?}");
+            assert_eq!(stage.used_of("g-2"), "inside PutRolePolicy 2/1", "{words:?}");
+            let score = stage.report().scores.pop().unwrap();
+            assert_eq!((score.wanted, score.covered), (2, 2), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_grant_that_lost_its_only_use_to_another_is_unused() {
+    let revoked = json!({"status": "revoked", "revision": 3, "emitted_at": "2026-03-01T09:28:00Z"});
+    let mut stage =
+        Stage::new(Grants::Arriving).told("09:00 stream \n grant \n 09:30 PutRolePolicy");
+    stage.grant(&json!({"id": "g-2"}));
+    stage.grant(&revoked);
+    let stage = stage.told("13:00 stream");
+    assert_eq!(stage.names(), ["grant_unused"]);
+    assert!(stage.alerts()[0].story.contains("g-1"), "{}", stage.alerts()[0].story);
 }
 
 #[test]

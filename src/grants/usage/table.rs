@@ -1,6 +1,7 @@
 //! What was done with grants, in the store.
 //!
-//! Invariant: rows only grow, by what a commit adds; a grant's rows leave together. No row holds a text that was not
+//! Invariant: rows change by what a commit adds, and by what it takes back of an act that is another grant's now; where none of
+//! its acts is left a row goes. Else a grant's rows leave together. No row holds a text that was not
 //! bounded before.
 
 use std::collections::BTreeMap;

@@ -28,19 +28,15 @@ use crate::grants::usage::Tally;
 use crate::grants::usage::Told;
 use crate::grants::usage::Use;
 use crate::grants::usage::table;
+use crate::grants::usage::tail::Tail;
 use crate::model::Facts;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Span;
-use crate::model::actions;
-use crate::model::actions::Level;
 use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
-
-/// How many different actions and accounts of a tail are named.
-const MAX_NAMED: usize = 20;
 
 /// What a grant is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,46 +57,6 @@ struct Brief {
     tail: Option<Tail>,
     /// Whether its tail was told of before its time: with the end that it has now.
     is_tail_told: bool,
-}
-
-/// What sessions did after the end of their grant.
-#[derive(Debug, Clone)]
-struct Tail {
-    tally: Tally,
-    /// Acts that were not refused and write.
-    writes: u64,
-    /// Who did the first of them.
-    identity: (Seconds, Box<str>),
-    actions: BTreeMap<Box<str>, u64>,
-    accounts: BTreeSet<Box<str>>,
-}
-
-impl Tail {
-    fn new(tally: Tally) -> Self {
-        Self {
-            tally: Tally { acts: 0, denied: 0, ..tally },
-            writes: 0,
-            identity: (Seconds(i64::MAX), "".into()),
-            actions: BTreeMap::new(),
-            accounts: BTreeSet::new(),
-        }
-    }
-
-    fn add(&mut self, tally: Tally, action: &str, account: &str) {
-        self.tally.add(tally);
-        if actions::level(action).level >= Level::Write {
-            self.writes += tally.acts - tally.denied;
-        }
-        let has_room = self.actions.len() < MAX_NAMED;
-        match self.actions.get_mut(action) {
-            Some(count) => *count += tally.acts,
-            None if has_room => drop(self.actions.insert(action.into(), tally.acts)),
-            None => {}
-        }
-        if self.accounts.len() < MAX_NAMED {
-            self.accounts.insert(account.into());
-        }
-    }
 }
 
 /// Grants that something is still to be told of.
@@ -213,6 +169,22 @@ impl Watch {
             if let Some((grant, version)) = in_force.filter(|(_, version)| version.break_glass) {
                 self.told.push(told(grant, broken(used, version)));
             }
+        }
+    }
+
+    /// Takes in that an act is no use of its grant any more.
+    pub(super) fn take_back(&mut self, used: &Use<'_>) {
+        let Some(brief) = self.briefs.get_mut(used.grant) else { return };
+        brief.acts = brief.acts.saturating_sub(1);
+        match used.part {
+            Part::Inside => brief.inside = brief.inside.saturating_sub(1),
+            Part::Tail => {
+                if let Some(tail) = &mut brief.tail {
+                    tail.take_back(used);
+                }
+                brief.tail.take_if(|tail| tail.tally.acts == 0);
+            }
+            _ => {}
         }
     }
 

@@ -50,6 +50,7 @@ use crate::model::Seconds;
 use crate::model::Span;
 use crate::model::TrailRecord;
 use crate::pipeline::core::protect::act::Told;
+use crate::pipeline::core::protect::judged::Counted;
 use crate::pipeline::core::protect::judged::Judged;
 use crate::pipeline::core::protect::keep::id_of;
 use crate::pipeline::core::protect::meaning::Call;
@@ -201,8 +202,9 @@ impl Protect {
         if waits {
             return Standing::Waits;
         }
-        self.say(event);
-        Standing::Judged(self.found(&facts, verdict.as_ref()))
+        let counted = self.say(event);
+        let found = self.found(&facts, verdict.as_ref());
+        Standing::Judged(found.map(|found| Found { counted, ..found }))
     }
 
     /// Judges an act that has waited, or was judged before.
@@ -265,12 +267,13 @@ impl Protect {
         wanted.wants_grant.then(|| self.ledger.judge(&self.judging, act))
     }
 
-    /// Tells the witness of a verdict.
-    pub(super) fn say(&mut self, event: &Event<'_>) {
-        self.counted(event);
+    /// Tells the witness of a verdict; returns which grant the act counts to.
+    pub(super) fn say(&mut self, event: &Event<'_>) -> Counted {
+        let counted = self.counted(event);
         if let Some(witness) = &mut self.witness {
             finding::told(event, witness);
         }
+        counted
     }
 
     /// Returns the next act for which time has come, in the order of event time.

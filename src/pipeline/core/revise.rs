@@ -63,15 +63,15 @@ impl Core {
             };
             let mut event = held.event();
             let standing = self.protect.judge_again(&mut event);
-            match standing {
+            let counted = match standing {
                 Standing::Beside => self.protect.count_beside(&event),
                 Standing::Judged(_) | Standing::Waits => self.protect.say(&event),
-            }
+            };
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
             let tellings = self.matched(&rules, &matched, &event, &held.object);
             self.withdraw(&event, &tellings);
             let found = match standing {
-                Standing::Judged(found) => found.map(|found| Found { tellings, ..found }),
+                Standing::Judged(found) => found.map(|found| Found { tellings, counted, ..found }),
                 Standing::Beside | Standing::Waits => None,
             };
             drop(event);
@@ -86,7 +86,8 @@ impl Core {
             return;
         }
         let at = self.now_or_so();
-        let nothing = Found { mark: String::new(), is_open: true, tellings: Vec::new() };
+        let nothing = Found::default();
+        let nothing = Found { is_open: true, ..nothing };
         let rules = Arc::clone(&self.rules);
         for id in self.policies.retold((event.time, &event_id(event)), tellings, &rules) {
             let because = reason(&self.protect, event, (&nothing, &Found::of(&event.facts)), at);
@@ -104,7 +105,7 @@ impl Core {
         for id in self.protect.doubted() {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
-                self.protect.recount(&id, &found);
+                let found = self.protect.recount(&id, found);
                 // What it is taken out of is said below.
                 self.policies.retold((id.0, &id.1), &found.tellings, &rules);
                 self.protect.found_now(&id, found);
@@ -341,7 +342,7 @@ mod tests {
             detector: DetectorId(letter.to_string()),
         };
         let tellings = before.chars().map(telling).collect();
-        let found = Found { mark: String::new(), is_open: was_open, tellings };
+        let found = Found { is_open: was_open, tellings, ..Found::default() };
         let found_now = Found { is_open, tellings: Vec::new(), ..found.clone() };
         let mut fates = Vec::new();
         let (tellings, news) = settle(&found, &found_now, &speakers, |alert, fate| {

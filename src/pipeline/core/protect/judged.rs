@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::grants::GrantId;
 use crate::grants::Key;
+use crate::grants::usage::Part;
 use crate::model::AlertId;
 use crate::model::DetectorId;
 use crate::model::Fact;
@@ -34,7 +36,7 @@ const MAX_BYTES: usize = 32 << 20;
 const BESIDES: usize = 1_024;
 
 /// What was found when an act was judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// The verdict with all that a detector or a story tells it by; two that are the same are told in the same words.
     pub mark: String,
@@ -42,6 +44,26 @@ pub struct Found {
     pub is_open: bool,
     /// The alerts that tell of it.
     pub tellings: Vec<Telling>,
+    /// Which grant it was counted to as a use.
+    #[serde(default)]
+    pub counted: Counted,
+}
+
+/// Which grant an act was counted to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counted {
+    /// An earlier version counted it and did not note where.
+    #[default]
+    Somewhere,
+    /// To none.
+    Nowhere,
+    /// To this one.
+    To {
+        /// Its id.
+        grant: GrantId,
+        /// Where the act stands to it.
+        part: Part,
+    },
 }
 
 /// An alert that tells of an act.
@@ -64,7 +86,7 @@ impl Found {
         let told = told.iter().chain(&["gw.grant.break_glass"]).chain(named);
         let is_open = !matches!(verdict.as_str(), "" | "covered" | "exempt");
         let mark = told.fold(verdict, |mark, name| mark + "|" + &text(name));
-        Self { mark, is_open, tellings: Vec::new() }
+        Self { mark, is_open, tellings: Vec::new(), counted: Counted::Nowhere }
     }
 }
 

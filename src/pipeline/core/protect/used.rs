@@ -24,6 +24,7 @@ use crate::pipeline::core::protect::Held;
 use crate::pipeline::core::protect::Protect;
 use crate::pipeline::core::protect::act::Told;
 use crate::pipeline::core::protect::act::text;
+use crate::pipeline::core::protect::judged::Counted;
 use crate::pipeline::core::protect::keep::id_of;
 use crate::pipeline::settings::Grants;
 
@@ -55,40 +56,46 @@ impl Protect {
         self.surface.unknown_actions()
     }
 
-    /// Counts an act on the surface whose facts are final.
-    pub(super) fn counted(&mut self, event: &Event<'_>) {
-        let Record::Trail(record) = &event.record else { return };
+    /// Counts an act on the surface whose facts are final; returns which grant it counts to.
+    pub(super) fn counted(&mut self, event: &Event<'_>) -> Counted {
+        let Record::Trail(record) = &event.record else { return Counted::Nowhere };
         let verdict = text(event, "gw.grant.verdict");
         if !verdict.is_empty() {
             let account = record.slot_or_empty(Slot::RecipientAccountId);
             self.usage.judged(event.time, &account, verdict);
         }
-        self.count(event, text(event, "gw.action"));
+        self.count(event, text(event, "gw.action"), &Counted::Nowhere)
     }
 
-    /// Counts anew an act that was counted and of which `found` holds now.
+    /// Counts anew an act that was counted and of which `found` holds now; returns that with the grant it counts to.
     ///
-    /// The score follows. What no grant spoke of was no use of any, and is now of the one that does; what was counted to a
-    /// grant stays with it, as rows of usage only grow.
-    pub(in crate::pipeline::core) fn recount(&mut self, id: &ActId, found: &Found) {
-        let Some(kept) = self.kept(id).filter(|kept| kept.found.verdict() != found.verdict())
-        else {
-            return;
-        };
+    /// The score follows, and so does the use: it leaves the grant that it was counted to for the one that covers the act,
+    /// or is nearest, by what is known now.
+    pub(in crate::pipeline::core) fn recount(&mut self, id: &ActId, found: Found) -> Found {
+        let Some(kept) = self.kept(id) else { return found };
         let (act, before) = (kept.act.clone(), kept.found.verdict().to_owned());
+        // What was noted by an earlier version: what no grant spoke of was no use of any.
+        let counted = match (&kept.found.counted, &*before) {
+            (Counted::Somewhere, "none") => Counted::Nowhere,
+            (counted, _) => counted.clone(),
+        };
         let mut event = act.event();
         self.judge_again(&mut event);
-        let Record::Trail(record) = &event.record else { return };
-        let account = record.slot_or_empty(Slot::RecipientAccountId);
-        self.usage.revised(event.time, &account, &before, found.verdict());
-        if before == "none" {
-            self.count(&event, text(&event, "gw.action"));
+        let Record::Trail(record) = &event.record else { return found };
+        if found.verdict() != before {
+            let account = record.slot_or_empty(Slot::RecipientAccountId);
+            self.usage.revised(event.time, &account, &before, found.verdict());
         }
+        let counted = match counted {
+            Counted::Somewhere => Counted::Somewhere,
+            counted => self.count(&event, text(&event, "gw.action"), &counted),
+        };
+        Found { counted, ..found }
     }
 
-    /// Counts an act that is final to the grant that it uses.
-    pub(super) fn count(&mut self, event: &Event<'_>, action: &str) {
-        let Record::Trail(record) = &event.record else { return };
+    /// Counts an act that is final to the grant that it uses, and no more to the one that it counted to `before`.
+    pub(super) fn count(&mut self, event: &Event<'_>, action: &str, before: &Counted) -> Counted {
+        let Record::Trail(record) = &event.record else { return Counted::Nowhere };
         let told = Told::of(event, record, action);
         let resources: SmallVec<[&str; 2]> = told.resources.iter().map(String::as_str).collect();
         let act = told.act(event, action, &resources);
@@ -97,31 +104,42 @@ impl Protect {
             let bound = self.bound(text(event, "gw.session.key"));
             self.ledger.judge(&self.judging, &Act { groups: &groups, bound, ..act })
         };
-        let (Some(part), Some(grant)) = (Part::of(&judged), &judged.grant) else { return };
+        let now = match (Part::of(&judged), judged.grant) {
+            (Some(part), Some(grant)) => Counted::To { grant, part },
+            _ => Counted::Nowhere,
+        };
+        if now == *before {
+            return now;
+        }
         let slot = |slot| record.slot_or_empty(slot);
         let (address, agent) = (slot(Slot::SourceIpAddress), slot(Slot::UserAgent));
-        self.usage.note(
-            &self.ledger,
-            &Use {
-                grant,
-                part,
-                time: event.time,
-                identity: act.identity,
-                account: act.account,
-                region: act.region,
-                action,
-                resources: &resources,
-                is_denied: text(event, "gw.outcome") == "denied",
-                address: &address,
-                agent: &agent,
-                session: &session_of(event, &act),
-            },
-        );
+        let session = session_of(event, &act);
+        let used = |grant, part| Use {
+            grant,
+            part,
+            time: event.time,
+            identity: act.identity,
+            account: act.account,
+            region: act.region,
+            action,
+            resources: &resources,
+            is_denied: text(event, "gw.outcome") == "denied",
+            address: &address,
+            agent: &agent,
+            session: &session,
+        };
+        if let Counted::To { grant, part } = before {
+            self.usage.take_back(&used(grant, *part));
+        }
+        if let Counted::To { grant, part } = &now {
+            self.usage.note(&self.ledger, &used(grant, *part));
+        }
+        now
     }
 
-    /// Counts an act beside the surface that has waited.
-    pub(in crate::pipeline::core) fn count_beside(&mut self, event: &Event<'_>) {
-        self.count(event, text(event, "gw.action"));
+    /// Counts an act beside the surface that has waited; returns which grant it counts to.
+    pub(in crate::pipeline::core) fn count_beside(&mut self, event: &Event<'_>) -> Counted {
+        self.count(event, text(event, "gw.action"), &Counted::Nowhere)
     }
 
     /// Counts an act beside the surface if it is done with what grants give; it waits if no grant covers it yet.
@@ -149,7 +167,7 @@ impl Protect {
         if may_be_late && !is_covered() {
             self.waiting.hold(id_of(event), Held::of(event, record, object));
         } else {
-            self.count(event, action);
+            self.count(event, action, &Counted::Nowhere);
         }
     }
 }
