@@ -14,8 +14,10 @@ use crate::model::Slot;
 use crate::model::TrailRecord;
 use crate::model::json;
 
-/// How many resources of one call are looked at.
-const MAX_RESOURCES: usize = 16;
+/// How many resources of one call are looked at; what is more stands as [`MORE`].
+const MAX_RESOURCES: usize = 100;
+/// Stands for resources that are not looked at. No ARN is like it, so that who may do something to some may not to these.
+const MORE: &str = "…";
 
 /// The resources of one call.
 pub type Resources = SmallVec<[String; 2]>;
@@ -101,7 +103,10 @@ pub fn resources(record: &TrailRecord<'_>, action: &str) -> Resources {
     if found.is_empty() {
         found = asked_by_arn(record);
     }
-    found.truncate(MAX_RESOURCES);
+    if found.len() > MAX_RESOURCES {
+        found.truncate(MAX_RESOURCES);
+        found.push(MORE.to_owned());
+    }
     found
 }
 
@@ -149,10 +154,18 @@ fn answered(record: &TrailRecord<'_>, action: &str) -> Resources {
 pub(super) fn named(record: &TrailRecord<'_>, action: &str) -> Resources {
     let service = action.split_once(':').map_or("", |(service, _)| service);
     let mut found = Resources::new();
+    // Calls of EC2 that tag name anything by its id.
+    record.walk_below(Slot::RequestParameters, "resourcesSet.items.resourceId", &mut |raw| {
+        let id = json::string(raw).filter(|_| service == "ec2" && found.len() <= MAX_RESOURCES);
+        found.extend(id.and_then(|id| of_ec2(&id, record)));
+    });
+    if !found.is_empty() {
+        return found;
+    }
     for Named(_, parameter, arn) in NAMED.iter().filter(|named| named.0 == service) {
         record.walk_below(Slot::RequestParameters, parameter, &mut |raw| {
             let Some(name) = json::string(raw).filter(|name| !name.is_empty()) else { return };
-            if found.len() < MAX_RESOURCES {
+            if found.len() <= MAX_RESOURCES {
                 found.push(put_into(arn, &name, record));
             }
         });
@@ -196,13 +209,16 @@ fn put_into(arn: &str, name: &str, record: &TrailRecord<'_>) -> String {
     format!("arn:{partition}:{filled}")
 }
 
-/// Parameters that are ARNs by their own word.
+/// Parameters that are ARNs by their own word, alone or in a list.
 fn asked_by_arn(record: &TrailRecord<'_>) -> Resources {
     let mut found = Resources::new();
     let asked = record.slot_raw(Slot::RequestParameters).unwrap_or_default();
     for (key, value) in json::members(asked) {
-        if key.to_ascii_lowercase().ends_with("arn") {
+        let key = key.to_ascii_lowercase();
+        // Calls that tag have them in `resource`, `resourceName` or `resourceId`.
+        if key.ends_with("arn") || key.ends_with("arns") || key.starts_with("resource") {
             keep(&mut found, value);
+            json::elements(value).for_each(|value| keep(&mut found, value));
         }
     }
     found
@@ -211,7 +227,7 @@ fn asked_by_arn(record: &TrailRecord<'_>) -> Resources {
 fn keep(found: &mut Resources, raw: &str) {
     let arn: Option<Cow<'_, str>> = json::string(raw).filter(|arn| arn.starts_with("arn:"));
     if let Some(arn) =
-        arn.filter(|arn| found.len() < MAX_RESOURCES && !found.iter().any(|known| *known == **arn))
+        arn.filter(|arn| found.len() <= MAX_RESOURCES && !found.iter().any(|known| *known == **arn))
     {
         found.push(arn.into_owned());
     }
@@ -282,10 +298,36 @@ mod tests {
                 r#""requestParameters":{"vpcId":"vpc-1"}"#,
                 "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1",
             ),
+            (
+                "ec2:DeleteTags",
+                r#""requestParameters":{"resourcesSet":{"items":[{"resourceId":"i-1"},{"resourceId":"ami-2"}]}}"#,
+                "arn:aws:ec2:eu-west-1:111122223333:instance/i-1 arn:aws:ec2:eu-west-1::image/ami-2",
+            ),
+            (
+                "rds:RemoveTagsFromResource",
+                r#""requestParameters":{"resourceName":"arn:aws:rds:r:1:db:orders","tagKeys":["env"]}"#,
+                "arn:aws:rds:r:1:db:orders",
+            ),
+            (
+                "tag:UntagResources",
+                r#""requestParameters":{"resourceARNList":["arn:aws:sqs:r:1:a","arn:aws:sqs:r:1:b"]}"#,
+                "arn:aws:sqs:r:1:a arn:aws:sqs:r:1:b",
+            ),
             ("sts:GetCallerIdentity", r#""requestParameters":null"#, ""),
         ] {
             assert_eq!(of(action, record), expected, "{action}");
         }
+    }
+
+    #[test]
+    fn what_is_too_much_to_look_at_is_like_no_arn() {
+        let items: Vec<String> =
+            (0..150).map(|id| format!(r#"{{"instanceId":"i-{id}"}}"#)).collect();
+        let asked =
+            format!(r#""requestParameters":{{"instancesSet":{{"items":[{}]}}}}"#, items.join(","));
+        let found = of("ec2:TerminateInstances", &asked);
+        assert_eq!(found.split(' ').count(), MAX_RESOURCES + 1);
+        assert!(found.ends_with("instance/i-99 …"), "{found}");
     }
 
     #[test]

@@ -215,6 +215,17 @@ fn taking_the_tag_away_and_ending_it_is_seen_in_event_time() {
 }
 
 #[test]
+fn who_takes_the_tag_away_does_so_to_production() {
+    let tagging = SURFACE.replace("ec2:TerminateInstances", "ec2:*Tags");
+    let story = [
+        run("09:00", "i-prod", "prod"),
+        tag("09:05", "DeleteTags", "i-prod", json!({"key": "env"})),
+        tag("09:10", "CreateTags", "i-prod", json!({"key": "env", "value": "sandbox"})),
+    ];
+    assert_eq!(Stage::new(&tagging).told(&story).verdicts(), ["09:05 production none"]);
+}
+
+#[test]
 fn an_exemption_wants_every_resource_to_fit() {
     let story = [
         run("09:00", "i-prod", "prod"),
