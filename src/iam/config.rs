@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use url::Url;
 
 use crate::model::Duration;
 use crate::model::Glob;
@@ -48,6 +49,28 @@ pub struct Config {
     pub depth: u8,
     /// After how long without use a permission that stands is proposed to be taken away.
     pub unused_after: Duration,
+    /// As whom AWS itself is asked about policies.
+    pub fetch: Fetch,
+}
+
+/// As whom AWS itself is asked about policies: by `grantwatch policies fetch`, and about what records leave out.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fetch {
+    /// The roles to take, one in each account. Without any, the credentials that the SDK finds are used as they are.
+    pub roles: Vec<String>,
+    /// The external id that the roles' trust policies ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The region to ask in. Without it: the one that profile or environment say, else us-east-1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// An endpoint to use in place of AWS's own, for IAM, STS, S3 and SQS alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<Url>,
+    /// The profile in the shared AWS configuration files. Without it: the SDK's usual places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }
 
 impl Default for Config {
@@ -62,6 +85,7 @@ impl Default for Config {
             undo_within: Duration::from_secs(86_400),
             depth: 4,
             unused_after: Duration::from_secs(90 * 86_400),
+            fetch: Fetch::default(),
         }
     }
 }
@@ -91,8 +115,25 @@ impl Config {
         if self.unused_after.span().0 < 86_400 {
             say("unused_after".to_owned(), "at least 1d");
         }
+        for (index, role) in self.fetch.roles.iter().enumerate() {
+            if !is_role(role) {
+                say(format!("fetch.roles[{index}]"), "not the ARN of a role");
+            }
+        }
+        let endpoint = self.fetch.endpoint_url.as_ref();
+        if endpoint.is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+            say("fetch.endpoint_url".to_owned(), "not an endpoint; it starts with https://");
+        }
         wrong
     }
+}
+
+/// Returns whether `arn` is that of a role, by its form.
+fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [prefix, partition, "iam", "", account, role] = parts[..] else { return false };
+    let is_id = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    prefix == "arn" && partition.starts_with("aws") && is_id && role.starts_with("role/")
 }
 
 #[cfg(test)]
@@ -116,10 +157,21 @@ mod tests {
             undo_within: Duration::from_secs(31 * 86_400),
             depth: 17,
             unused_after: Duration::from_secs(0),
+            fetch: Fetch {
+                roles: vec![
+                    "arn:aws:iam::111122223333:role/reader".to_owned(),
+                    "arn:aws:iam::111122223333:user/reader".to_owned(),
+                    "reader".to_owned(),
+                ],
+                endpoint_url: Some("file:///x".parse().unwrap()),
+                ..Fetch::default()
+            },
             ..Config::default()
         };
         let keys: Vec<String> = wrong.check().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["reconcile_every", "undo_within", "depth", "unused_after"]);
+        let of_fetch = ["fetch.roles[1]", "fetch.roles[2]", "fetch.endpoint_url"];
+        let others = ["reconcile_every", "undo_within", "depth", "unused_after"];
+        assert_eq!(keys, [&others[..], &of_fetch].concat());
         assert_eq!(Config::default().check(), []);
     }
 }

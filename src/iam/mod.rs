@@ -30,6 +30,7 @@ pub mod trust;
 pub mod write;
 
 pub use config::Config;
+pub use config::Fetch;
 pub use drift::Drift;
 pub use drift::known::Known;
 pub use evaluate::Decision;

@@ -144,6 +144,20 @@ impl Refusal {
         }
     }
 
+    /// Returns whether a permission is missing. A 403 without a code is taken for one; its cause says that it had none.
+    pub(super) fn is_denied(&self) -> bool {
+        match self.code.as_str() {
+            "" => self.status == 403,
+            code => matches!(
+                code,
+                "AccessDenied"
+                    | "AccessDeniedException"
+                    | "UnauthorizedOperation"
+                    | "AuthorizationError"
+            ),
+        }
+    }
+
     /// Returns whose fault it was. What never got an answer is passing.
     pub(super) fn fault(&self) -> Fault {
         let throttled = matches!(

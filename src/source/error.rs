@@ -74,6 +74,36 @@ pub enum SourceError {
         /// What CloudTrail said.
         source: Cause,
     },
+    /// There is nobody to ask as.
+    #[error("could not get credentials for {whose}")]
+    NoCredentials {
+        /// The role, or whose credentials were looked for.
+        whose: String,
+        /// What the SDK or STS said.
+        source: Cause,
+    },
+    /// A call that reads policies was not answered.
+    #[error("{call} was not answered for {whose}{hint}")]
+    Unanswered {
+        /// The role that asked, or whose credentials.
+        whose: String,
+        /// The call, as a permission is called.
+        call: &'static str,
+        /// What would help, if that is known; begins with `; `.
+        hint: String,
+        /// Whether the service was at fault.
+        fault: Fault,
+        /// What AWS said.
+        source: Cause,
+    },
+    /// Nothing that was read tells whose it is.
+    #[error(
+        "nothing tells the id of the account of {whose}: it has no user, group, role or policy of its own; name a role in it"
+    )]
+    NoAccount {
+        /// Whose credentials.
+        whose: String,
+    },
     /// The text names nothing that can be scanned.
     #[error("`{text}` is no target: {reason}")]
     NoTarget {
@@ -106,10 +136,13 @@ impl SourceError {
             Self::Unlisted { fault, .. }
             | Self::Unfetched { fault, .. }
             | Self::Unput { fault, .. }
+            | Self::Unanswered { fault, .. }
             | Self::Lookup { fault, .. } => *fault == Fault::Passing,
             Self::NoRegion { .. }
             | Self::NoQueue { .. }
             | Self::Unreadable { .. }
+            | Self::NoCredentials { .. }
+            | Self::NoAccount { .. }
             | Self::NoTarget { .. }
             | Self::Panicked { .. } => false,
         }

@@ -5,7 +5,7 @@
 //! of our business; what it is, by its key, is.
 //!
 //! Reading order: `envelope` (what a message says), `key` (what an object is), `fetch` with
-//! `budget` (reading within bounds), `sqs`, `folder`, `target`, `grants`; `upload` writes, for simulations.
+//! `budget` (reading within bounds), `sqs`, `folder`, `target`, `grants`, `policies`; `upload` writes, for simulations.
 //!
 //! Invariant: the only room that knows the AWS SDK. Every queue here has a bound, and every wait ends
 //! with the stop.
@@ -23,6 +23,7 @@ mod key;
 mod listing;
 mod lookup;
 mod objects;
+pub mod policies;
 mod quiet;
 pub mod sqs;
 mod stop;

@@ -19,7 +19,8 @@ use crate::outside::aws::ACCOUNT;
 use crate::outside::aws::Aws;
 use crate::outside::moto::Moto;
 
-const VERSION: &str = "2010-05-08";
+/// The version of IAM's API.
+pub const VERSION: &str = "2010-05-08";
 const START: Seconds = Seconds(1_772_409_600);
 
 /// Calls IAM, and returns the record that CloudTrail would have written of it.
@@ -114,7 +115,8 @@ fn element(xml: &str) -> (&str, Value, &str) {
     }
 }
 
-fn read_back(aws: Aws) -> State {
+/// Returns what a server says of its IAM.
+pub fn read_back(aws: Aws) -> State {
     let answer = tree(&aws.query("iam", VERSION, &[("Action", "GetAccountAuthorizationDetails")]));
     let mut shown =
         answer["GetAccountAuthorizationDetailsResponse"]["GetAccountAuthorizationDetailsResult"]
@@ -127,7 +129,7 @@ fn read_back(aws: Aws) -> State {
 }
 
 /// Leaves out what the call does not tell, and what is AWS's own.
-fn comparable(state: &State) -> Account {
+pub fn comparable(state: &State) -> Account {
     let mut account = state.accounts[ACCOUNT].clone();
     account.is_whole = true;
     account.profiles.retain(|_, roles| !roles.is_empty());

@@ -1,4 +1,4 @@
-//! `grantwatch policies`: what policies allow, compared and asked without any daemon.
+//! `grantwatch policies`: what policies allow, fetched, compared and asked without any daemon.
 //!
 //! Invariant: nothing here decides what a policy means; the room `iam` does.
 
@@ -10,8 +10,9 @@ use crate::cli::Exit;
 mod allowed;
 mod compare;
 mod escalations;
+mod fetch;
 
-/// Ask policies what they allow.
+/// Ask policies what they allow, and AWS which there are.
 #[derive(Debug, Args)]
 pub struct PoliciesArgs {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ enum PoliciesCommand {
     Allowed(allowed::AllowedArgs),
     Escalations(escalations::EscalationsArgs),
     Compare(compare::CompareArgs),
+    Fetch(Box<fetch::FetchArgs>),
 }
 
 pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
@@ -30,5 +32,6 @@ pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
         PoliciesCommand::Allowed(args) => allowed::run(args),
         PoliciesCommand::Escalations(args) => escalations::run(args),
         PoliciesCommand::Compare(args) => compare::run(args),
+        PoliciesCommand::Fetch(args) => fetch::run(args),
     }
 }

@@ -241,6 +241,11 @@ impl Bucket {
         self.ask("PUT", &format!("/{}", encoded(key)), bytes.to_vec());
     }
 
+    /// Gives the bucket a policy.
+    pub fn put_policy(&self, policy: &Value) {
+        self.ask("PUT", "?policy", policy.to_string().into_bytes());
+    }
+
     /// Returns the bytes of an object.
     pub fn get(&self, key: &str) -> Vec<u8> {
         self.ask("GET", &format!("/{}", encoded(key)), Vec::new()).body

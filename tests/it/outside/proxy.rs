@@ -79,7 +79,10 @@ fn failure(request: &Request, status: u16, code: &str) -> Response {
             format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"told to fail\"}}");
         return Response::text(status, &body).with("Content-Type", "application/x-amz-json-1.0");
     }
-    let body = format!("<Error><Code>{code}</Code><Message>told to fail</Message></Error>");
+    let mut body = format!("<Error><Code>{code}</Code><Message>told to fail</Message></Error>");
+    if form_action(request).is_some() {
+        body = format!("<ErrorResponse>{body}</ErrorResponse>");
+    }
     Response::text(status, &body).with("Content-Type", "application/xml")
 }
 
@@ -87,13 +90,25 @@ fn action(request: &Request) -> String {
     if let Some(target) = request.header("x-amz-target") {
         return target.rsplit('.').next().unwrap().to_owned();
     }
+    if let Some(action) = form_action(request) {
+        return action;
+    }
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let has_key = path.trim_matches('/').contains('/');
     let action = match (request.method.as_str(), has_key) {
         ("GET", true) => "GetObject",
         ("GET", false) if query.contains("list-type") => "ListObjectsV2",
+        ("GET", false) if query.split('&').any(|it| it.starts_with("policy")) => "GetBucketPolicy",
         ("HEAD", true) => "HeadObject",
         (method, _) => method,
     };
     action.to_owned()
+}
+
+/// Returns the action of a call in the query protocol.
+fn form_action(request: &Request) -> Option<String> {
+    let is_form = request.header("content-type")?.starts_with("application/x-www-form-urlencoded");
+    let mut pairs = url::form_urlencoded::parse(&request.body);
+    let (_, action) = pairs.find(|(name, _)| name == "Action")?;
+    is_form.then(|| action.into_owned())
 }

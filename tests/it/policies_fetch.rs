@@ -1,0 +1,271 @@
+//! `policies fetch` against a server's own IAM: what it writes is what the server holds, and what it may not read is named.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Output;
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use grantwatch::iam::policy::Text;
+use grantwatch::iam::snapshot;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::files;
+use crate::outside::aws::ACCOUNT;
+use crate::outside::aws::Aws;
+use crate::outside::aws::REGION;
+use crate::outside::daemon::House;
+use crate::outside::moto::Enforced;
+use crate::outside::moto::Moto;
+use crate::outside::permissions;
+use crate::outside::proxy::Fate;
+use crate::outside::proxy::Proxy;
+use crate::policy_history::VERSION;
+use crate::policy_history::comparable;
+use crate::policy_history::read_back;
+
+const POLICY: &str = "deploy/iam-policy-fetch.json";
+const EXTERNAL_ID: &str = "grantwatch-of-these-tests";
+
+fn document(action: &str, resource: &str) -> String {
+    let statement = json!([{"Effect": "Allow", "Action": action, "Resource": resource}]);
+    json!({"Version": "2012-10-17", "Statement": statement}).to_string()
+}
+
+/// Fills the account; returns the ARN of a bucket and a queue that have policies.
+fn filled(aws: Aws) -> (String, String) {
+    let call = |action: &str, parameters: &[(&str, &str)]| {
+        aws.query("iam", VERSION, &[&[("Action", action)], parameters].concat());
+    };
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}]})
+    .to_string();
+    let (read, all) = (document("s3:GetObject", "arn:aws:s3:::a/50%/*"), document("*", "*"));
+    let own = format!("arn:aws:iam::{ACCOUNT}:policy/own");
+    call("CreatePolicy", &[("PolicyName", "own"), ("PolicyDocument", &read)]);
+    let version = [("PolicyArn", &*own), ("PolicyDocument", &*all), ("SetAsDefault", "true")];
+    call("CreatePolicyVersion", &version);
+    call("CreateGroup", &[("GroupName", "ops")]);
+    call("AttachGroupPolicy", &[("GroupName", "ops"), ("PolicyArn", &own)]);
+    for number in 0..30 {
+        let name = format!("user-{number}");
+        call("CreateUser", &[("UserName", &name), ("Path", "/team/")]);
+        let put = [("UserName", &*name), ("PolicyName", "p"), ("PolicyDocument", &*read)];
+        call("PutUserPolicy", &put);
+    }
+    call("AddUserToGroup", &[("GroupName", "ops"), ("UserName", "user-7")]);
+    call("CreateAccessKey", &[("UserName", "user-7")]);
+    call("CreateLoginProfile", &[("UserName", "user-7"), ("Password", "a-Long-one-7")]);
+    let tag = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "a b")];
+    let role = [("RoleName", "app"), ("AssumeRolePolicyDocument", &*trust)];
+    call("CreateRole", &[&role[..], &tag].concat());
+    call("PutRolePolicy", &[("RoleName", "app"), ("PolicyName", "p"), ("PolicyDocument", &read)]);
+    call("PutRolePermissionsBoundary", &[("RoleName", "app"), ("PermissionsBoundary", &own)]);
+    call("CreateInstanceProfile", &[("InstanceProfileName", "app")]);
+    call("AddRoleToInstanceProfile", &[("InstanceProfileName", "app"), ("RoleName", "app")]);
+    let public = |arn: &str, action: &str| {
+        let statement =
+            json!([{"Effect": "Allow", "Principal": "*", "Action": action, "Resource": arn}]);
+        json!({"Version": "2012-10-17", "Statement": statement})
+    };
+    let (bucket, _without) = (aws.bucket(), aws.bucket());
+    let arn = format!("arn:aws:s3:::{}", bucket.name);
+    bucket.put_policy(&public(&format!("{arn}/*"), "s3:GetObject"));
+    let (queue, _without) = (aws.queue(3), aws.queue(3));
+    let policy = public(&queue.arn, "sqs:SendMessage").to_string();
+    let set = json!({"QueueUrl": queue.url, "Attributes": {"Policy": policy}});
+    aws.json("sqs", "AmazonSQS.SetQueueAttributes", &set);
+    (arn, queue.arn)
+}
+
+fn fetch(house: &House, more: &[&str]) -> Output {
+    house.command(&[&["policies", "fetch"], more].concat()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn well(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn what_is_fetched_reads_back_as_what_the_server_holds() {
+    let server = Moto::start();
+    let aws = server.aws();
+    let (bucket, queue) = filled(aws);
+    let mut house = House::new();
+    house.set("AWS_ENDPOINT_URL", &aws.url());
+    let said = well(&fetch(&house, &["--users", "--buckets", "--queues", REGION]));
+    for word in [ACCOUNT, "30", "1 of 2", "1 of 4", "snapshot/123456789012.json"] {
+        assert!(said.contains(word), "no {word} in\n{said}");
+    }
+    let read = snapshot::read(&[house.path("snapshot")]).unwrap();
+    assert!(read.taken.contains_key(ACCOUNT));
+    let account = &read.state.accounts[ACCOUNT];
+    let user = &account.users["user-7"];
+    assert_eq!((user.has_password, user.has_mfa, user.keys.len()), (Some(true), Some(false), 1));
+    assert_eq!(account.users["user-8"].has_password, Some(false));
+    let arns: BTreeSet<&str> = account.resources.keys().map(|arn| &**arn).collect();
+    assert_eq!(arns, [&*bucket, &*queue].into());
+    assert!(account.resources.values().all(|text| matches!(text, Text::Known(_))));
+    let mut fetched = comparable(&read.state);
+    fetched.resources.clear();
+    assert_eq!(fetched, comparable(&read_back(aws)));
+
+    // What reads snapshots reads this one.
+    let user = format!("arn:aws:iam::{ACCOUNT}:user/team/user-7");
+    let asked = ["policies", "allowed", "--snapshot", "snapshot", "--principal", &user];
+    let more = ["--action", "iam:CreateUser"];
+    let said = well(&house.command(&[&asked[..], &more].concat()).output().unwrap());
+    assert!(said.starts_with("allowed"), "{said}");
+    let standing = house.command(&["standing", "--snapshot", "snapshot"]).output().unwrap();
+    let said = text(&standing.stdout);
+    assert!(said.contains("user-7") && !said.contains("user-8"), "{said}");
+    fs::create_dir(house.path("logs")).unwrap();
+    well(&house.command(&["scan", "logs", "--policies", "snapshot"]).output().unwrap());
+}
+
+#[test]
+fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let whole = shipped();
+    permissions::role(aws, "reader", "nobody", EXTERNAL_ID, &whole);
+    let keys = permissions::user(aws, "nobody", "reader");
+    let mut house = House::new();
+    house.set("AWS_ACCESS_KEY_ID", &keys.id);
+    house.set("AWS_SECRET_ACCESS_KEY", &keys.secret);
+    let role = permissions::arn("role", "reader");
+    let fetch = fetch_as(&house, aws, &role);
+    server.enforce_permissions(Enforced::FromNowOn);
+    well(&fetch(&[]));
+    let path = house.path("snapshot/123456789012.json");
+    let first = fs::read_to_string(&path).unwrap();
+    let resources = house.path("snapshot/123456789012-resources.json");
+    let all = fs::read_to_string(&resources).unwrap();
+    for (action, is_needed) in [
+        ("iam:GetAccountAuthorizationDetails", true),
+        ("iam:ListAccessKeys", false),
+        ("s3:ListAllMyBuckets", false),
+        ("sqs:ListQueues", false),
+    ] {
+        server.enforce_permissions(Enforced::No);
+        permissions::change(aws, "reader", &without(&whole, action));
+        server.enforce_permissions(Enforced::FromNowOn);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "old").unwrap();
+        let output = fetch(&[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{action}: {said}");
+        assert!(said.contains(&format!("the permission {action} is missing")), "{said}");
+        let now = fs::read_to_string(&path).unwrap();
+        assert_eq!(now == "old", is_needed, "{action}");
+        let is_all = fs::read_to_string(&resources).unwrap() == all;
+        assert_eq!(is_all, action.starts_with("iam:"), "{action}");
+    }
+    assert!(first.contains("\"AccessKeyId\""));
+    server.enforce_permissions(Enforced::No);
+    permissions::change(aws, "reader", &whole);
+    server.enforce_permissions(Enforced::FromNowOn);
+    // A role that is not given is told, and the other is read all the same.
+    let other = role.replace("reader", "other");
+    let output = fetch(&["--role", &other]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("could not get credentials for {other}")), "{said}");
+    assert!(fs::read_to_string(&path).unwrap().contains("user-29"));
+    // Of one account twice, the second is refused.
+    let said = text(&fetch(&["--role", &role]).stderr);
+    assert!(said.contains("was read by another role already"), "{said}");
+}
+
+fn fetch_as<'a>(house: &'a House, aws: Aws, role: &str) -> impl Fn(&[&str]) -> Output + 'a {
+    let (url, role) = (aws.url(), role.to_owned());
+    move |more| {
+        let named = ["--role", &role, "--external-id", EXTERNAL_ID, "--endpoint-url", &url];
+        let asked = ["--users", "--buckets", "--queues", REGION];
+        fetch(house, &[&named[..], &asked, more].concat())
+    }
+}
+
+/// Returns the shipped policy, for everything: the server checks no call of IAM or SQS by what it is about.
+fn shipped() -> Value {
+    let mut policy: Value = serde_json::from_str(&files::text(POLICY)).unwrap();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement["Resource"] = json!("*");
+    }
+    policy
+}
+
+/// Returns `policy` without one action.
+fn without(policy: &Value, action: &str) -> Value {
+    let text = policy.to_string();
+    let quoted = format!("\"{action}\"");
+    assert!(text.contains(&quoted), "the policy does not grant {action}");
+    serde_json::from_str(&text.replace(&quoted, "\"sts:GetCallerIdentity\"")).unwrap()
+}
+
+#[test]
+fn what_is_throttled_is_asked_again() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let calls = Mutex::new(0);
+    let proxy = Proxy::before(aws, move |action| {
+        let mut calls = calls.lock().unwrap();
+        *calls += usize::from(action == "GetAccountAuthorizationDetails");
+        match action {
+            "GetAccountAuthorizationDetails" if *calls <= 2 => Fate::Fail(400, "Throttling"),
+            "GetBucketPolicy" => Fate::Fail(403, "AccessDenied"),
+            _ => Fate::Pass,
+        }
+    });
+    let house = House::new();
+    let output = fetch(&house, &["--buckets", "--endpoint-url", &proxy.url()]);
+    let said = text(&output.stderr);
+    assert_eq!(proxy.count("GetAccountAuthorizationDetails"), 3);
+    assert_eq!((proxy.count("GetBucketPolicy"), output.status.code()), (2, Some(1)), "{said}");
+    let missing = format!("account {ACCOUNT}: the permission s3:GetBucketPolicy is missing about ");
+    assert!(said.starts_with(&missing), "{said}");
+    let read = snapshot::read(&[house.path("snapshot")]).unwrap();
+    assert_eq!(read.state.accounts[ACCOUNT].users.len(), 30);
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_the_old_snapshot() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let house = House::new();
+    well(&fetch(&house, &["--buckets", "--endpoint-url", &aws.url()]));
+    let path = house.path("snapshot/123456789012.json");
+    let old = fs::read_to_string(&path).unwrap();
+    aws.query("iam", VERSION, &[("Action", "CreateUser"), ("UserName", "later")]);
+    let (reached, at_the_call) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let proxy = Proxy::before(aws, move |action| match action {
+        "GetBucketPolicy" => {
+            reached.send(()).unwrap_or_default();
+            // Nobody answers before the program was killed.
+            held.recv().unwrap_or_default();
+            Fate::Lose
+        }
+        _ => Fate::Pass,
+    });
+    let url = proxy.url();
+    let asked = ["policies", "fetch", "--buckets", "--endpoint-url", &url];
+    let mut process = house.command(&asked).spawn().unwrap();
+    at_the_call.recv().unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    drop(release);
+    assert_eq!(fs::read_to_string(&path).unwrap(), old);
+    let read = snapshot::read(&[house.path("snapshot")]).unwrap();
+    assert!(!read.state.accounts[ACCOUNT].users.contains_key("later"));
+}
