@@ -31,7 +31,10 @@ enum ConfigCommand {
 pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<Exit> {
     let text = match &args.command {
         ConfigCommand::Check(file) => {
-            config::read(&file.config)?;
+            let config = config::read(&file.config)?;
+            for (key, what) in config.policies.hints() {
+                writeln!(io::stderr().lock(), "hint: policies.{key}: {what}")?;
+            }
             format!("{}: no mistakes\n", file.config.display())
         }
         ConfigCommand::Example => config::example(),

@@ -73,6 +73,7 @@ impl Config {
         for (index, broker) in self.preset.iter().enumerate() {
             let is_twice = self.preset.iter().take(index).any(|other| other.name == broker.name);
             preset(&mut wrong, &format!("preset[{index}]"), broker, is_twice);
+            self.claimed_twice(&mut wrong, index, broker);
         }
         wrong
     }
@@ -116,6 +117,25 @@ fn unbelievable(broker: &Glob) -> Option<String> {
 }
 
 impl Config {
+    /// Says which paths of a broker are somebody else's too: in whose words their files are would be a matter of chance.
+    fn claimed_twice(&self, wrong: &mut Mistakes, index: usize, broker: &Broker) {
+        for (at, path) in broker.paths.iter().enumerate() {
+            let others = self.preset.iter().take(index).filter(|it| it.paths.contains(path));
+            let mut others: Vec<String> =
+                others.map(|other| format!("the preset `{}`", other.name)).collect();
+            if self.paths.contains(path) {
+                others.push("`grants.paths`, whose files are in our own words".to_owned());
+            }
+            if !others.is_empty() {
+                let (path, others, name) = (path.display(), others.join(" and "), &broker.name);
+                let what = format!(
+                    "`{path}` is read by the preset `{name}` here and by {others}; a path is one's own"
+                );
+                wrong.push((format!("preset[{index}].paths[{at}]"), what));
+            }
+        }
+    }
+
     /// Returns what is wrong with the brokers, now that CloudTrail may be believed for their sake: the place in the list
     /// and why.
     pub fn check_brokers(&self, brokers: &[Glob]) -> Vec<(usize, String)> {
@@ -366,6 +386,28 @@ mod tests {
             "preset[0].name: there is no preset `telport`; name one, or give a `mapping`",
             "preset[1].set: the mapping has no parameter `max_duraton`",
             "preset[2].name: letters, digits, `-`, `_` and `.`: it stands in a URL",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_path_is_read_in_the_words_of_one() {
+        let found = mistakes(
+            r#"
+            paths = ["/srv/grants"]
+            [[preset]]
+            name = "ours"
+            mapping = "ours.toml"
+            paths = ["/srv/broker", "/srv/grants/ours"]
+            [[preset]]
+            name = "theirs"
+            mapping = "theirs.toml"
+            paths = ["/srv/theirs", "/srv/broker/", "/srv/grants"]
+            "#,
+        );
+        let expected = [
+            "preset[1].paths[1]: `/srv/broker/` is read by the preset `theirs` here and by the preset `ours`; a path is one's own",
+            "preset[1].paths[2]: `/srv/grants` is read by the preset `theirs` here and by `grants.paths`, whose files are in our own words; a path is one's own",
         ];
         assert_eq!(found, expected);
     }

@@ -265,7 +265,7 @@ pub struct Broker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<PathBuf>,
     /// Files and folders of this broker's own messages, read and watched as `grants.paths` are. Of folders in folders the
-    /// innermost counts.
+    /// innermost counts; none may be another's too.
     #[serde(default)]
     pub paths: Vec<PathBuf>,
     /// What the preset or mapping needs given; `grantwatch grants presets` lists it.

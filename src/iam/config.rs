@@ -91,6 +91,24 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Returns what is not wrong and yet tells more, or less, than most want: the key below the section, and a sentence.
+    pub fn hints(&self) -> Vec<(&'static str, &'static str)> {
+        let all = [
+            (
+                self.pipelines.is_empty(),
+                "pipelines",
+                "none is named, so every change that infrastructure code makes is told as made by hand",
+            ),
+            (
+                self.snapshots.is_empty(),
+                "snapshots",
+                "none is named, so what stood before a change is known only as far as events told it",
+            ),
+        ];
+        let said = all.into_iter().filter(|(holds, ..)| *holds && self.drift);
+        said.map(|(_, key, what)| (key, what)).collect()
+    }
+
     /// Returns what is wrong with the section: the key below it, and a sentence.
     pub fn check(&self) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
@@ -148,6 +166,20 @@ mod tests {
         };
         assert_eq!(of(&["Deploy", "arn:aws:iam::*:role/terraform-*"]), 0);
         assert_eq!((of(&["*"]), of(&["Deploy", "", "**?"])), (1, 2));
+    }
+
+    #[test]
+    fn what_is_left_out_is_hinted_at_while_drift_is_told() {
+        let keys =
+            |config: &Config| config.hints().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(&Config::default()), ["pipelines", "snapshots"]);
+        assert_eq!(keys(&Config { drift: false, ..Config::default() }), [""; 0]);
+        let whole = Config {
+            pipelines: vec![Glob::from("terraform")],
+            snapshots: vec!["iam".into()],
+            ..Config::default()
+        };
+        assert_eq!(keys(&whole), [""; 0]);
     }
 
     #[test]

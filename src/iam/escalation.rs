@@ -9,10 +9,14 @@
 mod candidates;
 mod everywhere;
 pub mod known;
+mod layers;
+mod openings;
 mod place;
 mod reach;
 mod targets;
 
+#[cfg(test)]
+mod resource_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,11 +32,11 @@ pub use crate::iam::escalation::everywhere::Strength;
 pub use crate::iam::escalation::everywhere::Target;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
+use crate::iam::escalation::layers::Layers;
 use crate::iam::escalation::place::Place;
 use crate::iam::escalation::place::Whose;
 use crate::iam::escalation::reach::Asked;
 use crate::iam::escalation::reach::Found;
-use crate::iam::escalation::reach::Layers;
 use crate::iam::escalation::reach::Sheet;
 use crate::iam::escalation::reach::join;
 use crate::iam::force::Facts;

@@ -128,6 +128,35 @@ pub fn in_force<'a>(account: &'a Account, arn: &str) -> Option<&'a Text> {
     managed.versions.get(&managed.default)
 }
 
+/// Returns the resource control policies above the account `id` that are known; the ids of the others are added to `unknown`.
+/// The management account is bound by none.
+pub fn guards<'a>(
+    state: &'a State,
+    id: &str,
+    unknown: &mut BTreeSet<Box<str>>,
+) -> Vec<&'a Document> {
+    let Some(organization) = state.organization.as_ref().filter(|it| *it.management != *id) else {
+        return Vec::new();
+    };
+    let (mut documents, mut at) = (Vec::new(), Some(id));
+    // A tree of more levels than Organizations allows is a circle.
+    for _ in 0..16 {
+        let Some(here) = at else { break };
+        at = organization.parents.get(here).map(|it| &**it);
+        let attached = organization.attached.get(here).into_iter().flatten();
+        let policies = attached.filter_map(|it| Some((it, organization.policies.get(it)?)));
+        for (policy, it) in policies.filter(|(_, it)| &*it.kind == "RESOURCE_CONTROL_POLICY") {
+            match &it.text {
+                Text::Known(document) => documents.push(&**document),
+                Text::Unknown(_) => {
+                    unknown.insert(format!("resource control policy {policy}").into());
+                }
+            }
+        }
+    }
+    documents
+}
+
 /// The control policies of the root, of a unit or of an account.
 #[derive(Debug, Clone, Default)]
 pub struct Level<'a> {

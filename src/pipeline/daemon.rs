@@ -120,14 +120,13 @@ pub async fn daemon(
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
-    let mut policies = policies::Files::look(&config.policies)?;
-    let policies_known = Arc::new(policies.read()?);
+    let (policies, policies_known) = policies::Files::read(&config.policies)?;
     let settings = Settings { policies_known, ..settings(&config, destinations(&sinks)) };
     let metrics = settings.metrics.clone();
     let core = Core::open(store, settings, Arc::clone(&rules))?;
     let presets = Presets::read(&config.grants.preset)?;
-    let gait = gait(&config, presets.clone());
-    let (engine, deliveries) = Engine::start(core, Arc::clone(&rules), gait);
+    let (engine, deliveries) =
+        Engine::start(core, Arc::clone(&rules), gait(&config, presets.clone()));
     let (stop, stopped) = watch::channel(false);
     policies.follow(engine.policies(), &stopped);
     let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;

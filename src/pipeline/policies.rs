@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -18,9 +19,9 @@ use crate::iam::State;
 use crate::iam::snapshot;
 use crate::iam::snapshot::SnapshotError;
 use crate::iam::snapshot::Undated;
+use crate::pipeline::daemon::DaemonError;
 use crate::pipeline::dispatch::Gone;
 use crate::source::Changes;
-use crate::source::SourceError;
 use crate::telemetry::chain;
 
 /// Reads what `config` names; snapshots that do not say when they were taken are as `undated` says.
@@ -45,20 +46,16 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Looks at the files that `config` names.
-    pub(super) fn look(config: &iam::Config) -> Result<Self, SourceError> {
+    /// Reads the files that `config` names, having looked at them first: no change falls between.
+    pub(super) fn read(config: &iam::Config) -> Result<(Self, Arc<Known>), DaemonError> {
         let paths: Vec<PathBuf> = match config.drift {
             true => config.snapshots.iter().chain(&config.baseline).cloned().collect(),
             false => Vec::new(),
         };
-        Ok(Self { config: config.clone(), changes: Changes::of(paths)?, held: BTreeSet::new() })
-    }
-
-    /// Reads them for the first time.
-    pub(super) fn read(&mut self) -> Result<Known, SnapshotError> {
-        let known = known_policies(&self.config, Undated::WhenWritten)?;
-        self.held = held(&known.standing.state);
-        Ok(known)
+        let changes = Changes::of(paths)?;
+        let known = known_policies(config, Undated::WhenWritten)?;
+        let held = held(&known.standing.state);
+        Ok((Self { config: config.clone(), changes, held }, Arc::new(known)))
     }
 
     /// Reads them again whenever they change, until the stop, and hands on to `tell` what they say then.

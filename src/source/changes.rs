@@ -145,6 +145,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a file's age is by the clock")]
     /// Writes a file as it would look `seconds` after.
     fn write(path: &Path, text: &str, seconds: u64) {
         fs::write(path, text).unwrap();

@@ -69,7 +69,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
             found.into_iter().map(|departure| departure.arn).collect()
         }
     };
-    write(&agreed, folder)?;
+    let count = write(&agreed, folder)?;
     let line = json!({
         "time": now().to_string(), "by": args.by, "why": args.why,
         "target": args.both.target, "changed": changed,
@@ -82,6 +82,7 @@ pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
     for target in &changed {
         writeln!(out, "{}", printable(target))?;
     }
+    writeln!(io::stderr().lock(), "{count} files in {}", folder.display())?;
     Ok(Exit::Done)
 }
 

@@ -55,8 +55,8 @@ fn of_account(id: &str, account: &Account) -> Value {
         out["Resources"] = others::resources(id, &account.resources);
     }
     let Account { is_whole, users, groups, roles, policies, profiles, resources: _ } = account;
-    let has_iam = !(users.is_empty() && groups.is_empty() && roles.is_empty())
-        || !(policies.is_empty() && profiles.is_empty());
+    let are_there = [users.len(), groups.len(), roles.len(), policies.len(), profiles.len()];
+    let has_iam = are_there.iter().any(|count| *count > 0);
     if !has_iam && !is_whole && has_resources {
         return out;
     }
@@ -66,15 +66,8 @@ fn of_account(id: &str, account: &Account) -> Value {
     out["UserDetailList"] = users.iter().map(|(name, user)| of_user(name, user)).collect();
     out["GroupDetailList"] =
         groups.iter().map(|(name, group)| of_entity(group, ("Group", name))).collect();
-    let of_role = |(name, role): (&Box<str>, &Role)| {
-        let mut out = of_entity(&role.entity, ("Role", name));
-        out["AssumeRolePolicyDocument"] = text(&role.trust);
-        let its = profiles.iter().filter(|(_, roles)| roles.contains(name));
-        out["InstanceProfileList"] =
-            its.map(|(profile, _)| of_profile(profile, [name].into_iter())).collect();
-        out
-    };
-    out["RoleDetailList"] = roles.iter().map(of_role).collect();
+    out["RoleDetailList"] =
+        roles.iter().map(|(name, role)| of_role(name, role, profiles)).collect();
     out["Policies"] = policies.iter().map(|(arn, policy)| of_policy(arn, policy)).collect();
     let is_told = |held: &BTreeSet<Box<str>>| {
         !held.is_empty() && held.iter().all(|role| roles.contains_key(role))
@@ -82,7 +75,7 @@ fn of_account(id: &str, account: &Account) -> Value {
     let others: Vec<Value> = profiles
         .iter()
         .filter(|(_, held)| !is_told(held))
-        .map(|(profile, held)| of_profile(profile, held.iter()))
+        .map(|(profile, held)| of_profile(profile, held.iter().map(|role| &**role)))
         .collect();
     if !others.is_empty() {
         out["InstanceProfiles"] = others.into();
@@ -124,8 +117,17 @@ fn of_user(name: &str, user: &User) -> Value {
     out
 }
 
-fn of_profile<'n>(profile: &str, roles: impl Iterator<Item = &'n Box<str>>) -> Value {
-    let roles: Vec<Value> = roles.map(|role| json!({"RoleName": &**role})).collect();
+fn of_role(name: &str, role: &Role, profiles: &BTreeMap<Box<str>, BTreeSet<Box<str>>>) -> Value {
+    let mut out = of_entity(&role.entity, ("Role", name));
+    out["AssumeRolePolicyDocument"] = text(&role.trust);
+    let its = profiles.iter().filter(|(_, roles)| roles.contains(name));
+    out["InstanceProfileList"] =
+        its.map(|(profile, _)| of_profile(profile, [name].into_iter())).collect();
+    out
+}
+
+fn of_profile<'n>(profile: &str, roles: impl Iterator<Item = &'n str>) -> Value {
+    let roles: Vec<Value> = roles.map(|role| json!({"RoleName": role})).collect();
     json!({"InstanceProfileName": profile, "Roles": roles})
 }
 

@@ -15,10 +15,14 @@ use crate::iam::State;
 use crate::iam::escalation::Path;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
-use crate::iam::escalation::reach::Layers;
+use crate::iam::escalation::layers::Layers;
+use crate::iam::escalation::openings::Openings;
+use crate::iam::escalation::reach::Asked;
+use crate::iam::escalation::reach::Found;
 use crate::iam::escalation::reach::Sheet;
 use crate::iam::escalation::targets;
 use crate::iam::force::Facts;
+use crate::iam::holding;
 use crate::iam::holding::Control;
 use crate::iam::holding::Holder;
 use crate::iam::holding::Holding;
@@ -100,6 +104,10 @@ pub struct Everywhere<'a> {
     pub(super) trusts: Trusts<'a>,
     now: Seconds,
     control: HashMap<&'a str, Control<'a>>,
+    /// What resource control policies deny of what an account has, where there are any.
+    guards: HashMap<&'a str, Sheet<'a>>,
+    /// What policies of resources give to users and roles that they name.
+    pub(super) openings: Openings<'a>,
     strengths: RefCell<HashMap<&'a str, Strength>>,
     /// What ways could be used on, by account and place.
     pub(super) lists: RefCell<Lists<'a>>,
@@ -121,11 +129,32 @@ pub(in crate::iam) struct Seat<'s, 'a> {
 impl<'a> Everywhere<'a> {
     /// Prepares to ask `state` as of `now`.
     pub fn new(state: &'a State, now: Seconds) -> Self {
-        let accounts = state.accounts.keys();
-        let control = accounts.map(|id| (&**id, Control::above(state, id))).collect();
+        let (mut control, mut guards) = (HashMap::new(), HashMap::new());
+        for id in state.accounts.keys() {
+            let mut above = Control::above(state, id);
+            let documents = holding::guards(state, id, &mut above.unknown);
+            if !documents.is_empty() {
+                guards.insert(&**id, Sheet::of(documents));
+            }
+            control.insert(&**id, above);
+        }
         let strengths = RefCell::new(HashMap::new());
         let lists = RefCell::new(HashMap::new());
-        Self { state, trusts: Trusts::of(state), now, control, strengths, lists }
+        let (trusts, openings) = (Trusts::of(state), Openings::of(state));
+        Self { state, trusts, now, control, guards, openings, strengths, lists }
+    }
+
+    /// Returns what the resource control policies above `account` leave of what was found of its own.
+    pub(super) fn guarded(
+        &self,
+        account: &str,
+        found: Vec<Found>,
+        (asked, facts): (&Asked<'_>, &Facts<'_>),
+    ) -> Vec<Found> {
+        match self.guards.get(account) {
+            Some(guard) => guard.less(found, asked, facts),
+            None => found,
+        }
     }
 
     /// Tells the ways of every user and role, account by account. Service-linked roles are left out: nobody takes them.
@@ -172,7 +201,11 @@ impl<'a> Everywhere<'a> {
             }
         }
         let identity = Sheet::of(holding.held.iter().map(|held| held.document));
-        let mut values = vec![("aws:principalarn", arn), ("aws:principalaccount", account_of(arn))];
+        let mut values = vec![
+            ("aws:principalarn", arn),
+            ("aws:principalaccount", account_of(arn)),
+            ("aws:principalisawsservice", "false"),
+        ];
         match holder {
             Holder::User(user) => {
                 values.extend([("aws:username", holder.name()), ("aws:principaltype", "User")]);

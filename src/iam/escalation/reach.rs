@@ -57,47 +57,20 @@ pub struct Found {
     pub until: Option<Seconds>,
 }
 
-/// The sheets that bear on one holder: what allows, and what limits.
-#[derive(Default)]
-pub struct Layers<'a> {
-    /// The holder's policies.
-    pub identity: Sheet<'a>,
-    /// The boundary, and each level of control policies.
-    pub limits: Vec<Sheet<'a>>,
-}
-
-impl Layers<'_> {
-    /// Returns what is allowed by all layers.
-    pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
-        let mut found = self.identity.find(asked, facts);
-        for limit in &self.limits {
-            if found.is_empty() {
-                break;
-            }
-            found = join(&found, &limit.find(asked, facts));
-        }
-        found
-    }
-
-    /// Returns whether a layer denies the action of something.
-    pub fn denies(&self, action: usize) -> bool {
-        let mut all = [&self.identity].into_iter().chain(&self.limits);
-        all.any(|sheet| sheet.about(action).iter().any(|(_, line)| !line.allows()))
-    }
-
-    /// Returns what of something that is allowed by another policy the layers do not deny.
-    pub fn spare(&self, found: Found, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
-        let sheets = [&self.identity].into_iter().chain(&self.limits);
-        sheets.fold(vec![found], |left, sheet| sheet.less(left, asked, facts))
-    }
-}
-
 impl<'a> Sheet<'a> {
     /// Reads `documents`.
     pub fn of(documents: impl IntoIterator<Item = &'a Document>) -> Self {
+        Self::of_those(documents, |_| true)
+    }
+
+    /// Reads the statements of `documents` that are meant.
+    pub fn of_those(
+        documents: impl IntoIterator<Item = &'a Document>,
+        is_meant: impl Fn(&Statement) -> bool,
+    ) -> Self {
         let mut lines = Vec::new();
         for document in documents {
-            for statement in &document.statements {
+            for statement in document.statements.iter().filter(|it| is_meant(it)) {
                 let line = Line { statement, language: document.language };
                 lines.extend(numbers(statement).into_iter().map(|number| (number, line)));
             }
@@ -124,6 +97,11 @@ impl<'a> Sheet<'a> {
         self.is_open || self.about(action).iter().any(|(_, line)| line.allows())
     }
 
+    /// Returns whether a statement denies `action` of anything.
+    pub fn denies(&self, action: usize) -> bool {
+        self.about(action).iter().any(|(_, line)| !line.allows())
+    }
+
     /// Returns what is allowed.
     pub fn find(&self, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
         let mut found = Vec::new();
@@ -144,12 +122,31 @@ impl<'a> Sheet<'a> {
         thin(self.less(found, asked, facts))
     }
 
-    /// Returns what the denying statements leave.
-    fn less(&self, mut found: Vec<Found>, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
-        for (_, line) in self.about(asked.action).iter().filter(|(_, line)| !line.allows()) {
+    /// Returns what the denying statements leave. Those that deny all but something come first: what they leave is smaller, and
+    /// another may deny the whole of it.
+    pub fn less(&self, found: Vec<Found>, asked: &Asked<'_>, facts: &Facts<'_>) -> Vec<Found> {
+        let mut found = self.confine(found, asked, facts);
+        for line in self.denying(asked.action).filter(|line| !line.confines()) {
             found = found.into_iter().flat_map(|it| line.leaves(it, asked, facts)).collect();
         }
         found
+    }
+
+    /// Returns what the statements leave that deny all but something.
+    pub fn confine(
+        &self,
+        mut found: Vec<Found>,
+        asked: &Asked<'_>,
+        facts: &Facts<'_>,
+    ) -> Vec<Found> {
+        for line in self.denying(asked.action).filter(|line| line.confines()) {
+            found = found.into_iter().flat_map(|it| line.leaves(it, asked, facts)).collect();
+        }
+        found
+    }
+
+    fn denying(&self, action: usize) -> impl Iterator<Item = &Line<'a>> {
+        self.about(action).iter().map(|(_, line)| line).filter(|line| !line.allows())
     }
 }
 
@@ -162,6 +159,10 @@ fn is_now(force: &Force, facts: &Facts<'_>) -> bool {
 impl Line<'_> {
     fn allows(&self) -> bool {
         self.statement.effect == Effect::Allow
+    }
+
+    fn confines(&self) -> bool {
+        matches!(self.statement.resources, Some(Listed::AllBut(_)))
     }
 
     /// Returns what of the place an allowing statement is about.
@@ -346,7 +347,7 @@ pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
 }
 
 /// Leaves out what another says as well, on no more conditions and for as long.
-fn thin(mut found: Vec<Found>) -> Vec<Found> {
+pub fn thin(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_by(|a, b| (a.keys.len(), &a.resource).cmp(&(b.keys.len(), &b.resource)));
     let mut kept: Vec<Found> = Vec::with_capacity(found.len());
     for one in found {

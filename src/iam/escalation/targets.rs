@@ -21,6 +21,7 @@ use crate::iam::escalation::reach::Found;
 use crate::iam::escalation::reach::join;
 use crate::iam::holding::Holder;
 use crate::iam::holding::account_of;
+use crate::iam::pattern::arn_covers;
 use crate::iam::trust;
 
 /// What a place of a way comes to for a holder.
@@ -35,7 +36,11 @@ struct Taken {
 /// Returns the way if it is open to the holder of a seat.
 pub(super) fn open(way: &'static Way, seat: &Seat<'_, '_>) -> Option<Open> {
     let assume = known().assume_role;
-    let speaks = |need: &Need| need.action == assume || seat.layers.identity.speaks_of(need.action);
+    let speaks = |need: &Need| {
+        need.action == assume
+            || seat.layers.identity.speaks_of(need.action)
+            || seat.all.openings.speak_of(seat.arn(), need.action)
+    };
     if !way.needs.iter().all(speaks) {
         return None;
     }
@@ -286,10 +291,27 @@ impl<'a> Seat<'_, 'a> {
         let mut all: Option<Vec<Found>> = None;
         for need in needs {
             let asked = Asked { action: need.action, place, whose: Whose::Any };
-            let found = self.layers.find(&asked, &self.facts);
+            let mut found = self.layers.find(&asked, &self.facts);
+            found.extend(self.opened(&asked));
             all = Some(all.map_or_else(|| found.clone(), |all| join(&all, &found)));
         }
         all.unwrap_or_default()
+    }
+
+    /// Returns what policies of resources of the holder's account give it by its name.
+    fn opened(&self, asked: &Asked<'_>) -> Vec<Found> {
+        // Of a user a boundary holds back nothing that a resource's policy gives by name; of a role it does.
+        let is_bounded_user =
+            matches!(self.holder, Holder::User(_)) && self.holding.boundary.is_some();
+        let from = usize::from(is_bounded_user);
+        let mut all = Vec::new();
+        for opening in self.all.openings.to(self.arn()) {
+            if arn_covers(asked.place, opening.arn) {
+                let asked = Asked { place: opening.arn, ..*asked };
+                all.extend(self.layers.besides((&opening.sheet, from), &asked, &self.facts));
+            }
+        }
+        all
     }
 
     /// Returns the account's own policies that the holder has, its boundary among them.
@@ -328,6 +350,7 @@ impl<'a> Seat<'_, 'a> {
                 true => self.layers.spare(by_trust, &asked, &self.facts),
                 false => join(&by_policy, &[by_trust]),
             };
+            let found = self.all.guarded(account_of(arn), found, (&asked, &self.facts));
             if !found.is_empty() {
                 all.push((arn, found));
             }

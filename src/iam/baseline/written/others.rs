@@ -118,8 +118,8 @@ fn of_set(arn: &str, set: &PermissionSet) -> Value {
 
 /// Writes a policy that each account has of its own, from its name with the path before it.
 fn reference(name: &str) -> Value {
-    match name.rfind('/') {
-        Some(end) => json!({"Name": &name[end + 1..], "Path": &name[..=end]}),
+    match name.rsplit_once('/') {
+        Some((path, name)) => json!({"Name": name, "Path": format!("{path}/")}),
         None => json!({"Name": name, "Path": "/"}),
     }
 }
