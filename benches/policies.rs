@@ -93,28 +93,111 @@ fn whole(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| divan::black_box(&state).allowed(divan::black_box(&request)));
 }
 
-/// Compares 6 KB to 6 KB: an action more in one statement, a condition less in another, a Deny narrower.
-#[divan::bench]
-fn compare_6_kb(bencher: Bencher<'_, '_>) {
-    let mut after = large();
-    after["Statement"][3]["Action"][0] = "service3:*".into();
-    after["Statement"][7]["Condition"] = json!({});
-    after["Statement"][5]["Action"] = "service5:Delete*".into();
-    compare(bencher, &after);
+/// A policy of 6 KB as people write them: of a role that deploys a shop.
+fn deployer() -> Value {
+    let text = include_str!("deployer.json");
+    assert!((5_700..6_200).contains(&text.len()), "{}", text.len());
+    serde_json::from_str(text).expect("it is JSON")
 }
 
-/// Compares 6 KB to the same in another order: nothing is the same but the effect.
-#[divan::bench]
-fn compare_6_kb_in_another_order(bencher: Bencher<'_, '_>) {
-    let mut after = large();
-    after["Statement"].as_array_mut().expect("they are a list").reverse();
-    compare(bencher, &after);
+/// Changes statement `sid`.
+fn change(policy: &mut Value, sid: &str, edit: impl Fn(&mut Value)) {
+    let all = policy["Statement"].as_array_mut().expect("they are a list");
+    edit(all.iter_mut().find(|it| it["Sid"] == sid).expect("it is there"));
 }
 
-fn compare(bencher: Bencher<'_, '_>, after: &Value) {
+/// What compares 6 KB to 6 KB, with one statement or a few that are another's.
+mod compare_6_kb {
+    use super::*;
+
+    /// Nothing differs: what a check of files that were touched asks most.
+    #[divan::bench]
+    fn same(bencher: Bencher<'_, '_>) {
+        compare(bencher, &deployer(), &deployer());
+    }
+
+    /// Another order, and nothing else.
+    #[divan::bench]
+    fn in_another_order(bencher: Bencher<'_, '_>) {
+        let mut after = deployer();
+        after["Statement"].as_array_mut().expect("they are a list").reverse();
+        compare(bencher, &deployer(), &after);
+    }
+
+    /// As an edit is: an action and a resource more, a condition less, a Deny narrower, a role to pass more.
+    #[divan::bench]
+    fn edited(bencher: Bencher<'_, '_>) {
+        let mut after = deployer();
+        change(&mut after, "Artifacts", |it| it["Action"][0] = "s3:*".into());
+        change(&mut after, "Queues", |it| it["Condition"] = json!({}));
+        change(&mut after, "Topics", |it| {
+            it["Resource"][1] = "arn:aws:sns:*:111122223333:*".into()
+        });
+        change(&mut after, "NoTampering", |it| it["Action"] = json!(["cloudtrail:StopLogging"]));
+        change(&mut after, "PassToFunctions", |it| {
+            it["Resource"][1] = "arn:aws:iam::111122223333:role/service/*".into();
+        });
+        compare(bencher, &deployer(), &after);
+    }
+
+    /// One statement that allows everything, while all that was denied still is.
+    #[divan::bench]
+    fn broadened(bencher: Bencher<'_, '_>) {
+        let mut after = deployer();
+        change(&mut after, "ReadEverywhere", |it| it["Action"] = "*".into());
+        compare(bencher, &deployer(), &after);
+    }
+
+    /// Each statement says the same otherwise: lists are split, what is covered is added. Nothing differs in effect.
+    #[divan::bench]
+    fn written_otherwise(bencher: Bencher<'_, '_>) {
+        let mut after = deployer();
+        let all = after["Statement"].as_array().cloned().unwrap_or_default();
+        let split = all.into_iter().flat_map(|statement| match statement["Action"].as_array() {
+            Some(actions) => {
+                let one = |action: &Value| {
+                    let mut one = statement.clone();
+                    one["Action"] = action.clone();
+                    // AWS does not take two statements of one name.
+                    one.as_object_mut().expect("it is a statement").remove("Sid");
+                    one
+                };
+                actions.iter().map(one).collect()
+            }
+            None => vec![statement],
+        });
+        after["Statement"] = split.collect();
+        compare(bencher, &deployer(), &after);
+    }
+
+    /// A condition more on every statement that allows.
+    #[divan::bench]
+    fn each_statement_differs(bencher: Bencher<'_, '_>) {
+        let mut after = deployer();
+        for statement in after["Statement"].as_array_mut().into_iter().flatten() {
+            if statement["Effect"] == "Allow" {
+                statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"] =
+                    "o-abcdefghij".into();
+            }
+        }
+        compare(bencher, &deployer(), &after);
+    }
+
+    /// The made-up policy of [`large`]: an action more in one statement, a condition less in another, a Deny narrower.
+    #[divan::bench]
+    fn regular(bencher: Bencher<'_, '_>) {
+        let mut after = large();
+        after["Statement"][3]["Action"][0] = "service3:*".into();
+        after["Statement"][7]["Condition"] = json!({});
+        after["Statement"][5]["Action"] = "service5:Delete*".into();
+        compare(bencher, &large(), &after);
+    }
+}
+
+fn compare(bencher: Bencher<'_, '_>, before: &Value, after: &Value) {
     let read =
         |value: &Value| Document::parse_value(value, Kind::Identity).expect("it is a policy");
-    let (before, after) = (read(&large()), read(after));
+    let (before, after) = (read(before), read(after));
     let accounts = BTreeSet::new();
     let around = Around {
         account: "111122223333",

@@ -13,7 +13,9 @@ mod automaton;
 mod classes;
 mod clause;
 mod glob;
+mod reading;
 mod region;
+mod services;
 mod set;
 mod terms;
 mod text;
@@ -192,22 +194,26 @@ pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<
         return Drift::default();
     }
     let mut work = Work::new(Asks::from(around.now));
-    let (old, new) = (work.compile(before, kind), work.compile(after, kind));
-    let (had, has) = (net(&mut work, &old), net(&mut work, &new));
+    let (old, new) = work.compile(before, after, kind);
+    if [&old, &new].iter().all(|it| it.has_nothing_own()) {
+        return Drift::default();
+    }
+    let (had, has) = (net(&mut work, &old, &new), net(&mut work, &new, &old));
     let (adds, freed) = gained(&mut work, &has, &old, &new);
     let (removes, barred) = gained(&mut work, &had, &new, &old);
-    let lifts = lifted(&mut work, &old, &new, &[adds.as_slice(), &freed].concat());
-    let denies = lifted(&mut work, &new, &old, &[removes.as_slice(), &barred].concat());
-    let adds = [adds.as_slice(), &freed].concat();
+    let adds = [adds, freed.clone()].concat();
+    let removes = [removes, barred].concat();
+    let lifts = lifted(&mut work, &old, &new, &adds);
+    let denies = lifted(&mut work, &new, &old, &removes);
     let mut classes = classes::classes(
-        &Side { allows: &old.allows, net: &had },
-        &Side { allows: &new.allows, net: &has },
+        &Side { allows: &old.allows, net: &had.concat() },
+        &Side { allows: &new.allows, net: &has.concat() },
         &Growth { adds: &adds, freed: &freed, lifts: &lifts },
         kind,
         around,
     );
-    let escalations = match (kind, adds.is_empty()) {
-        (Kind::Identity, false) => opened(before, after),
+    let escalations = match kind {
+        Kind::Identity => opened(before, after, &classes::leading_to_more(&adds)),
         _ => Vec::new(),
     };
     if !escalations.is_empty() {
@@ -218,7 +224,7 @@ pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<
     };
     Drift {
         adds: lines(adds),
-        removes: lines([removes, barred].concat()),
+        removes: lines(removes),
         lifts: lines(lifts),
         denies: lines(denies),
         classes,
@@ -227,45 +233,47 @@ pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<
     }
 }
 
-/// Returns the ways to more that are open and were not, or that rested on more conditions.
-fn opened(before: &Document, after: &Document) -> Vec<Box<str>> {
-    let now = escalation::paths_of(after);
+/// Returns the ways to more that are open and were not, or that rested on more conditions: each takes one of `actions`, which
+/// became possible.
+fn opened(before: &Document, after: &Document, actions: &BTreeSet<usize>) -> Vec<Box<str>> {
+    let now = escalation::paths_by(after, actions);
     if now.is_empty() {
         return Vec::new();
     }
-    let then = escalation::paths_of(before);
+    let then = escalation::paths_by(before, actions);
     let was_open = |path: &escalation::Path| {
         then.iter().any(|old| old.id == path.id && old.conditions.is_subset(&path.conditions))
     };
     now.iter().filter(|path| !was_open(path)).map(|path| path.id.into()).collect()
 }
 
-/// Returns what a document allows.
-fn net(work: &mut Work, document: &Compiled) -> Vec<Region> {
-    let live = document.allows.iter().filter_map(|it| work.settled(it.clone())).collect();
-    work.minus(live, &document.denies)
+/// Returns what each Allow of a document allows; nothing for those of which that does not matter, as the other document has
+/// the same Allow, and nothing that it denies besides.
+fn net(work: &mut Work, document: &Compiled, other: &Compiled) -> Vec<Vec<Region>> {
+    let mut all = Vec::with_capacity(document.allows.len());
+    for (at, allow) in document.allows.iter().enumerate() {
+        let matters = at < document.own_allows
+            || other.own_denies().iter().any(|deny| deny.overlaps(allow))
+            || classes::may_be_all(allow);
+        let live = work.settled(allow.clone()).filter(|_| matters);
+        all.push(work.minus(Vec::from_iter(live), &document.denies));
+    }
+    all
 }
 
 /// Returns what of `has` was not allowed before: what nothing allowed, and what was denied besides.
 fn gained(
     work: &mut Work,
-    has: &[Region],
+    has: &[Vec<Region>],
     before: &Compiled,
     after: &Compiled,
 ) -> (Vec<Region>, Vec<Region>) {
-    // Of a statement that stood before nothing is new, if all that was denied is still denied.
-    let is_held = before.denies.iter().all(|deny| after.denies.contains(deny));
-    let new: Vec<Region> = match is_held {
-        true => has.iter().filter(|it| !before.allows.contains(it)).cloned().collect(),
-        false => has.to_vec(),
-    };
-    let fresh = work.minus(new.clone(), &before.allows);
+    // Of a statement that stood before nothing is new, save what was denied.
+    let new = has.iter().take(after.own_allows).flatten().cloned().collect();
+    let fresh = work.minus(new, &before.allows);
     let mut freed: Vec<Region> = Vec::new();
-    if is_held {
-        return (fresh, freed);
-    }
-    for deny in before.denies.iter().filter(|deny| !after.denies.contains(deny)) {
-        let held: Vec<Region> = new.iter().filter_map(|it| work.both(it, deny)).collect();
+    for deny in before.own_denies() {
+        let held: Vec<Region> = has.iter().flatten().filter_map(|it| work.both(it, deny)).collect();
         let held = work.minus(held, &fresh);
         let held = work.minus(held, &freed);
         freed.extend(held);
@@ -275,7 +283,7 @@ fn gained(
 
 /// Returns what `before` denied and `after` does not, apart from what is told already.
 fn lifted(work: &mut Work, before: &Compiled, after: &Compiled, told: &[Region]) -> Vec<Region> {
-    let gone = before.denies.iter().filter(|deny| !after.denies.contains(deny));
+    let gone = before.own_denies().iter();
     let gone = gone.filter_map(|deny| work.settled(deny.clone())).collect();
     let left = work.minus(gone, &after.denies);
     work.minus(left, told)

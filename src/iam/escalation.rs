@@ -79,6 +79,21 @@ pub fn paths_of(document: &Document) -> Vec<Path> {
     known().ways.iter().filter_map(|way| open(way, &layers, &facts)).collect()
 }
 
+/// Returns those of them that take one of `actions`, by number.
+pub(in crate::iam) fn paths_by(document: &Document, actions: &BTreeSet<usize>) -> Vec<Path> {
+    if actions.is_empty() {
+        return Vec::new();
+    }
+    let layers = Layers { identity: Sheet::of([document]), limits: Vec::new() };
+    let facts = Facts::default();
+    let is_passed = actions.contains(&known().pass_role);
+    let takes = |way: &&Way| {
+        is_passed && !way.passes.is_empty()
+            || way.needs.iter().any(|need| actions.contains(&need.action))
+    };
+    known().ways.iter().filter(takes).filter_map(|way| open(way, &layers, &facts)).collect()
+}
+
 fn open(way: &'static Way, layers: &Layers<'_>, facts: &Facts<'_>) -> Option<Path> {
     if !way.needs.iter().all(|need| layers.identity.speaks_of(need.action)) {
         return None;

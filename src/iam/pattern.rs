@@ -33,6 +33,11 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     if !narrow.contains(['*', '?']) {
         return matches(wide, narrow);
     }
+    // Without `?` nothing but a star takes a letter that stands in no pattern, and a star takes any: so it does `*` and `?`
+    // as they are written.
+    if !wide.contains('?') {
+        return fits(wide.as_bytes(), narrow.as_bytes());
+    }
     Inclusion::new(&tokens(wide)).holds(&tokens(narrow))
 }
 
@@ -43,6 +48,11 @@ pub fn overlap(a: &str, b: &str) -> bool {
     }
     if !b.contains(['*', '?']) {
         return matches(a, b);
+    }
+    // Most are told apart by the letters that they begin with.
+    let differing = a.bytes().zip(b.bytes()).find(|(a, b)| a != b || matches!(a, b'*' | b'?'));
+    if differing.is_some_and(|(a, b)| ![a, b].iter().any(|it| matches!(it, b'*' | b'?'))) {
+        return false;
     }
     let (a, b) = (tokens(a), tokens(b));
     // `open[j]`: the rest of `a` from here and the rest of `b` from `j` have a text in common.

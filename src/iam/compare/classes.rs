@@ -21,6 +21,7 @@ use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
 use crate::iam::compare::who::Who;
+use crate::iam::escalation::known::known;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Over;
@@ -130,11 +131,30 @@ static READS: LazyLock<Vec<(Term, [Term; 2])>> = LazyLock::new(|| {
 static ALL_OF_IAM: LazyLock<Term> =
     LazyLock::new(|| Term::of(Glob::read("iam:*", Sort::Action, None)));
 
+/// What ways to more privilege take.
+static WAYS: LazyLock<Vec<Term>> = LazyLock::new(|| {
+    let known = known();
+    let action = |number: usize| known.spelled(number).to_ascii_lowercase();
+    let term = |number: usize| Term::of(Glob::read(&action(number), Sort::Action, None));
+    (0..known.count()).map(term).collect()
+});
+
+/// Returns the actions, by number, which ways to more privilege take and which are in some of these.
+pub(super) fn leading_to_more(regions: &[Region]) -> BTreeSet<usize> {
+    let is_in = |action: &Term| regions.iter().any(|region| region.actions.has(action));
+    WAYS.iter().enumerate().filter(|(_, action)| is_in(action)).map(|(number, _)| number).collect()
+}
+
+/// Returns whether some of it may be all of IAM or everything.
+pub(super) fn may_be_all(region: &Region) -> bool {
+    is_everything(region) || is_admin(region)
+}
+
 /// A document, and what it allows once what it denies is taken off.
 pub(super) struct Side<'r> {
     /// Its Allow statements.
     pub(super) allows: &'r [Region],
-    /// What is left of them.
+    /// What is left of them, as far as it is new or may be everything.
     pub(super) net: &'r [Region],
 }
 
@@ -210,7 +230,7 @@ fn is_admin(region: &Region) -> bool {
 
 /// Returns whether a condition under which it was allowed is not asked any more, or less of it; time aside.
 fn drops(region: &Region, before: &[Region]) -> bool {
-    let is_time = |clause: &Clause| clause.asks.as_ref().is_some_and(Asks::is_of_time);
+    let is_time = |clause: &Clause| clause.asks.as_deref().is_some_and(Asks::is_of_time);
     let was_asked = |clause: &Clause| {
         let had = |old: &&Region| {
             old.terms.must.iter().any(|had| **had == *clause) && old.overlaps(region)
@@ -228,7 +248,7 @@ fn has_circumstance(region: &Region) -> bool {
 /// Returns whether some of it was allowed until a time, and now has none.
 fn outlasts(region: &Region, before: &[Region]) -> bool {
     let ends = |region: &Region| {
-        region.terms.must.iter().any(|clause| clause.asks.as_ref().is_some_and(Asks::ends))
+        region.terms.must.iter().any(|clause| clause.asks.as_deref().is_some_and(Asks::ends))
     };
     !ends(region) && before.iter().any(|old| ends(old) && old.overlaps(region))
 }

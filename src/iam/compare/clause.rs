@@ -37,7 +37,7 @@ pub(super) struct Clause {
     /// The language it is written in, which counts where it has a variable.
     language: Language,
     /// What it asks; `None` if that cannot be compared.
-    pub(super) asks: Option<Asks>,
+    pub(super) asks: Option<Arc<Asks>>,
 }
 
 impl PartialEq for Clause {
@@ -113,8 +113,21 @@ impl Clause {
         language: Language,
         variables: &mut Variables,
     ) -> Arc<Self> {
-        let asks = asks(condition, language, variables);
+        let asks = asks(condition, language, variables).map(Arc::new);
         Arc::new(Self { source: condition.clone(), language, asks })
+    }
+}
+
+impl Clause {
+    /// Returns the condition as the newer language writes it: in the older, what looks like a variable is plain text.
+    pub(super) fn shown(&self) -> Condition {
+        let mut shown = self.source.clone();
+        if self.language == Language::Of2008 {
+            for value in shown.values.iter_mut().filter(|it| it.contains("${")) {
+                *value = value.replace("${", "${$}{").into();
+            }
+        }
+        shown
     }
 }
 

@@ -5,11 +5,15 @@
 //!
 //! Invariant: [`Glob::covers`] and [`is_hollow`] never say yes wrongly; they say no where yes would take too long.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::iam::compare::automaton::hollow;
+use crate::iam::compare::reading;
 
 /// How many patterns an intersection of two may come to before it is kept as both.
 const MAX_MEET: usize = 12;
@@ -23,8 +27,12 @@ pub(super) const ANY_PART: u32 = 0x11_0003;
 /// Any character but a colon.
 pub(super) const ONE_PART: u32 = 0x11_0004;
 /// The first variable.
-const VARIABLE: u32 = 0x12_0000;
+pub(super) const VARIABLE: u32 = 0x12_0000;
 pub(super) const COLON: u32 = ':' as u32;
+const STAR: u32 = '*' as u32;
+const QUESTION: u32 = '?' as u32;
+const DOLLAR: u32 = '$' as u32;
+const BRACE: u32 = '{' as u32;
 
 /// What sort of text a pattern is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +52,40 @@ pub(super) enum Sort {
 pub(super) struct Variables(HashMap<Box<str>, u32>);
 
 impl Variables {
+    /// Numbers the variables of these texts, in an order that does not depend on theirs.
+    pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        let mut names: BTreeSet<Box<str>> = BTreeSet::new();
+        for text in texts {
+            let mut rest = text;
+            while let Some((name, after)) = variable(rest) {
+                names.insert(folded(name));
+                rest = after;
+            }
+        }
+        Self(names.into_iter().zip(VARIABLE..).collect())
+    }
+
     fn number(&mut self, name: &str) -> u32 {
         let next = VARIABLE + u32::try_from(self.0.len()).unwrap_or(u32::MAX >> 2);
-        *self.0.entry(name.to_ascii_lowercase().into()).or_insert(next)
+        *self.0.entry(folded(name)).or_insert(next)
     }
+}
+
+/// Returns the first variable of a text, and what comes after it.
+fn variable(text: &str) -> Option<(&str, &str)> {
+    text.split_once("${").and_then(|(_, inner)| inner.split_once('}'))
+}
+
+/// Returns a variable with its key in lower case. The case of what stands for a key that is absent counts.
+fn folded(name: &str) -> Box<str> {
+    let (key, default) = name.split_at(name.find(',').unwrap_or(name.len()));
+    format!("{}{default}", key.to_ascii_lowercase()).into()
 }
 
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Glob {
-    pub(super) tokens: SmallVec<[u32; 32]>,
+    pub(super) tokens: Arc<[u32]>,
     shape: Shape,
 }
 
@@ -62,10 +94,10 @@ pub(super) struct Glob {
 enum Shape {
     /// One text.
     Literal,
-    /// A text, then anything.
-    Prefix,
-    /// Another pattern.
-    Other,
+    /// A pattern without variables.
+    Wild,
+    /// One with variables.
+    Variable,
 }
 
 impl Glob {
@@ -74,7 +106,7 @@ impl Glob {
         if sort != Sort::Exact && !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
             return match sort {
                 Sort::Action => Self::read("*:*", sort, variables),
-                _ => Self::of(SmallVec::from_slice(&[ANY])),
+                _ => Self::of(&[ANY]),
             };
         }
         let parts = match sort {
@@ -82,7 +114,7 @@ impl Glob {
             Sort::Arn if text.starts_with("arn:") => 5,
             _ => 0,
         };
-        let mut tokens = SmallVec::new();
+        let mut tokens: SmallVec<[u32; 96]> = SmallVec::new();
         let (mut colons, mut rest, mut variables) = (0, text, variables);
         while let Some(letter) = rest.chars().next() {
             let variable = rest.strip_prefix("${").and_then(|inner| inner.split_once('}'));
@@ -109,22 +141,21 @@ impl Glob {
         if sort == Sort::Arn && parts > 0 {
             complete(&mut tokens, colons);
         }
-        Self::of(tokens)
+        Self::of(&tokens)
     }
 
-    fn of(tokens: SmallVec<[u32; 32]>) -> Self {
-        let wild = tokens.iter().position(|token| *token > 0x11_0000);
-        let shape = match wild {
-            None => Shape::Literal,
-            Some(at) if at + 1 == tokens.len() && tokens.last() == Some(&ANY) => Shape::Prefix,
-            Some(_) => Shape::Other,
+    fn of(tokens: &[u32]) -> Self {
+        let shape = match tokens.iter().max() {
+            Some(token) if *token >= VARIABLE => Shape::Variable,
+            Some(token) if *token >= ANY => Shape::Wild,
+            _ => Shape::Literal,
         };
-        Self { tokens, shape }
+        Self { tokens: tokens.into(), shape }
     }
 
     /// Returns whether every text fits.
     pub(super) fn is_any(&self) -> bool {
-        self.tokens.as_slice() == [ANY]
+        *self.tokens == [ANY]
     }
 
     /// Returns whether it is one text without variables.
@@ -139,16 +170,20 @@ impl Glob {
 
     /// Returns whether it has a variable.
     fn has_variable(&self) -> bool {
-        self.tokens.iter().any(|token| *token >= VARIABLE)
+        self.shape == Shape::Variable
     }
 
     /// Returns the pattern as it is written.
     pub(super) fn text(&self, variables: &Variables) -> String {
         let mut text = String::new();
-        for token in &self.tokens {
+        for (at, token) in self.tokens.iter().enumerate() {
             match *token {
                 ANY | ANY_PART => text.push('*'),
                 ONE | ONE_PART => text.push('?'),
+                // What is plain text here would be read as a wildcard.
+                STAR => text.push_str("${*}"),
+                QUESTION => text.push_str("${?}"),
+                DOLLAR if self.tokens.get(at + 1) == Some(&BRACE) => text.push_str("${$}"),
                 number if number >= VARIABLE => {
                     let name = variables.0.iter().find(|(_, it)| **it == number);
                     text.push_str(&format!("${{{}}}", name.map_or("", |(name, _)| name)));
@@ -164,39 +199,21 @@ impl Glob {
         if self.is_any() || self == narrow {
             return true;
         }
-        match (self.shape, narrow.shape) {
-            (Shape::Literal, Shape::Literal | Shape::Prefix) => false,
-            (Shape::Prefix, _) => narrow.tokens.starts_with(&self.tokens[..self.tokens.len() - 1]),
-            _ if self.is_left_early(narrow) => false,
-            _ => hollow(std::slice::from_ref(narrow), std::slice::from_ref(self)),
+        if self.is_literal() {
+            return false;
         }
-    }
-
-    /// Returns whether some text of `narrow` does not begin, or does not end, with the letters that this begins or ends
-    /// with: most pairs of patterns are told apart by that, without reading them to the end.
-    fn is_left_early(&self, narrow: &Self) -> bool {
-        let leaves = |(wide, narrow): (&u32, Option<&u32>)| narrow != Some(wide);
-        let is_letter = |token: &&u32| !is_wild(**token);
-        let begin = self.tokens.iter().take_while(is_letter).enumerate();
-        let mut begin = begin.map(|(at, wide)| (wide, narrow.tokens.get(at)));
-        let end = self.tokens.iter().rev().take_while(is_letter).enumerate();
-        let mut end = end.map(|(at, wide)| (wide, narrow.tokens.iter().rev().nth(at)));
-        begin.any(leaves) || end.any(leaves)
+        reading::covers(&self.tokens, &narrow.tokens)
+            .unwrap_or_else(|| hollow(std::slice::from_ref(narrow), std::slice::from_ref(self)))
     }
 
     /// Returns whether some text may fit both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        let (a, b) = (&self.tokens, &other.tokens);
-        match (self.shape, other.shape) {
-            (Shape::Literal, Shape::Literal) => a == b,
-            (Shape::Literal, Shape::Prefix) => a.starts_with(&b[..b.len() - 1]),
-            (Shape::Prefix, Shape::Literal) => b.starts_with(&a[..a.len() - 1]),
-            (Shape::Prefix, Shape::Prefix) => {
-                let shorter = a.len().min(b.len()) - 1;
-                a[..shorter] == b[..shorter]
-            }
-            _ => !parts_early(a, b) && !hollow(&[self.loosened(), other.loosened()], &[]),
+        if self.is_literal() && other.is_literal() {
+            return self == other;
         }
+        let (one, other) = (self.loosened(), other.loosened());
+        reading::overlap(&one.tokens, &other.tokens)
+            .unwrap_or_else(|| !hollow(&[one.into_owned(), other.into_owned()], &[]))
     }
 
     /// Returns the pattern in lower case.
@@ -205,16 +222,16 @@ impl Glob {
             Some(letter) => letter.to_lowercase().map(u32::from).collect::<SmallVec<[u32; 2]>>(),
             None => SmallVec::from_slice(&[*token]),
         };
-        Self::of(self.tokens.iter().flat_map(fold).collect())
+        Self::of(&self.tokens.iter().flat_map(fold).collect::<Vec<u32>>())
     }
 
     /// Returns the pattern with a star for each variable.
-    fn loosened(&self) -> Self {
+    fn loosened(&self) -> Cow<'_, Self> {
         if !self.has_variable() {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
         let loose = |token: &u32| if *token >= VARIABLE { ANY } else { *token };
-        Self::of(self.tokens.iter().map(loose).collect())
+        Cow::Owned(Self::of(&self.tokens.iter().map(loose).collect::<Vec<u32>>()))
     }
 
     /// Returns the patterns that together are the intersection; `None` if they are too many, or depend on a variable.
@@ -232,7 +249,7 @@ impl Glob {
         let mut steps = 0;
         let is_whole =
             interleave(&self.tokens, &other.tokens, &mut Vec::new(), &mut all, &mut steps);
-        let mut globs: Vec<Self> = all.into_iter().map(Self::of).collect();
+        let mut globs: Vec<Self> = all.iter().map(|tokens| Self::of(tokens)).collect();
         globs.sort_by_key(|glob| glob.tokens.len());
         let mut kept: Vec<Self> = Vec::new();
         for glob in globs {
@@ -245,14 +262,14 @@ impl Glob {
     }
 }
 
-fn complete(tokens: &mut SmallVec<[u32; 32]>, colons: usize) {
+fn complete(tokens: &mut SmallVec<[u32; 96]>, colons: usize) {
     for at in colons..5 {
         tokens.push(COLON);
         tokens.push(if at + 1 == 5 { ANY } else { ANY_PART });
     }
 }
 
-fn is_wild(token: u32) -> bool {
+pub(super) fn is_wild(token: u32) -> bool {
     matches!(token, ANY | ANY_PART | ONE | ONE_PART)
 }
 
@@ -260,15 +277,11 @@ pub(super) fn is_star(token: u32) -> bool {
     matches!(token, ANY | ANY_PART)
 }
 
-/// Returns whether two patterns begin with letters that differ.
-fn parts_early(a: &[u32], b: &[u32]) -> bool {
-    let differing = a.iter().zip(b).find(|(a, b)| a != b);
-    differing.is_some_and(|(a, b)| *a < 0x11_0000 && *b < 0x11_0000)
-}
-
 /// Returns whether a pattern's token takes a letter.
 pub(super) fn takes(token: u32, letter: u32) -> bool {
     match token {
+        // A variable is a text, and not always of one letter.
+        ONE | ONE_PART if letter >= VARIABLE => false,
         ANY | ONE => true,
         ANY_PART | ONE_PART => letter != COLON,
         own => own == letter,
@@ -280,7 +293,7 @@ fn interleave(
     a: &[u32],
     b: &[u32],
     so_far: &mut Vec<u32>,
-    all: &mut Vec<SmallVec<[u32; 32]>>,
+    all: &mut Vec<Box<[u32]>>,
     steps: &mut usize,
 ) -> bool {
     *steps += 1;
@@ -299,7 +312,7 @@ fn interleave(
     let (first, second) = (a.first().copied(), b.first().copied());
     match (first, second) {
         (None, None) => {
-            all.push(so_far.iter().copied().collect());
+            all.push(so_far.as_slice().into());
             true
         }
         (None, Some(star)) => !is_star(star) || go(None, a, &b[1..]),
@@ -345,13 +358,18 @@ pub(super) fn is_hollow<'g>(
         return true;
     }
     if let [one] = within {
+        // A text is covered by one or by none.
+        if one.is_literal() || reading::is_spared(&one.tokens, without.clone()) {
+            return false;
+        }
         let near = without.clone().filter(|out| !out.has_variable() && out.overlaps(one));
-        // One pattern that does not cover all leaves something; a text is covered by one or by none.
-        if one.is_literal() || near.clone().take(2).count() < 2 {
+        // One pattern that does not cover all leaves something.
+        if near.take(2).count() < 2 {
             return false;
         }
     }
-    let loose: SmallVec<[Glob; 2]> = within.iter().map(Glob::loosened).collect();
+    let loose: SmallVec<[Glob; 2]> =
+        within.iter().map(|glob| glob.loosened().into_owned()).collect();
     let out: Vec<Glob> = without.filter(|out| !out.has_variable()).cloned().collect();
     hollow(&loose, &out)
 }

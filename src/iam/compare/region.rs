@@ -2,11 +2,14 @@
 //!
 //! Invariant: pieces of a difference have nothing in common, so that many subtractions make few pieces.
 
+use std::sync::Arc;
+
 use crate::iam::compare::clause::Asks;
 use crate::iam::compare::clause::Clause;
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
 use crate::iam::compare::glob::Variables;
+use crate::iam::compare::services::Services;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
 use crate::iam::compare::terms::Terms;
@@ -30,42 +33,93 @@ pub(super) struct Region {
     pub(super) terms: Terms,
 }
 
-/// A document as products.
+/// A document as products, what only it has and not the other before the rest.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
     pub(super) allows: Vec<Region>,
     pub(super) denies: Vec<Region>,
+    /// How many of `allows` the other document does not have.
+    pub(super) own_allows: usize,
+    own_denies: usize,
+}
+
+impl Compiled {
+    /// Returns the Denies that the other document does not have.
+    pub(super) fn own_denies(&self) -> &[Region] {
+        self.denies.get(..self.own_denies).unwrap_or_default()
+    }
+
+    /// Returns whether the other document has all that this one has.
+    pub(super) fn has_nothing_own(&self) -> bool {
+        self.own_allows == 0 && self.own_denies == 0
+    }
+
+    /// Puts together what only this one has, and what both have.
+    fn of(own: Vec<(Effect, Region)>, both: &[(Effect, Region)]) -> Self {
+        let (mut allows, mut denies) = (Vec::new(), Vec::new());
+        let mut sort = |of: Vec<(Effect, Region)>| {
+            for (effect, region) in of {
+                match effect {
+                    Effect::Allow => allows.push(region),
+                    Effect::Deny => denies.push(region),
+                }
+            }
+            (allows.len(), denies.len())
+        };
+        let (own_allows, own_denies) = sort(own);
+        sort(both.to_vec());
+        Self { allows, denies, own_allows, own_denies }
+    }
 }
 
 /// What is needed to compare.
 pub(super) struct Work {
     pub(super) variables: Variables,
     /// What is so of every request.
-    always: Asks,
+    always: Arc<Asks>,
     /// Whether pieces were left as they are, because there were too many.
     pub(super) is_coarse: bool,
 }
 
 impl Work {
     pub(super) fn new(always: Asks) -> Self {
-        Self { variables: Variables::default(), always, is_coarse: false }
+        Self { variables: Variables::default(), always: Arc::new(always), is_coarse: false }
     }
 
-    /// Reads a document.
-    pub(super) fn compile(&mut self, document: &Document, kind: Kind) -> Compiled {
-        let mut compiled = Compiled { allows: Vec::new(), denies: Vec::new() };
-        for statement in &document.statements {
-            let region = self.region(statement, document.language);
-            match statement.effect {
-                Effect::Allow => compiled.allows.push(region),
-                Effect::Deny => compiled.denies.push(region),
-            }
-        }
-        let is_list = matches!(kind, Kind::ServiceControl | Kind::ResourceControl);
-        if is_list && compiled.allows.is_empty() {
-            compiled.allows.push(self.region(&Statement::everything(), document.language));
-        }
-        compiled
+    /// Reads two documents: a statement of both once, and not at all if it can have nothing to do with what differs.
+    pub(super) fn compile(
+        &mut self,
+        before: &Document,
+        after: &Document,
+        kind: Kind,
+    ) -> (Compiled, Compiled) {
+        let everything = Statement::everything();
+        let old = statements(before, kind, &everything);
+        let new = statements(after, kind, &everything);
+        let is_one_language = before.language == after.language;
+        let newer = |it: &&&Document| it.language == Language::Of2012;
+        let documents = [before, after];
+        let texts = documents.iter().filter(newer).flat_map(|it| &it.statements).flat_map(texts);
+        self.variables = Variables::of(texts);
+        let has = |all: &[&Statement], one: &Statement| {
+            is_one_language && all.iter().any(|it| is_same(it, one))
+        };
+        let mut read = |of: &[&Statement], language: Language| -> Vec<(Effect, Region)> {
+            of.iter().map(|it| (it.effect, self.region(it, language))).collect()
+        };
+        let (same, gone): (Vec<&Statement>, Vec<&Statement>) =
+            old.iter().partition(|it| has(&new, it));
+        let come: Vec<&Statement> = new.into_iter().filter(|it| !has(&same, it)).collect();
+        let services = Services::of(gone.iter().chain(&come).copied());
+        let near: Vec<&Statement> = same.into_iter().filter(|it| services.meet(it)).collect();
+        let mut both = read(&near, before.language);
+        let gone = read(&gone, before.language);
+        let mut come = read(&come, after.language);
+        // What is written otherwise may be the same.
+        let (also, gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(|it| come.contains(it));
+        come.retain(|it| !also.contains(it));
+        both.extend(also);
+        (Compiled::of(gone, &both), Compiled::of(come, &both))
     }
 
     fn region(&mut self, statement: &Statement, language: Language) -> Region {
@@ -189,6 +243,44 @@ impl Work {
             left.extend(self.settled(Region { terms, ..from.clone() }));
         }
     }
+}
+
+/// Returns the statements of a document, each once, and those that stand beside it.
+fn statements<'d>(
+    document: &'d Document,
+    kind: Kind,
+    everything: &'d Statement,
+) -> Vec<&'d Statement> {
+    let mut all: Vec<&Statement> = Vec::with_capacity(document.statements.len());
+    for statement in &document.statements {
+        if !all.iter().any(|it| is_same(it, statement)) {
+            all.push(statement);
+        }
+    }
+    let is_list = matches!(kind, Kind::ServiceControl | Kind::ResourceControl);
+    if is_list && !all.iter().any(|it| it.effect == Effect::Allow) {
+        all.push(everything);
+    }
+    all
+}
+
+/// Returns the texts in which variables may be.
+fn texts(statement: &Statement) -> impl Iterator<Item = &str> {
+    let resources = match &statement.resources {
+        Some(Listed::Only(all) | Listed::AllBut(all)) => all.as_slice(),
+        None => &[],
+    };
+    let values = statement.conditions.iter().flat_map(|it| &it.values);
+    resources.iter().chain(values).map(|it| &**it).filter(|it| it.contains('$'))
+}
+
+/// Returns whether two statements say the same, whatever their names are.
+fn is_same(one: &Statement, other: &Statement) -> bool {
+    one.effect == other.effect
+        && one.actions == other.actions
+        && one.resources == other.resources
+        && one.conditions == other.conditions
+        && one.principals == other.principals
 }
 
 impl Statement {

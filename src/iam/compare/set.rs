@@ -85,7 +85,9 @@ impl<A: Atom> Set<A> {
         any.dedup();
         none.sort();
         none.dedup();
-        any.retain(|atom| !atom.is_within(&none));
+        if !none.is_empty() {
+            any.retain(|atom| !atom.is_within(&none));
+        }
         none.retain(|out| any.iter().any(|atom| atom.overlaps(out)));
         Self { any: maximal(any).into(), none: maximal(none).into() }
     }
@@ -115,14 +117,34 @@ impl<A: Atom> Set<A> {
         Self::new(any.collect(), self.none.iter().chain(&*other.none).cloned().collect())
     }
 
+    /// Returns what is in this and in none of `out`, of which none covers another.
+    fn without(&self, out: &[A]) -> Self {
+        let is_near = |atom: &&A| {
+            self.any.iter().any(|it| it.overlaps(atom))
+                && !self.none.iter().any(|it| it.covers(atom))
+        };
+        let more: SmallVec<[&A; 4]> = out.iter().filter(is_near).collect();
+        if more.is_empty() {
+            return self.clone();
+        }
+        let is_kept = |it: &&A| !more.iter().any(|wide| wide.covers(it));
+        let kept = self.none.iter().filter(is_kept);
+        let mut none: Vec<A> = kept.chain(more.iter().copied()).cloned().collect();
+        none.sort();
+        let any: Vec<A> = self.any.iter().filter(|it| !it.is_within(&none)).cloned().collect();
+        if any.len() < self.any.len() {
+            none.retain(|out| any.iter().any(|atom| atom.overlaps(out)));
+        }
+        Self { any: any.into(), none: none.into() }
+    }
+
     /// Returns what is in this and not in `other`, in pieces that have nothing in common.
     pub(super) fn minus(&self, other: &Self) -> SmallVec<[Self; 2]> {
         let mut pieces = SmallVec::new();
         if self == other {
             return pieces;
         }
-        let outside = self.none.iter().chain(&*other.any).cloned().collect();
-        pieces.push(Self::new(self.any.to_vec(), outside));
+        pieces.push(self.without(&other.any));
         if !other.none.is_empty() {
             let spared = Self::new(other.none.to_vec(), Vec::new());
             let all = Self::new(other.any.to_vec(), Vec::new());
@@ -134,12 +156,19 @@ impl<A: Atom> Set<A> {
 
     /// Returns whether surely all of `narrow` is in it.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
+        let is_far = |atom: &A| !self.any.iter().any(|wide| wide.overlaps(atom));
+        if narrow.any.iter().any(is_far) {
+            return false;
+        }
         self == narrow || narrow.minus(self).is_empty()
     }
 }
 
 /// Returns the atoms that no other covers.
 fn maximal<A: Atom>(atoms: Vec<A>) -> Vec<A> {
+    if atoms.len() < 2 {
+        return atoms;
+    }
     let is_covered = |at: usize| {
         let covers = |(other, wide): (usize, &A)| {
             other != at && wide.covers(&atoms[at]) && (other < at || !atoms[at].covers(wide))

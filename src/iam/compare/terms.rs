@@ -39,14 +39,14 @@ impl Terms {
     }
 
     /// Returns the smallest form; `None` if surely no request fulfils it.
-    pub(super) fn settled(&self, always: &Asks) -> Option<Self> {
+    pub(super) fn settled(&self, always: &Arc<Asks>) -> Option<Self> {
         let mut must: Vec<Arc<Clause>> = Vec::with_capacity(self.must.len());
         for clause in &self.must {
             if !must.contains(clause) {
                 must.push(clause.clone());
             }
         }
-        let mut facts: Vec<Asks> = vec![always.clone()];
+        let mut facts: Vec<Arc<Asks>> = vec![always.clone()];
         facts.extend(must.iter().filter_map(|clause| clause.asks.clone()));
         if contradicts(&facts) {
             return None;
@@ -56,7 +56,7 @@ impl Terms {
         while let Some(at) = reduce(&mut unless, &must, &units, &facts)? {
             let unit = unless.remove(at).remove(0);
             if let Some(asks) = &unit.asks {
-                facts.push(asks.not());
+                facts.push(Arc::new(asks.not()));
                 if contradicts(&facts) {
                     return None;
                 }
@@ -81,17 +81,19 @@ fn sources(list: &[Arc<Clause>]) -> Vec<&crate::iam::policy::Condition> {
 }
 
 /// Returns whether facts about one key exclude each other.
-fn contradicts(facts: &[Asks]) -> bool {
+fn contradicts(facts: &[Arc<Asks>]) -> bool {
     let is_first = |at: usize| !facts[..at].iter().any(|fact| fact.key == facts[at].key);
     (0..facts.len()).filter(|at| is_first(*at)).any(|at| {
-        let same: Vec<&Asks> = facts.iter().filter(|fact| fact.key == facts[at].key).collect();
+        let same = facts.iter().filter(|fact| fact.key == facts[at].key);
+        let same: Vec<&Asks> = same.map(|fact| &**fact).collect();
         same.len() > 1 && is_impossible(&same)
     })
 }
 
 /// Returns whether `facts` make this impossible.
-fn excludes(facts: &[Asks], asks: &Asks) -> bool {
-    let mut same: Vec<&Asks> = facts.iter().filter(|fact| fact.key == asks.key).collect();
+fn excludes(facts: &[Arc<Asks>], asks: &Asks) -> bool {
+    let same = facts.iter().filter(|fact| fact.key == asks.key);
+    let mut same: Vec<&Asks> = same.map(|fact| &**fact).collect();
     same.push(asks);
     is_impossible(&same)
 }
@@ -101,7 +103,7 @@ fn reduce(
     unless: &mut Vec<Vec<Arc<Clause>>>,
     must: &[Arc<Clause>],
     units: &[Arc<Clause>],
-    facts: &[Asks],
+    facts: &[Arc<Asks>],
 ) -> Option<Option<usize>> {
     let fails = |clause: &Arc<Clause>| {
         units.contains(clause) || clause.asks.as_ref().is_some_and(|asks| excludes(facts, asks))
@@ -121,13 +123,13 @@ fn reduce(
 }
 
 /// Tries every way to fail one of each list.
-fn is_dead(unless: &[Vec<Arc<Clause>>], facts: &[Asks], budget: &mut usize) -> bool {
+fn is_dead(unless: &[Vec<Arc<Clause>>], facts: &[Arc<Asks>], budget: &mut usize) -> bool {
     let Some((first, rest)) = unless.split_first() else { return false };
     first.iter().all(|clause| {
         *budget = budget.saturating_sub(1);
         let Some(asks) = clause.asks.as_ref().filter(|_| *budget > 0) else { return false };
         let mut more = facts.to_vec();
-        more.push(asks.not());
+        more.push(Arc::new(asks.not()));
         contradicts(&more) || is_dead(rest, &more, budget)
     })
 }
@@ -136,7 +138,7 @@ fn is_dead(unless: &[Vec<Arc<Clause>>], facts: &[Asks], budget: &mut usize) -> b
 fn needed(
     must: Vec<Arc<Clause>>,
     units: Vec<Arc<Clause>>,
-    always: &Asks,
+    always: &Arc<Asks>,
 ) -> (Vec<Arc<Clause>>, Vec<Arc<Clause>>) {
     let mut all: Vec<(Arc<Clause>, bool)> = must.into_iter().map(|it| (it, true)).collect();
     all.extend(units.into_iter().map(|it| (it, false)));
@@ -144,12 +146,15 @@ fn needed(
     while at > 0 {
         at -= 1;
         let fact = |(clause, holds): &(Arc<Clause>, bool)| {
-            clause.asks.as_ref().map(|asks| if *holds { asks.clone() } else { asks.not() })
+            clause
+                .asks
+                .as_ref()
+                .map(|asks| if *holds { asks.clone() } else { Arc::new(asks.not()) })
         };
         let Some(own) = all.get(at).and_then(fact) else { continue };
         let others = all.iter().enumerate().filter(|(other, _)| *other != at);
         let others = others.filter_map(|(_, other)| fact(other)).filter(|it| it.key == own.key);
-        let mut facts: Vec<Asks> = others.collect();
+        let mut facts: Vec<Arc<Asks>> = others.collect();
         if always.key == own.key {
             facts.push(always.clone());
         }

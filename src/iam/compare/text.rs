@@ -34,7 +34,7 @@ pub struct Part {
 impl Access {
     pub(super) fn of(region: &Region, variables: &Variables) -> Self {
         let conditions = |list: &[std::sync::Arc<Clause>]| -> Vec<Condition> {
-            list.iter().map(|clause| clause.source.clone()).collect()
+            list.iter().map(|clause| clause.shown()).collect()
         };
         let action = |text: String| spelled(&text);
         Self {

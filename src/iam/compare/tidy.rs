@@ -15,15 +15,16 @@ pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
     let mut at = 0;
     while at < left.len() {
         let joined = (0..left.len()).filter(|other| *other != at).find_map(|other| {
-            let whole = joined(&left[at], &left[other])?;
+            let whole = joined(&left[at.min(other)], &left[at.max(other)])?;
             Some((other, whole))
         });
         match joined {
+            // What was looked at before is looked at again, against the piece that is new.
             Some((other, whole)) => {
                 let (low, high) = (at.min(other), at.max(other));
                 left[low] = whole;
                 left.remove(high);
-                at = 0;
+                at = low;
             }
             None => at += 1,
         }
@@ -35,6 +36,9 @@ pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
 fn joined(one: &Region, other: &Region) -> Option<Region> {
     if one.covers(other) {
         return Some(one.clone());
+    }
+    if other.covers(one) {
+        return Some(other.clone());
     }
     if one.terms != other.terms {
         return None;

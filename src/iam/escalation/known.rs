@@ -135,17 +135,16 @@ impl Known {
     }
 
     /// Returns the numbers of the actions that fit `pattern`, which is in lower case.
-    pub fn fitting(&self, pattern: &str) -> impl Iterator<Item = usize> {
+    pub fn fitting<'p>(&'p self, pattern: &'p str) -> impl Iterator<Item = usize> + 'p {
         let fixed = pattern.find(['*', '?']).unwrap_or(pattern.len());
-        let start = pattern.get(..fixed).unwrap_or_default().to_owned();
+        let start = pattern.get(..fixed).unwrap_or_default();
         let from = self.actions.partition_point(|action| **action < *start);
-        let pattern = pattern.as_bytes().to_vec();
         self.actions
             .iter()
             .enumerate()
             .skip(from)
-            .take_while(move |(_, action)| action.starts_with(&start))
-            .filter(move |(_, action)| fits(&pattern, action.as_bytes()))
+            .take_while(move |(_, action)| action.starts_with(start))
+            .filter(move |(_, action)| fits(pattern.as_bytes(), action.as_bytes()))
             .map(|(number, _)| number)
     }
 }
