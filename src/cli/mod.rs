@@ -19,6 +19,7 @@ mod run;
 mod scan;
 mod simulate;
 mod standing;
+mod when;
 
 use std::fmt;
 use std::io;

@@ -21,6 +21,8 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
+use crate::cli::when::moment;
+use crate::cli::when::now;
 use crate::config;
 use crate::config::Config;
 use crate::grants::Act;
@@ -147,17 +149,6 @@ pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
     }
     out.flush()?;
     Ok(Exit::Done)
-}
-
-/// Reads a time as it is written in CloudTrail, or a day.
-pub(super) fn moment(text: &str) -> Result<Seconds, String> {
-    let whole = Seconds::parse(text).or_else(|| Seconds::parse(&format!("{text}T00:00:00Z")));
-    whole.ok_or_else(|| format!("`{text}` is neither a time nor a day"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a person asks as of now; what answers has no clock")]
-pub(super) fn now() -> Seconds {
-    Seconds(jiff::Timestamp::now().as_second())
 }
 
 /// A line of `--activity`.

@@ -13,6 +13,7 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::cli::Exit;
+use crate::cli::when::now;
 use crate::config;
 use crate::config::Config;
 use crate::iam::History;
@@ -23,10 +24,6 @@ use crate::iam::baseline::Departure;
 use crate::iam::baseline::named::Named;
 use crate::iam::drift::difference::Measure;
 use crate::iam::snapshot;
-use crate::model::Seconds;
-use crate::pipeline::dispatch::Clock as _;
-use crate::pipeline::dispatch::WallClock;
-use crate::store::Reader;
 
 /// Hold what stands against what was agreed on, and agree on it.
 #[derive(Debug, Args)]
@@ -125,10 +122,6 @@ impl Both {
         }
         found
     }
-}
-
-fn now() -> Seconds {
-    WallClock.now()
 }
 
 fn read(paths: &[PathBuf]) -> anyhow::Result<Snapshot> {

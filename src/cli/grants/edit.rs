@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::cli::Exit;
 use crate::cli::grants::AtStore;
-use crate::cli::grants::moment;
-use crate::cli::grants::now;
 use crate::cli::grants::save;
 use crate::cli::output::printable;
+use crate::cli::when::moment;
+use crate::cli::when::now;
 use crate::grants::Evidence;
 use crate::grants::GrantId;
 use crate::grants::Status;

@@ -24,7 +24,6 @@ use crate::grants::message::Limits;
 use crate::grants::presets;
 use crate::grants::presets::Preset;
 use crate::model::Duration;
-use crate::model::Seconds;
 use crate::pipeline::MIGRATIONS;
 use crate::store::Store;
 
@@ -138,15 +137,4 @@ impl Spoken {
 fn pair(text: &str) -> Result<(String, String), String> {
     let found = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     found.ok_or_else(|| format!("`{text}` is no NAME=VALUE"))
-}
-
-fn moment(text: &str) -> Result<Seconds, String> {
-    let found = Seconds::parse(text);
-    found.ok_or_else(|| format!("`{text}` is no time; write it like 2026-03-01T08:00:00Z"))
-}
-
-/// Returns the time of the person at the terminal.
-#[expect(clippy::disallowed_methods, reason = "what is done by hand is done now")]
-fn now() -> Seconds {
-    Seconds(jiff::Timestamp::now().as_second())
 }

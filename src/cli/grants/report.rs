@@ -13,8 +13,9 @@ use clap::ValueEnum;
 
 use crate::cli::Exit;
 use crate::cli::grants::AtStore;
-use crate::cli::grants::now;
 use crate::cli::output::printable;
+use crate::cli::when::moment;
+use crate::cli::when::now;
 use crate::grants::Grant;
 use crate::grants::GrantId;
 use crate::grants::Ledger;
@@ -82,8 +83,7 @@ impl Written {
 
 /// Reads a moment: a time, a day, or how long ago it was.
 fn moment_or_back(text: &str) -> Result<Seconds, String> {
-    let day = format!("{text}T00:00:00Z");
-    if let Some(time) = Seconds::parse(text).or_else(|| Seconds::parse(&day)) {
+    if let Ok(time) = moment(text) {
         return Ok(time);
     }
     match text.parse::<Duration>() {

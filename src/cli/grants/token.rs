@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::api::token;
 use crate::cli::Exit;
-use crate::cli::grants::now;
+use crate::cli::when::now;
 use crate::model::Duration;
 
 /// Make a bearer token for the API, and the entry of the configuration that lets it in.

@@ -12,6 +12,8 @@ use serde_json::json;
 
 use crate::cli::Exit;
 use crate::cli::output::printable;
+use crate::cli::when::moment;
+use crate::cli::when::now;
 use crate::iam::Decision;
 use crate::iam::Document;
 use crate::iam::Kind;
@@ -100,9 +102,8 @@ fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
     Ok(all)
 }
 
-#[expect(clippy::disallowed_methods, reason = "what is asked by hand is asked now")]
 fn context(args: &AllowedArgs) -> Context {
-    let now = args.at.unwrap_or_else(|| Seconds(jiff::Timestamp::now().as_second()));
+    let now = args.at.unwrap_or_else(now);
     let is_given = |key: &str| {
         let mut keys = args.context.iter().map(|(key, _)| key).chain(&args.without);
         keys.any(|given| given.eq_ignore_ascii_case(key))
@@ -160,11 +161,6 @@ fn written(outcome: &Outcome, shape: Shape) -> String {
 fn pair(text: &str) -> Result<(String, String), String> {
     let found = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
     found.ok_or_else(|| format!("`{text}` is no KEY=VALUE"))
-}
-
-fn moment(text: &str) -> Result<Seconds, String> {
-    let found = Seconds::parse(text);
-    found.ok_or_else(|| format!("`{text}` is no time; write it like 2026-03-01T08:00:00Z"))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::Told;
 use crate::cli::output::printable;
+use crate::cli::when::moment;
+use crate::cli::when::now;
 use crate::iam::Document;
 use crate::iam::Kind;
 use crate::iam::compare::Access;
@@ -100,16 +102,6 @@ enum Form {
     Text,
     /// One JSON object.
     Json,
-}
-
-fn moment(text: &str) -> Result<Seconds, String> {
-    let found = Seconds::parse(text);
-    found.ok_or_else(|| format!("`{text}` is no time; write it like 2026-03-01T08:00:00Z"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "what is asked by hand is asked now")]
-fn now() -> Seconds {
-    Seconds(jiff::Timestamp::now().as_second())
 }
 
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {

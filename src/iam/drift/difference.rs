@@ -13,12 +13,11 @@ use crate::iam::compare::Class;
 use crate::iam::compare::Drift;
 use crate::iam::compare::compare;
 use crate::iam::drift::effect::Whole;
+use crate::iam::drift::gain;
+use crate::iam::drift::lines;
 use crate::iam::policy::Document;
-use crate::iam::policy::Effect;
 use crate::iam::policy::Kind;
-use crate::iam::policy::Language;
-use crate::iam::policy::Listed;
-use crate::iam::policy::Statement;
+use crate::model::Facts;
 use crate::model::Seconds;
 
 /// What a change means, the gravest last.
@@ -63,6 +62,21 @@ impl Difference {
         self.classes.iter().copied().max_by_key(|class| gravity(class))
     }
 
+    /// Sets the facts that say what became possible and impossible, and what that means.
+    pub(in crate::iam) fn tell(&self, facts: &mut Facts) {
+        lines(facts, "gw.policy.adds", &self.adds);
+        lines(facts, "gw.policy.removes", &self.removes);
+        if let Some(gain) = gain(&self.adds) {
+            facts.set("gw.policy.gain", gain);
+        }
+        if let Some(worst) = self.worst() {
+            let classes = self.classes.iter().map(|it| (*it).to_owned());
+            facts.set("gw.policy.classes", classes.collect::<Vec<_>>());
+            facts.set("gw.policy.worst", worst);
+        }
+        lines(facts, "gw.policy.escalation", &self.escalation);
+    }
+
     /// Returns whether nothing differs.
     pub fn is_none(&self) -> bool {
         self.adds.is_empty() && self.removes.is_empty()
@@ -101,30 +115,10 @@ impl Measure {
 
     /// Returns how `after` differs from `before`.
     pub fn between(&self, before: &Whole, after: &Whole, kind: Kind) -> Difference {
-        let mut found = self.difference(&meant(before, kind), &meant(after, kind), kind);
+        let mut found = self.difference(&before.meant(kind), &after.meant(kind), kind);
         if kind == Kind::Boundary && before.is_there && !after.is_there {
             found.classes.insert("boundary_removed");
         }
         found
     }
-}
-
-/// Returns what pieces come to, with what their absence means.
-pub fn meant(whole: &Whole, kind: Kind) -> Document {
-    let is_limit = matches!(kind, Kind::Boundary | Kind::ServiceControl | Kind::ResourceControl);
-    if !whole.is_there && is_limit { everything() } else { whole.document.clone() }
-}
-
-/// Returns a document that allows everything.
-fn everything() -> Document {
-    let all = || Listed::Only(vec!["*".into()]);
-    let statement = Statement {
-        sid: None,
-        effect: Effect::Allow,
-        principals: None,
-        actions: all(),
-        resources: Some(all()),
-        conditions: Vec::new(),
-    };
-    Document { language: Language::Of2012, statements: vec![statement] }
 }

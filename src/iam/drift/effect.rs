@@ -273,6 +273,11 @@ impl Whole {
         Self { document, is_there: !pieces.is_empty(), unknown }
     }
 
+    /// Returns the document, or what it means that there is none.
+    pub fn meant(&self, kind: Kind) -> Document {
+        if self.is_there { self.document.clone() } else { Document::absent(kind) }
+    }
+
     /// Returns the digest that `gw.policy.before` and `gw.policy.after` show.
     pub fn digest(&self) -> String {
         match (self.is_there, self.unknown.is_empty()) {

@@ -283,7 +283,7 @@ impl Weighed<'_> {
             by: by.into(),
             classes: self.difference.classes.iter().map(|class| (*class).into()).collect(),
             worst: self.difference.worst().unwrap_or_default().into(),
-            before: difference::meant(&self.before, self.step.target.kind()),
+            before: self.before.meant(self.step.target.kind()),
             unknown: self.after.unknown.iter().map(|it| it.as_str().into()).collect(),
             alerts: BTreeSet::new(),
         }
@@ -296,17 +296,7 @@ impl Weighed<'_> {
         facts.set("gw.policy.item", &*step.item);
         facts.set("gw.policy.kind", kind_name(step.target.kind()));
         facts.set("gw.policy.change", self.change());
-        lines(&mut facts, "gw.policy.adds", &difference.adds);
-        lines(&mut facts, "gw.policy.removes", &difference.removes);
-        if let Some(gain) = gain(&difference.adds) {
-            facts.set("gw.policy.gain", gain);
-        }
-        if let Some(worst) = difference.worst() {
-            let classes = difference.classes.iter().map(|it| (*it).to_owned());
-            facts.set("gw.policy.classes", classes.collect::<Vec<_>>());
-            facts.set("gw.policy.worst", worst);
-        }
-        lines(&mut facts, "gw.policy.escalation", &difference.escalation);
+        difference.tell(&mut facts);
         facts.set("gw.policy.before", before.digest());
         facts.set("gw.policy.after", after.digest());
         lines(&mut facts, "gw.policy.unknown", unknown);

@@ -12,10 +12,8 @@ use crate::iam::baseline;
 use crate::iam::baseline::Departure;
 use crate::iam::baseline::Standing;
 use crate::iam::config::Config;
-use crate::iam::drift::difference;
 use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect::Target;
-use crate::iam::drift::gain;
 use crate::iam::drift::kind_name;
 use crate::iam::drift::lines;
 use crate::iam::drift::made::ChangeId;
@@ -248,7 +246,7 @@ fn made(departure: &Departure, by: &str) -> Made {
         by: by.into(),
         classes: [DEPARTURE.into()].into(),
         worst: departure.difference.worst().unwrap_or_default().into(),
-        before: difference::meant(&departure.agreed, departure.target.kind()),
+        before: departure.agreed.meant(departure.target.kind()),
         unknown: departure.stands.unknown.iter().map(|it| it.as_str().into()).collect(),
         alerts: BTreeSet::new(),
     }
@@ -262,16 +260,7 @@ fn signal(departure: &Departure, time: Seconds, (by, changed): (&str, Seconds)) 
     facts.set("gw.policy.item", items.join(", "));
     facts.set("gw.policy.kind", kind_name(target.kind()));
     facts.set("gw.policy.change", if difference.removes.is_empty() { "wider" } else { "both" });
-    lines(&mut facts, "gw.policy.adds", &difference.adds);
-    lines(&mut facts, "gw.policy.removes", &difference.removes);
-    if let Some(gain) = gain(&difference.adds) {
-        facts.set("gw.policy.gain", gain);
-    }
-    if let Some(worst) = difference.worst() {
-        let classes = difference.classes.iter().map(|it| (*it).to_owned());
-        facts.set("gw.policy.classes", classes.collect::<Vec<_>>());
-        facts.set("gw.policy.worst", worst);
-    }
+    difference.tell(&mut facts);
     facts.set("gw.policy.before", agreed.digest());
     facts.set("gw.policy.after", stands.digest());
     lines(&mut facts, "gw.policy.unknown", &stands.unknown);
