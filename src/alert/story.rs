@@ -32,6 +32,10 @@ const FUEL: u64 = 20_000;
 const MAX_VALUE_BYTES: usize = 256;
 /// The longest story or step.
 const MAX_LINE_BYTES: usize = 1_024;
+/// The fact that is a whole command.
+const COMMAND: &str = "gw.policy.undo";
+/// How long a command may be to have room in a line.
+const MAX_COMMAND_BYTES: usize = 800;
 
 /// A template of a detector that cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +213,10 @@ impl Object for Below {
         let path = format!("{}.{}", self.path, key.as_str()?);
         let facts = || self.source.facts.iter().rev();
         if let Some((_, fact)) = facts().find(|(name, _)| *name == path) {
-            return Some(fact_value(fact, self.purpose));
+            return Some(match fact {
+                Fact::Text(text) if path == COMMAND => command(text),
+                fact => fact_value(fact, self.purpose),
+            });
         }
         let inside =
             |name: &str| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
@@ -221,6 +228,14 @@ impl Object for Below {
 
     fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
+    }
+}
+
+/// Returns a command of ours: what comes from records is quoted in it, and a part of it would do something else.
+fn command(text: &str) -> Value {
+    match text.len() <= MAX_COMMAND_BYTES {
+        true => Value::from(clean::one_line(text, MAX_COMMAND_BYTES)),
+        false => Value::from(format!("too long for a line: see {COMMAND}")),
     }
 }
 
@@ -382,6 +397,18 @@ mod tests {
         let source = Arc::new(Source::of(&kept.event()));
         let line = Stories::new().render("{{ userAgent }}", &source, Purpose::Story).unwrap();
         assert_eq!(line, "{{ eventTime }}");
+    }
+
+    #[test]
+    fn a_command_of_ours_stays_whole_or_is_not_shown() {
+        let render = |text: String| {
+            let facts = vec![(COMMAND, Fact::Text(text))];
+            let source = Arc::new(Source { fields: Fields::None, facts });
+            Stories::new().render("`{{ gw.policy.undo }}`", &source, Purpose::Step).unwrap()
+        };
+        let whole = r"aws iam detach-role-policy --role-name 'a; b'\''c' --policy-arn x";
+        assert_eq!(render(whole.to_owned()), format!("`{whole}`"));
+        assert_eq!(render("x ".repeat(500)), "`too long for a line: see gw.policy.undo`");
     }
 
     #[test]
