@@ -1,11 +1,12 @@
-//! `grantwatch standing`: who can take a protected action with no end date.
+//! `grantwatch standing`: who can take a protected action with no end date, as snapshots or the store of a daemon tell.
+//!
+//! Invariant: nothing is written, and a daemon may run meanwhile.
 
-use std::collections::BTreeMap;
-use std::fs;
+mod activity;
+
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -14,7 +15,6 @@ use clap::ValueEnum;
 use comfy_table::ContentArrangement;
 use comfy_table::Table;
 use comfy_table::presets;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 
@@ -25,24 +25,26 @@ use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::config;
 use crate::config::Config;
-use crate::grants::Act;
 use crate::grants::Surface;
+use crate::iam::History;
 use crate::iam::State;
 use crate::iam::snapshot;
-use crate::iam::standing::Activity;
 use crate::iam::standing::Asking;
 use crate::iam::standing::How;
 use crate::iam::standing::Since;
 use crate::iam::standing::Standing;
-use crate::iam::standing::Use;
 use crate::iam::standing::expected_names;
 use crate::iam::standing::inventory;
 use crate::iam::standing::rightsize;
+use crate::iam::standing::uses::Seen;
 use crate::model::Duration;
 use crate::model::Seconds;
 use crate::model::Span;
 use crate::model::printable_json;
 use crate::model::spreadsheet_cell;
+use crate::pipeline::standing::Surfaced;
+use crate::pipeline::standing::seen;
+use crate::store::Reader;
 
 /// List who can take a protected action with no end date: by what, since when, and whether it was used.
 ///
@@ -50,12 +52,16 @@ use crate::model::spreadsheet_cell;
 /// the next. What is not known (a policy that no snapshot holds, control policies, use that no events told) is said.
 #[derive(Debug, Args)]
 pub struct StandingArgs {
-    /// Snapshots: files of `aws iam get-account-authorization-details`, or folders of them.
-    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    /// Snapshots: files of `aws iam get-account-authorization-details`, or folders of them. Without any, those that
+    /// `policies.snapshots` names, and what the store knows to have happened since.
+    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present_any = ["config", "store"])]
     snapshot: Vec<PathBuf>,
-    /// The configuration, of which `grants.protect` is used.
+    /// The configuration: `grants.protect` says what is protected. Without --snapshot its store is read too.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The store of a daemon, or of `scan --store`: what changed since the snapshot, and what was used.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
     /// What holders did: one JSON object a line, as docs/standing.md says.
     #[arg(long, value_name = "FILE")]
     activity: Option<PathBuf>,
@@ -71,8 +77,8 @@ pub struct StandingArgs {
     /// As of this time; now, if it is not given.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     as_of: Option<Seconds>,
-    /// Propose smaller policies for what was not used for so long. Needs --activity; shown in JSON.
-    #[arg(long, value_name = "DURATION", requires = "activity")]
+    /// Propose smaller policies for what was not used for so long, as the store or --activity tells; shown in JSON.
+    #[arg(long, value_name = "DURATION")]
     unused_after: Option<Duration>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t = Shape::Table)]
@@ -107,23 +113,22 @@ const HEADER: [&str; 11] = [
 ];
 
 pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
-    let paths: Vec<&Path> = args.snapshot.iter().map(PathBuf::as_path).collect();
-    let state = snapshot::read(&paths).context("could not read the snapshot")?.state;
     let config = match &args.config {
         Some(path) => config::read(path)?,
         None => Config::default(),
     };
-    let activity = match &args.activity {
-        Some(path) => read(path)?,
-        None => Told::default(),
-    };
     let surface = Surface::new(&config.grants);
-    let protected = |action: &str, account: &str| {
-        let act = Act { identity: "person:anybody", action, account, ..Act::default() };
-        surface.entry(&act).is_some_and(|wanted| wanted.wants_grant)
-    };
-    let expected = expected_names();
     let now = args.as_of.unwrap_or_else(now);
+    let Found { state, mut activity, is_watched } = found(args, &config, &surface, now)?;
+    if let Some(path) = &args.activity {
+        activity::read(path, &mut activity)?;
+    } else if args.unused_after.is_some() && !is_watched {
+        anyhow::bail!(
+            "--unused-after needs to know what was used: name --store, --config or --activity"
+        );
+    }
+    let protected = Surfaced(&surface);
+    let expected = expected_names();
     let asking = Asking { now, depth: args.depth.into(), expected: &expected };
     let is_asked = |row: &Standing| {
         args.account.as_deref().is_none_or(|id| *row.account == *id)
@@ -151,80 +156,35 @@ pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A line of `--activity`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    holder: Box<str>,
-    account: Box<str>,
-    watched_since: Option<String>,
-    #[serde(default)]
-    actions: BTreeMap<Box<str>, String>,
-    last_protected: Option<String>,
-    #[serde(default)]
-    through_grant: bool,
-    #[serde(default)]
-    since: BTreeMap<Box<str>, String>,
-    #[serde(default)]
-    ends: BTreeMap<Box<str>, String>,
+/// What there is to take stock of.
+struct Found {
+    state: State,
+    activity: Seen,
+    /// Whether a daemon saw what was used.
+    is_watched: bool,
 }
 
-/// What the lines say, by holder and account.
-#[derive(Debug, Default)]
-struct Told {
-    used: BTreeMap<(Box<str>, Box<str>), Use>,
-    since: BTreeMap<(Box<str>, Box<str>), Seconds>,
-    ends: BTreeMap<Assigned, Seconds>,
-}
-
-/// Holder, account, and the permission set's name.
-type Assigned = (Box<str>, Box<str>, Box<str>);
-
-fn read(path: &Path) -> anyhow::Result<Told> {
-    let tried = || format!("could not read what holders did from {}", path.display());
-    let text = fs::read_to_string(path).with_context(tried)?;
-    let mut told = Told::default();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = || format!("line {}", number + 1);
-        let line: Line = serde_json::from_str(line).with_context(place).with_context(tried)?;
-        told.take(line).with_context(place).with_context(tried)?;
-    }
-    Ok(told)
-}
-
-impl Told {
-    fn take(&mut self, line: Line) -> anyhow::Result<()> {
-        let time = |text: &String| moment(text).map_err(anyhow::Error::msg);
-        let mut used = Use { through_grant: line.through_grant, ..Use::default() };
-        used.watched_since = line.watched_since.as_ref().map(time).transpose()?;
-        used.last_protected = line.last_protected.as_ref().map(time).transpose()?;
-        for (action, last) in &line.actions {
-            used.actions.insert(action.clone(), time(last)?);
-        }
-        for (policy, since) in &line.since {
-            self.since.insert((line.holder.clone(), policy.clone()), time(since)?);
-        }
-        for (set, end) in &line.ends {
-            let key = (line.holder.clone(), line.account.clone(), set.clone());
-            self.ends.insert(key, time(end)?);
-        }
-        self.used.insert((line.holder, line.account), used);
-        Ok(())
-    }
-}
-
-impl Activity for Told {
-    fn used(&self, holder: &str, account: &str) -> Option<Use> {
-        self.used.get(&(holder.into(), account.into())).cloned()
-    }
-
-    fn since(&self, holder: &str, policy: &str) -> Option<Seconds> {
-        self.since.get(&(holder.into(), policy.into())).copied()
-    }
-
-    fn ends(&self, holder: &str, account: &str, set: &str) -> Option<Seconds> {
-        self.ends.get(&(holder.into(), account.into(), set.into())).copied()
-    }
+fn found(
+    args: &StandingArgs,
+    config: &Config,
+    surface: &Surface,
+    now: Seconds,
+) -> anyhow::Result<Found> {
+    let paths = match args.snapshot.is_empty() {
+        true => &config.policies.snapshots,
+        false => &args.snapshot,
+    };
+    let snapshot = snapshot::read(paths).context("could not read the snapshot")?;
+    let of_config = args.config.as_ref().filter(|_| args.snapshot.is_empty());
+    let Some(path) = args.store.as_ref().or(of_config.map(|_| &config.store.path)) else {
+        return Ok(Found { state: snapshot.state, activity: Seen::default(), is_watched: false });
+    };
+    let tried = || format!("could not read the store {}", path.display());
+    let reader = Reader::open(path).with_context(tried)?;
+    reader.hold().with_context(tried)?;
+    let state = History::load(snapshot, &reader).with_context(tried)?.into_state();
+    let activity = seen(&reader, surface, (&state, now)).with_context(tried)?;
+    Ok(Found { state, activity, is_watched: true })
 }
 
 fn by(how: &How) -> String {

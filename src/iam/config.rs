@@ -41,6 +41,8 @@ pub struct Config {
     pub planned_for: Duration,
     /// How often what stands is held against the baseline, in event time, beside each change that is seen.
     pub reconcile_every: Duration,
+    /// How often the inventory of standing privilege is taken, in event time: who is new in it is told.
+    pub standing_every: Duration,
     /// How long after a change its undoing is linked to it, in event time: the alert about the change is resolved then.
     /// At most 30d.
     pub undo_within: Duration,
@@ -82,6 +84,7 @@ impl Default for Config {
             baseline: None,
             planned_for: Duration::from_secs(7 * 86_400),
             reconcile_every: Duration::from_secs(86_400),
+            standing_every: Duration::from_secs(86_400),
             undo_within: Duration::from_secs(86_400),
             depth: 4,
             unused_after: Duration::from_secs(90 * 86_400),
@@ -123,6 +126,9 @@ impl Config {
         }
         if self.reconcile_every.span().0 < 60 {
             say("reconcile_every".to_owned(), "at least 1m");
+        }
+        if self.standing_every.span().0 < 3_600 {
+            say("standing_every".to_owned(), "at least 1h");
         }
         if self.undo_within.span().0 > 30 * 86_400 {
             say("undo_within".to_owned(), "at most 30d");
@@ -186,6 +192,7 @@ mod tests {
     fn what_is_out_of_bounds_is_said() {
         let wrong = Config {
             reconcile_every: Duration::from_secs(1),
+            standing_every: Duration::from_secs(60),
             undo_within: Duration::from_secs(31 * 86_400),
             depth: 17,
             unused_after: Duration::from_secs(0),
@@ -202,7 +209,7 @@ mod tests {
         };
         let keys: Vec<String> = wrong.check().into_iter().map(|(key, _)| key).collect();
         let of_fetch = ["fetch.roles[1]", "fetch.roles[2]", "fetch.endpoint_url"];
-        let others = ["reconcile_every", "undo_within", "depth", "unused_after"];
+        let others = ["reconcile_every", "standing_every", "undo_within", "depth", "unused_after"];
         assert_eq!(keys, [&others[..], &of_fetch].concat());
         assert_eq!(Config::default().check(), []);
     }

@@ -55,6 +55,22 @@ fields! {
     "Whether an approved pipeline, what builds accounts, what gives grants or Identity Center's provisioning made the change." "false",
     "gw.policy.baseline" "text"
     "Whether what stands after the change is what the declared baseline says: matches or differs. Set only where there is a baseline." "differs",
+    "gw.standing.class" "text"
+    "The worst that a change, or who is told of, can do now with no end date: administrator, escalation, permissions, write or read. Of a change, what it adds." "permissions",
+    "gw.standing.actions" "whole"
+    "How many protected actions that are." "12",
+    "gw.standing.examples" "texts"
+    "Some of these actions, those that may do most first." "kms:PutKeyPolicy",
+    "gw.standing.holders" "texts"
+    "Who has them: users and roles by ARN, people and groups of Identity Center by USER/ or GROUP/ and their id." "arn:aws:iam::111122223333:role/Deploy",
+    "gw.standing.by" "text"
+    "By what the holder has them: the policy, the group, the roles taken for it." "AdministratorAccess (group ops)",
+    "gw.standing.was" "text"
+    "The worst that the holder could do by the inventory before; unset if nothing." "write",
+    "gw.standing.told" "flag"
+    "Whether an alert tells already of the change that made it." "false",
+    "gw.standing.without_grant" "flag"
+    "Whether the holder took protected actions and never through a grant. Unset where nothing is known of that." "true",
     "gw.policy.undo" "text"
     "The command that puts back what stood before." "aws iam delete-role-policy --role-name Deploy --policy-name maintenance",
     "gw.policy.undoes" "text"

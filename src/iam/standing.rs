@@ -8,8 +8,11 @@
 
 mod access;
 mod bits;
+pub mod gain;
 mod inventory;
+pub mod news;
 pub mod rightsize;
+pub mod uses;
 
 #[cfg(test)]
 mod tests;
@@ -199,6 +202,13 @@ impl Class {
         }
     }
 
+    /// Returns the class of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all =
+            [Self::Administrator, Self::Escalation, Self::Permissions, Self::Write, Self::Read];
+        all.into_iter().find(|class| class.name() == name)
+    }
+
     fn of_level(level: Level) -> Self {
         match level {
             Level::PermissionsManagement => Self::Permissions,
@@ -266,5 +276,27 @@ impl Standing {
     pub fn is_used_without_grant(&self) -> Option<bool> {
         let used = self.used.as_ref()?;
         Some(used.last_protected.is_some() && !used.through_grant)
+    }
+
+    /// A permission set whose role is not known may give anything.
+    fn of_set(account: &str, set: &str) -> Self {
+        Self {
+            holder: Box::default(),
+            account: account.into(),
+            kind: Kind::Person,
+            class: Class::Read,
+            actions: 0,
+            examples: Vec::new(),
+            how: Vec::new(),
+            more: 0,
+            escalations: Vec::new(),
+            since: Since::Unknown,
+            used: None,
+            role_last_used: None,
+            oldest_key: None,
+            console: Console::None,
+            expected: None,
+            unknown: [format!("role of permission set {set}").into()].into(),
+        }
     }
 }

@@ -15,13 +15,16 @@ mod protect;
 mod prune;
 mod revise;
 mod signals;
+mod stock;
 mod told;
+mod uses;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::alert::Desk;
+use crate::iam::standing::uses::Uses;
 use crate::identity;
 use crate::identity::Registry;
 use crate::model::Event;
@@ -76,6 +79,7 @@ pub struct Core {
     gates: Gates,
     protect: Protect,
     policies: Policies,
+    uses: Uses,
     desk: Desk,
     seen: Seen,
     oldest: Seconds,
@@ -114,6 +118,7 @@ impl Core {
         let gates = Gates::new(Arc::clone(&rules));
         let protect = Protect::load(&settings, connection, (&registry, watermark))?;
         let policies = Policies::load(&mut settings, connection)?;
+        let uses = Uses::load(connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -126,6 +131,7 @@ impl Core {
             gates,
             protect,
             policies,
+            uses,
             desk,
             seen,
             oldest,
@@ -254,6 +260,9 @@ impl Core {
             _ => Meaning::default(),
         };
         self.protect.note_success(&record, session.as_ref(), time);
+        if let (Record::Trail(record), Some(session)) = (&record, &session) {
+            uses::note(&mut self.uses, record, session, time);
+        }
         let gated = session.as_ref().map(|session| self.gates.open(session));
         let mut event = Event { time, record, session, facts: Facts::default() };
         let open = gated.iter().flat_map(|open| open.iter().copied());
@@ -281,6 +290,9 @@ impl Core {
         let matched: SmallVec<[u32; 8]> =
             decided.map(|found| found.rule).chain(opened).chain(judged).collect();
         let tellings = self.matched(rules, &matched, &event, object);
+        if let Standing::Judged(_) = standing {
+            uses::note_cover(&mut self.uses, &event);
+        }
         if let Standing::Judged(Some(found)) = standing {
             let found = Found { tellings, ..found };
             self.protect.keep(&event, object, found, &self.registry);
@@ -328,6 +340,7 @@ impl Core {
     /// Lets everything that waits for time happen: nothing comes any more.
     pub fn finish(&mut self) {
         self.advance(Seconds(i64::MAX));
+        self.end_stock();
     }
 
     fn time_passes(&mut self) {
@@ -349,6 +362,7 @@ impl Core {
         }
         self.tell_of_usage(watermark);
         self.tell_of_policies(watermark.min(self.newest));
+        self.take_stock(watermark);
     }
 
     /// Tells `witness` of every verdict from now on, once it is final.

@@ -19,6 +19,7 @@ mod schema;
 mod seen;
 mod settings;
 mod signal;
+pub mod standing;
 pub mod table;
 
 pub use batch::Batch;

@@ -31,6 +31,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 17, name: "policies in time", sql: iam::history::table::SCHEMA },
     Migration { number: 18, name: "grave changes of policies", sql: iam::drift::table::SCHEMA },
     Migration { number: 19, name: "tags of resources", sql: grants::TAGS },
+    Migration { number: 20, name: "what holders did", sql: iam::standing::uses::table::SCHEMA },
+    Migration { number: 21, name: "the inventory before", sql: iam::standing::news::table::SCHEMA },
 ];
 
 /// Returns the table of all facts, room by room.

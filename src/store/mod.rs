@@ -214,6 +214,14 @@ impl Reader {
         connection.busy_timeout(Duration::from_secs(10)).map_err(open)?;
         Ok(Self(connection))
     }
+
+    /// Reads from now on what is committed now, whatever a daemon commits meanwhile: tables that belong together agree.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn hold(&self) -> Result<(), StoreError> {
+        self.0.execute_batch("BEGIN").map_err(StoreError::Read)
+    }
 }
 
 impl Deref for Reader {

@@ -73,6 +73,9 @@ catalogue! {
     /// Acts on the protect surface.
     PROTECTED_ACTS = "grantwatch_protected_acts" Counter ["verdict", "account"]
     "Acts on the protect surface by their verdict and the account they were done in, each counted once its verdict is final",
+    /// Uses of standing permissions that were forgotten.
+    USES_FORGOTTEN = "grantwatch_standing_uses_forgotten" Counter []
+    "Rows of what a holder of standing privilege last did, forgotten because there were too many; those of longest ago go first",
     /// The zero-standing-privilege score of an account.
     SCORE = "grantwatch_zero_standing_privilege_ratio" Gauge ["account"]
     "Share of an account's protected acts of the last 30 days of event time that a grant covered: covered / (all - exempt)",

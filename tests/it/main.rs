@@ -34,5 +34,6 @@ mod scan;
 mod shutdown;
 mod simulate;
 mod sinks;
+mod standing;
 mod tags;
 mod usage;

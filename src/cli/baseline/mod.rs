@@ -24,6 +24,7 @@ use crate::iam::baseline::Departure;
 use crate::iam::baseline::named::Named;
 use crate::iam::drift::difference::Measure;
 use crate::iam::snapshot;
+use crate::store::Reader;
 
 /// Hold what stands against what was agreed on, and agree on it.
 #[derive(Debug, Args)]

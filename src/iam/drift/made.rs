@@ -66,10 +66,25 @@ pub enum Departs {
     Told,
 }
 
+/// The class of what is remembered because it gives protected actions with no end date: it stands while anything is left.
+const GAIN: &str = "standing";
+
 impl Made {
     /// Returns whether it is a departure from the baseline: what stood before is what was agreed on.
     pub fn is_departure(&self) -> bool {
         self.classes.contains(DEPARTURE)
+    }
+
+    /// Takes it for one that gives standing access, if nothing graver is said of it.
+    pub fn gains(&mut self) {
+        if matches!(&*self.worst, "" | "wildcard") {
+            self.classes.insert(GAIN.into());
+        }
+    }
+
+    /// Returns whether all that is wrong with it is that it gives standing access.
+    pub fn is_gain(&self) -> bool {
+        self.classes.contains(GAIN)
     }
 }
 
@@ -213,7 +228,7 @@ impl Ledger {
             let before =
                 Whole { document: made.before.clone(), is_there: true, unknown: Vec::new() };
             let since = measure.between(&before, now, target.kind());
-            let stands = match made.is_departure() {
+            let stands = match made.is_departure() || made.is_gain() {
                 true => !since.adds.is_empty(),
                 false => since.classes.iter().any(|class| made.classes.contains(*class)),
             };

@@ -16,7 +16,6 @@ mod watch;
 pub mod who;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::iam::config::Config;
 use crate::iam::drift::difference::Difference;
@@ -26,6 +25,7 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
 use crate::iam::drift::known::Known;
+use crate::iam::drift::known::known_as_ours;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
@@ -38,6 +38,8 @@ use crate::iam::history::change::Change;
 use crate::iam::lesson;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
+use crate::iam::standing::Protected;
+use crate::iam::standing::gain::Gains;
 use crate::iam::state::State;
 use crate::model::Event;
 use crate::model::Fact;
@@ -77,6 +79,7 @@ struct Weighed<'s> {
 pub struct Drift {
     config: Config,
     history: History,
+    gains: Gains,
     ledger: Ledger,
     watch: Watch,
     /// Up to when the history was last cut.
@@ -97,7 +100,8 @@ impl Drift {
         let history = History::load(standing, connection)?;
         let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, baseline));
         let forgotten = Seconds(i64::MIN);
-        Ok(Self { config: config.clone(), history, ledger, watch, forgotten })
+        let gains = Gains::default();
+        Ok(Self { config: config.clone(), history, gains, ledger, watch, forgotten })
     }
 
     /// Writes what changed since the last save.
@@ -115,12 +119,14 @@ impl Drift {
         self.ledger.save(tx)
     }
 
-    /// Takes in what `event` changed; returns its facts, if it changed anything. `ours` are accounts that are known as ours.
+    /// Takes in what `event` changed; returns its facts, if it changed anything. `ours` are accounts that are known as ours,
+    /// `protected` says which actions are to be taken through grants.
     pub fn learn(
         &mut self,
         id: &ChangeId,
         event: &Event<'_>,
         ours: &mut dyn Iterator<Item = &str>,
+        protected: &dyn Protected,
     ) -> Option<Facts> {
         let Record::Trail(record) = &event.record else { return None };
         let lesson = lesson::of(record)?;
@@ -129,8 +135,8 @@ impl Drift {
         let state = self.history.now();
         let account = steps.first()?.target.account().into();
         let measure = Measure { account, ours: known_as_ours(state, ours), now: event.time };
-        let mut facts =
-            take(&mut self.ledger, &self.config, (id, event), &steps, (state, &measure));
+        let known = (&mut self.ledger, &mut self.gains, protected);
+        let mut facts = take(known, &self.config, (id, event), &steps, (state, &measure));
         let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
         for target in targets {
             let of = (target, state, &measure);
@@ -154,6 +160,11 @@ impl Drift {
         self.watch.take()
     }
 
+    /// Returns what stands after all events.
+    pub fn state(&self) -> &State {
+        self.history.now()
+    }
+
     /// Returns the changes that are remembered.
     pub fn ledger(&mut self) -> &mut Ledger {
         &mut self.ledger
@@ -163,7 +174,7 @@ impl Drift {
 /// Returns the facts of what `steps`, which `event` made, come to; `state` is as it stands with them. What they take back is
 /// closed in `ledger`.
 fn take(
-    ledger: &mut Ledger,
+    (ledger, gains, protected): (&mut Ledger, &mut Gains, &dyn Protected),
     config: &Config,
     (id, event): (&ChangeId, &Event<'_>),
     steps: &[Change],
@@ -182,8 +193,17 @@ fn take(
         Some(Fact::Text(name)) => name.as_str(),
         _ => "",
     };
-    if !via.is_planned() && !main.difference.classes.is_empty() {
-        ledger.note(id.clone(), main.made(by));
+    if !via.is_planned() {
+        let mut made = main.made(by);
+        let documents = (&main.before.document, &main.after.document);
+        let gain = gains.of(&main.step.target, documents, (state, event.time), protected);
+        if let Some(gain) = gain.filter(|_| main.is_readable) {
+            gain.tell(&mut facts);
+            made.gains();
+        }
+        if !made.classes.is_empty() {
+            ledger.note(id.clone(), made);
+        }
     }
     let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
     let mut undone = None;
@@ -367,14 +387,4 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::ServiceControl => "service_control",
         Kind::ResourceControl => "resource_control",
     }
-}
-
-/// Returns the accounts that are ours: by the organisation, by a snapshot, and as `known` says.
-fn known_as_ours(state: &State, known: &mut dyn Iterator<Item = &str>) -> Arc<BTreeSet<Box<str>>> {
-    let is_account = |id: &str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
-    let read = state.accounts.iter().filter(|(_, account)| account.is_whole).map(|(id, _)| id);
-    let listed =
-        state.organization.iter().flat_map(|it| it.parents.keys()).filter(|id| is_account(id));
-    let named = known.map(Box::from);
-    Arc::new(read.chain(listed).cloned().chain(named).collect())
 }

@@ -142,6 +142,11 @@ impl History {
         &self.now
     }
 
+    /// Returns what stands after all events, and nothing of how it came to be.
+    pub fn into_state(self) -> State {
+        self.now
+    }
+
     /// Returns how many edits are kept.
     pub fn edits(&self) -> usize {
         self.edits

@@ -158,14 +158,14 @@ impl Sets {
 }
 
 /// Returns the keys on which an allowing statement rests if it is in force and goes on for ever.
-fn standing(statement: &Statement, facts: &Facts<'_>) -> Option<BTreeSet<Box<str>>> {
+pub(super) fn standing(statement: &Statement, facts: &Facts<'_>) -> Option<BTreeSet<Box<str>>> {
     let force = force::of(&statement.conditions, facts)?;
     let has_begun = force.from.is_none_or(|from| facts.now.is_none_or(|now| from <= now));
     (has_begun && force.until.is_none()).then_some(force.keys)
 }
 
 /// Returns the keys on which a denying statement rests if it denies now or will: what ends is no standing access.
-fn denies_now(statement: &Statement, facts: &Facts<'_>) -> Option<BTreeSet<Box<str>>> {
+pub(super) fn denies_now(statement: &Statement, facts: &Facts<'_>) -> Option<BTreeSet<Box<str>>> {
     let force = force::of(&statement.conditions, facts)?;
     let is_over = force.until.is_some_and(|until| facts.now.is_some_and(|now| until <= now));
     (!is_over).then_some(force.keys)

@@ -86,6 +86,8 @@ struct Walk<'a> {
     sets: Sets,
     activity: &'a dyn Activity,
     asking: &'a Asking<'a>,
+    /// Which permission sets are known to be assigned, by account and name.
+    assigned: BTreeSet<(&'a str, &'a str)>,
     surfaces: RefCell<HashMap<&'a str, Rc<Bits>>>,
     roles: RefCell<HashMap<Box<str>, Rc<Gives>>>,
 }
@@ -98,6 +100,7 @@ impl<'a> Walk<'a> {
             sets: Sets::default(),
             activity,
             asking,
+            assigned: assigned(state),
             surfaces: RefCell::default(),
             roles: RefCell::default(),
         }
@@ -105,8 +108,12 @@ impl<'a> Walk<'a> {
 
     /// Returns whether it is a role of Identity Center whose people are told themselves.
     fn is_of_people(&self, holder: Holder<'_>) -> bool {
-        let is_reserved = holder.entity().arn.contains(":role/aws-reserved/sso.amazonaws.com/");
-        is_reserved && !self.state.identity_center.assignments.is_empty()
+        let arn = &holder.entity().arn;
+        if !arn.contains(":role/aws-reserved/sso.amazonaws.com/") {
+            return false;
+        }
+        let set = name_of(arn).strip_prefix("AWSReservedSSO_").and_then(|it| it.rsplit_once('_'));
+        set.is_some_and(|(set, _)| self.assigned.contains(&(account_of(arn), set)))
     }
 
     fn surface(&self, account: &str) -> Rc<Bits> {
@@ -275,7 +282,7 @@ impl<'a> Walk<'a> {
         if row.is_none() && role.is_some() {
             return None;
         }
-        let row = row.get_or_insert_with(|| nothing_known(&assignment.account, name));
+        let row = row.get_or_insert_with(|| Standing::of_set(&assignment.account, name));
         let mut row = row.clone();
         let role = role.map(|role| role.entity.arn.clone());
         for how in &mut row.how {
@@ -294,26 +301,11 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A permission set whose role is not known may give anything.
-fn nothing_known(account: &str, set: &str) -> Standing {
-    Standing {
-        holder: Box::default(),
-        account: account.into(),
-        kind: Kind::Person,
-        class: Class::Read,
-        actions: 0,
-        examples: Vec::new(),
-        how: Vec::new(),
-        more: 0,
-        escalations: Vec::new(),
-        since: Since::Unknown,
-        used: None,
-        role_last_used: None,
-        oldest_key: None,
-        console: Console::None,
-        expected: None,
-        unknown: [format!("role of permission set {set}").into()].into(),
-    }
+fn assigned(state: &State) -> BTreeSet<(&str, &str)> {
+    let center = &state.identity_center;
+    let named = |it: &'_ Assignment| center.sets.get(&it.set).map(|set| &*set.name);
+    let all = center.assignments.iter();
+    all.filter_map(|it| Some((&*it.account, named(it)?))).collect()
 }
 
 /// What was found of one holder.
@@ -359,7 +351,7 @@ fn class_of(bits: &Bits, strength: Strength) -> Class {
     }
 }
 
-fn examples(bits: &Bits) -> Vec<Box<str>> {
+pub(super) fn examples(bits: &Bits) -> Vec<Box<str>> {
     let whole = bits.len() == every().len();
     let mut all: Vec<_> = bits.iter().collect();
     all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.lower.cmp(&b.lower)));

@@ -18,9 +18,12 @@ use crate::iam::policy::Effect;
 use crate::iam::policy::Listed;
 use crate::iam::policy::Statement;
 use crate::iam::standing::Use;
+use crate::iam::standing::bits::Action;
 use crate::iam::standing::bits::Bits;
+use crate::iam::standing::uses::RESOLUTION;
 use crate::model::Seconds;
 use crate::model::Span;
+use crate::model::actions;
 use crate::model::actions::Level;
 
 /// Services and actions, in lower case, whose calls CloudTrail logs only where a trail selects data events, or not at all.
@@ -67,6 +70,9 @@ const UNSEEN: [&str; 38] = [
     "es:eshttp*",
 ];
 
+/// The permission that no event tells of by itself.
+const PASS_ROLE: &str = "iam:passrole";
+
 /// What is proposed for one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
@@ -90,12 +96,19 @@ pub fn propose(
     now: Seconds,
     unused_after: Span,
 ) -> Option<Proposal> {
-    let cut = Seconds(now.0.saturating_sub(unused_after.0));
+    // Times of use may be those of the hour's beginning.
+    let cut = now.0.saturating_sub(unused_after.0);
+    let cut = Seconds(cut.div_euclid(RESOLUTION) * RESOLUTION);
     if used.watched_since.is_none_or(|since| since > cut) {
         return None;
     }
     let recent = used.actions.iter().filter(|(_, last)| **last >= cut);
-    let recent: BTreeSet<String> = recent.map(|(action, _)| action.to_ascii_lowercase()).collect();
+    let mut recent: BTreeSet<String> =
+        recent.map(|(action, _)| action.to_ascii_lowercase()).collect();
+    if recent.iter().any(|action| actions::level(action).level >= Level::Write) {
+        // To hand a role over is no call of its own: whatever makes or changes something may have needed it.
+        recent.insert(PASS_ROLE.to_owned());
+    }
     let unseen = unseen();
     let mut proposal = Proposal {
         document: None,
@@ -154,23 +167,29 @@ impl Proposal {
     ) -> Option<Statement> {
         let bits = Bits::listed(&statement.actions);
         let mut kept: BTreeSet<Box<str>> = BTreeSet::new();
-        let mut by_service: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+        let mut by_service: BTreeMap<&str, Vec<&Action>> = BTreeMap::new();
         for action in bits.clone().less(unseen).iter() {
             let service = action.lower.split(':').next().unwrap_or_default();
-            by_service.entry(service).or_default().push((&action.lower, &action.name));
+            by_service.entry(service).or_default().push(action);
         }
-        for (service, actions) in by_service {
-            let used: Vec<_> =
-                actions.iter().filter(|(lower, _)| recent.contains(*lower)).collect();
-            match (used.is_empty(), used.len() == actions.len()) {
-                (true, _) => {
-                    self.services.insert(service.into());
-                }
-                (_, true) => kept.extend(actions.iter().map(|(lower, _)| (*lower).into())),
-                _ => {
-                    kept.extend(used.iter().map(|(lower, _)| (*lower).into()));
-                    let gone = actions.iter().filter(|(lower, _)| !recent.contains(*lower));
-                    self.actions.extend(gone.map(|(_, name)| (*name).into()));
+        for (service, all) in by_service {
+            if !all.iter().any(|action| recent.contains(&*action.lower)) {
+                self.services.insert(service.into());
+                continue;
+            }
+            // What is tagged as it is made needs the permission to tag, and there is no second record of it.
+            let is_made = recent.iter().any(|it| {
+                it.split(':').next() == Some(service) && actions::level(it).level == Level::Write
+            });
+            for action in all {
+                let is_seen = !is_made || action.level != Level::Tagging;
+                match recent.contains(&*action.lower) {
+                    true => drop(kept.insert(action.lower.clone())),
+                    false if is_seen => drop(self.actions.insert(action.name.clone())),
+                    false => {
+                        kept.insert(action.lower.clone());
+                        self.unseen.insert(action.name.clone());
+                    }
                 }
             }
         }

@@ -97,6 +97,7 @@ impl Core {
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
         self.policies.save(&tx, self.watermark)?;
+        let forgotten = self.uses.save(&tx)?;
         let judged = self.protect.usage.save(&tx, self.newest)?;
         let outgoing = self.desk.save(&tx)?;
         for Outgoing { alert, highest } in &outgoing {
@@ -130,7 +131,8 @@ impl Core {
             receipt.committed_as(became);
         }
         let revised = outgoing.len() - opened.len();
-        self.count(&Written { books: &group.books, opened: &opened, judged: &judged }, now)?;
+        let books = &group.books;
+        self.count(&Written { books, opened: &opened, judged: &judged, forgotten }, now)?;
         Ok(Committed { deliveries, opened: opened.len(), revised, crowded_out: group.crowded_out })
     }
 }

@@ -16,11 +16,14 @@ use crate::iam::Drift;
 use crate::iam::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Undone;
+use crate::iam::standing::news::Cause;
+use crate::iam::standing::news::News;
 use crate::identity;
 use crate::model::AlertId;
 use crate::model::Detector;
 use crate::model::DetectorId;
 use crate::model::Event;
+use crate::model::Fact;
 use crate::model::Facts;
 use crate::model::Reason;
 use crate::model::ReasonKind;
@@ -29,7 +32,9 @@ use crate::model::Seconds;
 use crate::model::TrailRecord;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::protect::Telling;
+use crate::pipeline::core::stock::Running;
 use crate::pipeline::settings::Settings;
+use crate::pipeline::standing::Surfaced;
 use crate::rules::Rules;
 use crate::rules::Service;
 use crate::store::Connection;
@@ -38,7 +43,12 @@ use crate::store::Tx;
 
 /// What the core knows of policies.
 pub(super) struct Policies {
-    drift: Option<Drift>,
+    pub(super) drift: Option<Drift>,
+    /// What is new in the inventory of standing privilege.
+    pub(super) news: News,
+    pub(super) running: Option<Running>,
+    /// What went wrong since the last save.
+    pub(super) failed: Option<StoreError>,
 }
 
 /// The facts of records that changed policies, by the number of the record in its file.
@@ -51,16 +61,21 @@ impl Policies {
         connection: &Connection,
     ) -> Result<Self, StoreError> {
         let config = &settings.policies;
-        if !config.drift {
-            return Ok(Self { drift: None });
+        let news = News::load(config.standing_every.span(), connection)?;
+        let mut policies = Self { drift: None, news, running: None, failed: None };
+        if config.drift {
+            let known = Arc::unwrap_or_clone(std::mem::take(&mut settings.policies_known));
+            policies.drift = Some(Drift::load(config, known, connection)?);
         }
-        let known = Arc::unwrap_or_clone(std::mem::take(&mut settings.policies_known));
-        let drift = Drift::load(config, known, connection)?;
-        Ok(Self { drift: Some(drift) })
+        Ok(policies)
     }
 
     /// Writes what was learned since the last save.
     pub(super) fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.news.save(tx)?;
         match &mut self.drift {
             Some(drift) => drift.save(tx, watermark),
             None => Ok(()),
@@ -70,7 +85,9 @@ impl Policies {
     /// Notes that an alert of `detector` tells of `event`, if it is one about policies.
     pub(super) fn told(&mut self, event: &Event<'_>, alert: &AlertId, detector: &Detector) {
         if let Some(drift) = &mut self.drift {
-            drift.ledger().told(&id_of(event), alert.clone(), detector.id.clone());
+            let id = id_of(event);
+            self.news.told(&id.1, &alert.0);
+            drift.ledger().told(&id, alert.clone(), detector.id.clone());
         }
     }
 
@@ -87,6 +104,7 @@ impl Policies {
         for (alert, _) in ledger.alerts(&id) {
             if !tellings.iter().any(|telling| telling.alert == alert) {
                 ledger.withdrawn(&id, &alert);
+                self.news.withdrawn(event, &alert.0);
                 lost.push(alert);
             }
         }
@@ -94,6 +112,7 @@ impl Policies {
         let ids: BTreeSet<&DetectorId> = detectors.map(|detector| &detector.id).collect();
         for Telling { alert, detector } in tellings.iter().filter(|it| ids.contains(&it.detector)) {
             ledger.told(&id, alert.clone(), detector.clone());
+            self.news.told(event, &alert.0);
         }
         lost
     }
@@ -132,8 +151,12 @@ impl Core {
             let session = Some(self.registry.session(&record));
             let facts = identity::event_facts(&record, time);
             let event = Event { time, record: Record::Trail(record), session, facts };
-            let found = drift.learn(&id_of(&event), &event, &mut self.registry.accounts());
+            let surface = Surfaced(self.protect.surface());
+            let ours = &mut self.registry.accounts();
+            let found = drift.learn(&id_of(&event), &event, ours, &surface);
             if let Some(facts) = found {
+                let by = event.text("gw.identity.name").unwrap_or_default();
+                note(&mut self.policies.news, &id_of(&event), &facts, &by);
                 changed.insert(number, facts);
             }
         }
@@ -186,6 +209,15 @@ impl Core {
         }
         self.close_changes();
     }
+}
+
+/// Notes a change, so that an inventory knows whose it is.
+fn note(news: &mut News, (time, event): &ChangeId, facts: &Facts, by: &str) {
+    let Some(Fact::Text(target)) = facts.get("gw.policy.target") else { return };
+    let is = |name, wanted: &Fact| facts.get(name) == Some(wanted);
+    let by_itself = is("gw.policy.via", &Fact::Text("service".into()));
+    let is_planned = by_itself || is("gw.policy.planned", &Fact::Flag(true));
+    news.changed(target, Cause::new(*time, event, (by, is_planned)));
 }
 
 /// Returns a reason that rests on no grant.

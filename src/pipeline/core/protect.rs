@@ -40,6 +40,8 @@ use crate::grants::Verdict;
 use crate::grants::Version;
 use crate::grants::Wanted;
 use crate::grants::trail::Trail;
+use crate::iam::State;
+use crate::iam::standing::uses::Seen;
 use crate::identity::Registry;
 use crate::model::Confidence;
 use crate::model::Event;
@@ -58,6 +60,7 @@ use crate::pipeline::core::protect::meaning::Session;
 use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
+use crate::pipeline::standing;
 use crate::rules::Rules;
 use crate::store::Connection;
 use crate::store::StoreError;
@@ -152,6 +155,16 @@ impl Protect {
             }
         }
         Ok(protect)
+    }
+
+    /// Returns what grants tell of people and of assignments, for an inventory of `state` as of `now`.
+    pub(super) fn said(&self, state: &State, now: Seconds) -> Seen {
+        standing::said(&self.ledger, state, now)
+    }
+
+    /// Returns what is protected.
+    pub(super) fn surface(&self) -> &Surface {
+        &self.surface
     }
 
     /// Tells `witness` of every verdict from now on.

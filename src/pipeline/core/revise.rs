@@ -35,6 +35,7 @@ use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::protect::of_verdicts;
 use crate::pipeline::core::protect::text;
 use crate::pipeline::core::protect::texts;
+use crate::pipeline::core::uses;
 use crate::rules::Rules;
 
 /// What became of the acts of one alert.
@@ -67,6 +68,7 @@ impl Core {
                 Standing::Beside => self.protect.count_beside(&event),
                 Standing::Judged(_) | Standing::Waits => self.protect.say(&event),
             };
+            uses::note_cover(&mut self.uses, &event);
             let matched: SmallVec<[u32; 8]> = of_verdicts(&rules, &event, &standing).collect();
             let tellings = self.matched(&rules, &matched, &event, &held.object);
             self.withdraw(&event, &tellings);
@@ -106,6 +108,11 @@ impl Core {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
                 let found = self.protect.recount(&id, found);
+                if let Some(kept) = self.protect.kept(&id) {
+                    let mut event = kept.act.event();
+                    self.protect.judge_again(&mut event);
+                    uses::note_cover(&mut self.uses, &event);
+                }
                 // What it is taken out of is said below.
                 self.policies.retold((id.0, &id.1), &found.tellings, &rules);
                 self.protect.found_now(&id, found);

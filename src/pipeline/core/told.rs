@@ -33,6 +33,8 @@ pub(super) struct Written<'a> {
     pub(super) books: &'a Books,
     pub(super) opened: &'a [&'a Alert],
     pub(super) judged: &'a ByAccount,
+    /// Rows of what holders did that there was no room for.
+    pub(super) forgotten: u64,
 }
 
 impl Core {
@@ -66,6 +68,9 @@ impl Core {
             for (verdict, acts) in score.verdicts().filter(|(_, acts)| *acts > 0) {
                 numbers.add(metrics::PROTECTED_ACTS, &[verdict, account], acts);
             }
+        }
+        if written.forgotten > 0 {
+            numbers.add(metrics::USES_FORGOTTEN, &[], written.forgotten);
         }
         numbers.add(metrics::COMMITS, &[], 1);
         self.count_time(now);

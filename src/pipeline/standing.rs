@@ -1,0 +1,102 @@
+//! What an inventory of standing privilege asks of several rooms: which actions are protected, what was done, and which
+//! assignments a grant ends.
+//!
+//! Invariant: an assignment ends only by a grant that is in force: what outlives its grant stands.
+
+use std::collections::BTreeMap;
+
+use crate::grants::Act;
+use crate::grants::Ledger;
+use crate::grants::Principal;
+use crate::grants::Surface;
+use crate::grants::Version;
+use crate::iam::State;
+use crate::iam::standing::Protected;
+use crate::iam::standing::uses::Seen;
+use crate::iam::standing::uses::Whose;
+use crate::iam::state::Assignment;
+use crate::model::Seconds;
+use crate::model::fits;
+use crate::store::Connection;
+use crate::store::StoreError;
+
+/// What the surface asks a grant for, whoever acts.
+pub struct Surfaced<'a>(pub &'a Surface);
+
+impl Protected for Surfaced<'_> {
+    fn is_protected(&self, action: &str, account: &str) -> bool {
+        let act = Act { identity: "person:anybody", action, account, ..Act::default() };
+        self.0.entry(&act).is_some_and(|wanted| wanted.wants_grant)
+    }
+}
+
+/// Reads what a daemon gathered of use and of grants, for an inventory of `state` as of `now`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn seen(
+    connection: &Connection,
+    surface: &Surface,
+    (state, now): (&State, Seconds),
+) -> Result<Seen, StoreError> {
+    let mut ledger = Ledger::default();
+    ledger.load(connection)?;
+    let mut seen = said(&ledger, state, now);
+    seen.read(connection, &Surfaced(surface), Whose::Everybody)?;
+    Ok(seen)
+}
+
+/// Returns what grants tell of people's names, and of assignments that end; and who is in which group.
+pub(super) fn said(ledger: &Ledger, state: &State, now: Seconds) -> Seen {
+    let members = state.identity_center.members.clone();
+    let mut seen = Seen { members, ..Seen::default() };
+    let mut ids: BTreeMap<String, Box<str>> = BTreeMap::new();
+    for (version, _) in ledger.iter().flat_map(|grant| grant.versions()) {
+        for principal in &version.principals {
+            if let Principal::IdcUser { user_id, user_name, .. } = principal
+                && !user_id.is_empty()
+                && !user_name.is_empty()
+            {
+                seen.names.entry(user_id.clone()).or_default().insert(user_name.clone());
+                ids.insert(user_name.to_lowercase(), user_id.clone());
+            }
+        }
+    }
+    let center = &state.identity_center;
+    let mut assigned: BTreeMap<(&str, &str), Vec<&Assignment>> = BTreeMap::new();
+    for it in &center.assignments {
+        assigned.entry((&it.principal_type, &it.principal_id)).or_default().push(it);
+    }
+    for version in ledger.iter().filter_map(|grant| grant.as_of(now)) {
+        let is_in_force = version.status.gives() && now < version.window.until;
+        for principal in version.principals.iter().filter(|_| is_in_force) {
+            let (sort, id) = match principal {
+                Principal::IdcUser { user_id, user_name, .. } if user_id.is_empty() => {
+                    let known = ids.get(&user_name.to_lowercase());
+                    ("USER", known.map_or("", |id| &**id))
+                }
+                Principal::IdcUser { user_id, .. } => ("USER", &**user_id),
+                Principal::IdcGroup { group_id, .. } => ("GROUP", &**group_id),
+                _ => continue,
+            };
+            for it in assigned.get(&(sort, id)).into_iter().flatten() {
+                let name = center.sets.get(&it.set).map_or(&*it.set, |set| &*set.name);
+                if gives(version, &it.account, name) {
+                    let key = (format!("{sort}/{id}").into(), it.account.clone(), name.into());
+                    let end = seen.ends.entry(key).or_insert(version.window.until);
+                    *end = version.window.until.max(*end);
+                }
+            }
+        }
+    }
+    seen
+}
+
+fn gives(version: &Version, account: &str, set: &str) -> bool {
+    let scope = &version.scope;
+    scope.accounts.as_ref().is_none_or(|all| all.iter().any(|it| **it == *account))
+        && scope
+            .permission_sets
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|glob| fits(glob.as_bytes(), set.as_bytes())))
+}
