@@ -61,6 +61,10 @@ pub struct Config {
 pub struct Fetch {
     /// The roles to take, one in each account. Without any, the credentials that the SDK finds are used as they are.
     pub roles: Vec<String>,
+    /// Whether `grantwatch run` asks for what a record of a change does not tell: a document that CloudTrail left out or hides, a
+    /// policy that no snapshot holds. What is read is taken for what the change wrote, unless a later one is known, and what
+    /// it made possible is told then. docs/policy-history.md names the permissions.
+    pub omitted: bool,
     /// The external id that the roles' trust policies ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,

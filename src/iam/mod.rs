@@ -27,6 +27,7 @@ pub mod snapshot;
 pub mod standing;
 pub mod state;
 pub mod trust;
+pub mod want;
 pub mod write;
 
 pub use config::Config;

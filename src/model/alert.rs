@@ -179,6 +179,8 @@ pub enum ReasonKind {
     ActedAgain,
     /// What it told of was taken back, and nothing of it stands.
     TakenBack,
+    /// What it said was not known was read.
+    BecameKnown,
 }
 
 impl ReasonKind {
@@ -191,6 +193,7 @@ impl ReasonKind {
             Self::JudgedAnew => "judged_anew",
             Self::ActedAgain => "acted_again",
             Self::TakenBack => "taken_back",
+            Self::BecameKnown => "became_known",
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::question::Reading;
+
 /// One S3 object, folder file or message that holds records, as its source hands it to the pipeline.
 pub struct Delivery {
     /// The configured name of the source, as it appears in counters.
@@ -51,6 +53,8 @@ pub enum Content {
         /// What came.
         bytes: Vec<u8>,
     },
+    /// What AWS answered when it was asked for a policy that no record tells.
+    Reading(Reading),
     /// An object that its key says is no log: acknowledged, counted, kept for the room that will want it.
     Routed(Route),
     /// A message or object that can never be read. It goes to quarantine with this reason.

@@ -18,6 +18,7 @@ use crate::grants::presets::Preset;
 use crate::grants::presets::Presets;
 use crate::grants::tags;
 use crate::iam;
+use crate::model;
 use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Event;
@@ -55,7 +56,10 @@ impl Batch {
     pub fn bytes(&self) -> u64 {
         match &self.outcome {
             Outcome::Read(read) => read.decoded.text_bytes() as u64,
-            Outcome::Grants(_) | Outcome::Routed(_) | Outcome::Rejected { .. } => 0,
+            Outcome::Grants(_)
+            | Outcome::Reading(_)
+            | Outcome::Routed(_)
+            | Outcome::Rejected { .. } => 0,
         }
     }
 }
@@ -66,6 +70,8 @@ pub enum Outcome {
     Read(Box<Read>),
     /// Messages about grants.
     Grants(Vec<Told>),
+    /// A policy, asked for.
+    Reading(model::Reading),
     /// No log, by its key.
     Routed(Route),
     /// Nothing that can ever be read.
@@ -146,6 +152,7 @@ impl Reading {
 fn outcome(object: &ObjectId, content: Content, config: &Reading, sieve: &mut Sieve) -> Outcome {
     match content {
         Content::Routed(route) => Outcome::Routed(route),
+        Content::Reading(reading) => Outcome::Reading(reading),
         Content::Messages { preset, bytes } => messages(preset.as_deref(), bytes, config),
         Content::Rejected { reason, mut body } => {
             body.truncate(MAX_KEPT_BYTES);

@@ -172,6 +172,10 @@ impl Core {
                 }
                 "grants".to_owned()
             }
+            Outcome::Reading(reading) => {
+                self.take_reading(reading);
+                "reading".to_owned()
+            }
             Outcome::Routed(route) => {
                 counts.routed = 1;
                 format!("routed:{}", route.name())

@@ -129,7 +129,8 @@ pub async fn daemon(
         Engine::start(core, Arc::clone(&rules), gait(&config, presets.clone()));
     let (stop, stopped) = watch::channel(false);
     policies.follow(engine.policies(), &stopped);
-    let mut front = Front::open(&config, presets, metrics, &known, &deliveries, &stopped).await?;
+    let ends = (&stopped, engine.commits());
+    let mut front = Front::open(&config, presets, metrics, &known, &deliveries, ends).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;
     let mut post = Post::start(&config, sinks, &engine);
     info!(detectors = rules.detectors().count(), store = %config.store.path.display(), "started");

@@ -1,10 +1,11 @@
-//! What is told to the daemon beside its sources: files of grants, and the API.
+//! What is told to the daemon beside its sources: files of grants, the API, and what AWS answers about policies.
 //!
 //! Invariant: grants that are there at the start stand before the first record in the queue, so they are known when it
 //! is judged. Nobody is answered before they are.
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::error;
 
 use crate::api;
@@ -15,6 +16,7 @@ use crate::model::Delivery;
 use crate::pipeline::daemon::DaemonError;
 use crate::pipeline::dispatch::Clock as _;
 use crate::pipeline::dispatch::WallClock;
+use crate::pipeline::readings::Asking;
 use crate::source;
 use crate::source::Known;
 use crate::source::Looks;
@@ -28,6 +30,7 @@ use crate::telemetry::metrics::Metrics;
 pub(super) struct Front {
     grants: Running,
     api: Option<api::Server>,
+    readings: Option<JoinHandle<()>>,
 }
 
 impl Front {
@@ -38,7 +41,7 @@ impl Front {
         metrics: Metrics,
         known: &Known,
         to: &mpsc::Sender<Delivery>,
-        stop: &watch::Receiver<bool>,
+        (stop, commits): (&watch::Receiver<bool>, watch::Receiver<u64>),
     ) -> Result<Self, DaemonError> {
         let paths = &config.grants.all_paths();
         source::grants(paths, Looks::Once, known, to, stop)?.ended().await?;
@@ -52,7 +55,9 @@ impl Front {
             stop: stop.clone(),
             clock: || WallClock.now(),
         };
-        Ok(Self { grants, api: api::Server::start(&config.api, needs).await? })
+        let api = api::Server::start(&config.api, needs).await?;
+        let readings = Asking::of(config, to, (stop, commits))?.map(|it| tokio::spawn(it.run()));
+        Ok(Self { grants, api, readings })
     }
 
     /// Waits until something fails for good; by itself nothing here ends.
@@ -76,6 +81,11 @@ impl Front {
     pub(super) async fn ended(&mut self) -> Result<(), SourceError> {
         if let Some(api) = &mut self.api {
             api.ended().await;
+        }
+        if let Some(readings) = self.readings.take()
+            && let Err(source) = readings.await
+        {
+            return Err(SourceError::Panicked { source });
         }
         self.grants.ended().await
     }

@@ -15,6 +15,7 @@ mod engine;
 mod front;
 mod once;
 mod policies;
+mod readings;
 mod schema;
 mod seen;
 mod settings;

@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 19, name: "tags of resources", sql: grants::TAGS },
     Migration { number: 20, name: "what holders did", sql: iam::standing::uses::table::SCHEMA },
     Migration { number: 21, name: "the inventory before", sql: iam::standing::news::table::SCHEMA },
+    Migration { number: 22, name: "policies to be asked for", sql: iam::want::table::SCHEMA },
 ];
 
 /// Returns the table of all facts, room by room.

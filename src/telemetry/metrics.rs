@@ -100,6 +100,9 @@ catalogue! {
     /// Resources that were forgotten.
     TAGGED_FORGOTTEN = "grantwatch_tagged_resources_forgotten" Counter []
     "Resources whose tags were forgotten because there were too many: those without a tag first, then those that changed longest ago",
+    /// What AWS was asked about policies.
+    POLICY_READINGS = "grantwatch_policy_readings" Counter ["outcome"]
+    "Policies that AWS was asked for because no record tells them, by outcome: read, absent, overtaken (by a later change), refused or unreadable",
     /// Records.
     RECORDS = "grantwatch_records" Counter ["source", "fate"]
     "Records read, by source and by what became of them: kept, duplicate or quarantined",

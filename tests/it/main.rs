@@ -29,6 +29,7 @@ mod least_privilege;
 mod policies_fetch;
 mod policy_history;
 mod protect;
+mod readings;
 mod reconcile;
 mod scan;
 mod shutdown;

@@ -126,7 +126,7 @@ fn original(root: &Path, delivery: Delivery) -> Original {
         Content::Bytes { format, bytes } => Kept::Bytes(format, bytes),
         Content::Routed(route) => Kept::Routed(route),
         Content::Rejected { reason, body } => Kept::Rejected(reason, body),
-        Content::Messages { .. } => panic!("a folder holds files"),
+        Content::Messages { .. } | Content::Reading(_) => panic!("a folder holds files"),
     };
     let stamp = key.split(['_', '.']).find_map(|part| {
         let part = part.strip_suffix('Z').filter(|part| part.contains('T'))?;

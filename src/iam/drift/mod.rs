@@ -10,6 +10,7 @@ pub mod difference;
 pub mod effect;
 pub mod known;
 pub mod made;
+pub mod read;
 pub mod table;
 pub mod undo;
 mod watch;
@@ -41,6 +42,8 @@ use crate::iam::policy::Text;
 use crate::iam::standing::Protected;
 use crate::iam::standing::gain::Gains;
 use crate::iam::state::State;
+use crate::iam::want;
+use crate::iam::want::Wants;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
@@ -82,6 +85,7 @@ pub struct Drift {
     gains: Gains,
     ledger: Ledger,
     watch: Watch,
+    wants: Wants,
     /// Up to when the history was last cut.
     forgotten: Seconds,
 }
@@ -99,9 +103,9 @@ impl Drift {
         let Known { standing, baseline } = known;
         let history = History::load(standing, connection)?;
         let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, baseline));
-        let forgotten = Seconds(i64::MIN);
-        let gains = Gains::default();
-        Ok(Self { config: config.clone(), history, gains, ledger, watch, forgotten })
+        let (wants, forgotten) = (Wants::load(connection)?, Seconds(i64::MIN));
+        let (config, gains) = (config.clone(), Gains::default());
+        Ok(Self { config, history, gains, ledger, watch, wants, forgotten })
     }
 
     /// Writes what changed since the last save.
@@ -115,6 +119,7 @@ impl Drift {
             self.ledger.forget(watermark, within);
             self.history.forget(watermark.plus(Span(-within.0.max(KEPT.0))));
         }
+        self.wants.save(tx, want::oldest(watermark, KEPT))?;
         self.history.save(tx)?;
         self.ledger.save(tx)
     }
@@ -142,6 +147,7 @@ impl Drift {
             let of = (target, state, &measure);
             self.watch.changed(&mut self.ledger, event, of, &mut facts);
         }
+        self.want(id, event, &steps, &facts);
         Some(facts)
     }
 

@@ -10,6 +10,7 @@
 pub mod change;
 mod documents;
 pub mod edit;
+pub mod fill;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -111,7 +111,7 @@ pub(super) fn put(tx: &Tx<'_>, key: &Key, timeline: &mut Timeline) -> Result<(),
         }
         for stamp in &timeline.unwritten {
             let Some(edit) = timeline.edit(stamp) else { continue };
-            let sql = "INSERT OR IGNORE INTO policy_edits (key, time, event_id, edit)
+            let sql = "INSERT OR REPLACE INTO policy_edits (key, time, event_id, edit)
                        VALUES (?1, ?2, ?3, ?4)";
             let edit = written(edit)?;
             tx.prepare_cached(sql)?.execute(params![key, stamp.0.0, stamp.1, edit])?;

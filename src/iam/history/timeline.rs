@@ -52,6 +52,21 @@ impl Timeline {
         Inserted::New
     }
 
+    /// Puts another edit in the place of one that is there.
+    pub fn replace(&mut self, stamp: &Stamp, edit: Edit) {
+        if let Some(place) = self.edits.get_mut(stamp) {
+            *place = edit;
+            self.unwritten.push(stamp.clone());
+        }
+    }
+
+    /// Returns whether an edit after `stamp` writes over what `edit` wrote there.
+    pub fn is_overwritten(&self, stamp: &Stamp, edit: &Edit) -> bool {
+        let mut later =
+            self.edits.iter().filter(|(other, _)| other.0 >= stamp.0 && *other != stamp);
+        later.any(|(_, other)| other.writes_over(edit))
+    }
+
     pub fn edit(&self, stamp: &Stamp) -> Option<&Edit> {
         self.edits.get(stamp)
     }

@@ -36,6 +36,8 @@ pub(super) struct Group {
     pub(super) seen: Vec<(Seconds, Vec<u64>)>,
     pub(super) books: Books,
     pub(super) settled: Vec<Settled>,
+    /// What became of what was asked of AWS.
+    pub(super) readings: Vec<&'static str>,
     pub(super) bytes: u64,
     pub(super) crowded_out: u64,
 }
@@ -131,8 +133,8 @@ impl Core {
             receipt.committed_as(became);
         }
         let revised = outgoing.len() - opened.len();
-        let books = &group.books;
-        self.count(&Written { books, opened: &opened, judged: &judged, forgotten }, now)?;
+        let (books, readings) = (&group.books, &group.readings);
+        self.count(&Written { books, opened: &opened, judged: &judged, forgotten, readings }, now)?;
         Ok(Committed { deliveries, opened: opened.len(), revised, crowded_out: group.crowded_out })
     }
 }

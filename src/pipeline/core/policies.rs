@@ -16,6 +16,7 @@ use crate::iam::Drift;
 use crate::iam::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Undone;
+use crate::iam::drift::read::Outcome;
 use crate::iam::standing::news::Cause;
 use crate::iam::standing::news::News;
 use crate::identity;
@@ -25,6 +26,7 @@ use crate::model::DetectorId;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
+use crate::model::Reading;
 use crate::model::Reason;
 use crate::model::ReasonKind;
 use crate::model::Record;
@@ -87,6 +89,7 @@ impl Policies {
         if let Some(drift) = &mut self.drift {
             let id = id_of(event);
             self.news.told(&id.1, &alert.0);
+            drift.told(&id, event, alert);
             drift.ledger().told(&id, alert.clone(), detector.id.clone());
         }
     }
@@ -161,6 +164,28 @@ impl Core {
             }
         }
         changed
+    }
+
+    /// Takes in what AWS answered about a policy that no record tells.
+    pub(super) fn take_reading(&mut self, reading: Reading) {
+        let Some(drift) = &mut self.policies.drift else { return };
+        let at = reading.at;
+        let Outcome { name, signal, known } = drift.read(reading, &mut self.registry.accounts());
+        self.group.readings.push(name);
+        let gain = signal.as_ref().and_then(|signal| signal.facts.get("gw.policy.gain"));
+        let text = match gain {
+            Some(Fact::Text(gain)) => format!("read at {at}; what became possible: {gain}"),
+            _ => format!("read at {at}; nothing more became possible"),
+        };
+        if let Some(signal) = signal {
+            self.signal(&Service::Policies, &signal, "");
+        }
+        let Some(((time, event), alerts)) = known else { return };
+        for id in alerts {
+            let because = reason(ReasonKind::BecameKnown, text.clone(), self.now_or_so());
+            let lost = vec![(time, event.to_string())];
+            self.desk.take_back(Revision { id, lost, changed: Vec::new(), left: None, because });
+        }
     }
 
     /// Resolves the alerts about changes that were taken back.

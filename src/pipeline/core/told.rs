@@ -35,6 +35,7 @@ pub(super) struct Written<'a> {
     pub(super) judged: &'a ByAccount,
     /// Rows of what holders did that there was no room for.
     pub(super) forgotten: u64,
+    pub(super) readings: &'a [&'static str],
 }
 
 impl Core {
@@ -63,6 +64,9 @@ impl Core {
         }
         for alert in written.opened {
             numbers.add(metrics::ALERTS_OPENED, &[alert.severity.name()], 1);
+        }
+        for outcome in written.readings {
+            numbers.add(metrics::POLICY_READINGS, &[outcome], 1);
         }
         for (account, score) in written.judged {
             for (verdict, acts) in score.verdicts().filter(|(_, acts)| *acts > 0) {

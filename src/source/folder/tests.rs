@@ -46,7 +46,7 @@ fn shown(root: &Path, delivery: &Delivery) -> String {
         }
         Content::Routed(route) => format!("{name} -> {}", route.name()),
         Content::Rejected { reason, .. } => format!("{name} rejected: {reason}"),
-        Content::Messages { .. } => panic!("a folder holds files"),
+        Content::Messages { .. } | Content::Reading(_) => panic!("a folder holds files"),
     }
 }
 

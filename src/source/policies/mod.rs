@@ -1,12 +1,13 @@
 //! Policies as AWS itself tells them: an account's users, groups, roles and managed policies, and what resources say.
 //!
 //! Everything is given as JSON in the forms in which AWS's command line prints it (`policies/forms.rs`); what it means is
-//! another room's business. `policies/resources.rs` reads the policies of buckets and queues.
+//! another room's business. `policies/resources.rs` reads the policies of buckets and queues, `policies/questions.rs` single policies.
 //!
 //! Invariant: an account is read whole or not at all; of what is asked for beside it, what is refused is told, with the
 //! permission that is missing.
 
 mod forms;
+mod questions;
 mod resources;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ use crate::source::aws::cause;
 use crate::source::error::Cause;
 use crate::source::error::Fault;
 use crate::source::error::SourceError;
+
+pub use crate::source::policies::questions::Readers;
 
 /// The most that a page of an account holds (IAM API Reference, "GetAccountAuthorizationDetails").
 const PAGE: i32 = 1_000;

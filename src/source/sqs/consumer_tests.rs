@@ -135,6 +135,7 @@ fn shown(delivery: &Delivery) -> String {
         Content::Bytes { bytes, .. } => format!("{object} {}", String::from_utf8_lossy(bytes)),
         Content::Routed(route) => format!("{object} -> {}", route.name()),
         Content::Rejected { reason, .. } => format!("{object} rejected: {reason}"),
+        Content::Reading(_) => panic!("a queue tells no policies"),
         Content::Messages { preset, bytes } => {
             let preset = preset.as_deref().unwrap_or("us");
             format!("{object} of {preset}: {}", String::from_utf8_lossy(bytes))
