@@ -247,8 +247,8 @@ fn a_kill_in_the_middle_leaves_the_old_snapshot() {
     let path = house.path("snapshot/123456789012.json");
     let old = fs::read_to_string(&path).unwrap();
     aws.query("iam", VERSION, &[("Action", "CreateUser"), ("UserName", "later")]);
-    let (reached, at_the_call) = mpsc::channel();
-    let (release, held) = mpsc::channel::<()>();
+    let (reached, at_the_call) = mpsc::sync_channel(8);
+    let (release, held) = mpsc::sync_channel::<()>(1);
     let proxy = Proxy::before(aws, move |action| match action {
         "GetBucketPolicy" => {
             reached.send(()).unwrap_or_default();
