@@ -24,9 +24,9 @@ fields! {
     "gw.policy.target" "text"
     "What the change was made to, by ARN: the user, group, role, policy, resource, permission set or account." "arn:aws:iam::111122223333:role/Deploy",
     "gw.policy.item" "text"
-    "What of the target changed: inline/NAME, attached/ARN, trust, boundary, group/NAME, default, policy, assignment." "inline/maintenance",
+    "What of the target changed: inline/NAME, attached/ARN, trust, boundary, group/NAME, default, policy, grant/ID, share/ARN, rules, block." "inline/maintenance",
     "gw.policy.kind" "text"
-    "What sort of a policy changed: identity, trust, boundary, session, resource, service_control or resource_control." "identity",
+    "What sort of a policy changed: identity, trust, boundary, session, resource, service_control, resource_control, network (a security group) or access_block." "identity",
     "gw.policy.change" "text"
     "Whether the change made access wider, narrower or both, left it the_same in effect, or is not_known." "wider",
     "gw.policy.adds" "texts"
@@ -39,6 +39,8 @@ fields! {
     "What it means: admin, escalation, public, outside_organization, cross_account, trust_widened, boundary_removed, guardrail_weakened, time_bound_removed, condition_dropped, data_read_widened, wildcard." "admin, escalation",
     "gw.policy.worst" "text"
     "The gravest of the classes." "admin",
+    "gw.policy.exposes" "text"
+    "The most that a change of a security group opened to the world: port, admin_port (of remote administration or a database) or all_ports." "admin_port",
     "gw.policy.escalation" "texts"
     "The ways to more privilege that the change opens, by name." "iam:CreatePolicyVersion",
     "gw.policy.before" "text"

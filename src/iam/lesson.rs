@@ -5,11 +5,15 @@
 //! Invariant: a refused or failed call teaches nothing. A document that is not in the record, or cannot be read, is a text
 //! that is not known and says why. Every text is bounded. Read on in `lesson/fields.rs`.
 
+mod blocks;
 mod center;
+mod directory;
 mod fields;
 mod holders;
+mod network;
 mod organization;
 mod resources;
+mod sharing;
 
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
@@ -29,18 +33,35 @@ pub struct Lesson {
 /// Returns whether a record may teach something, by its head alone: for the many that do not.
 pub fn concerns(record: &TrailRecord<'_>) -> bool {
     let Some(source) = record.slot_raw(Slot::EventSource) else { return false };
+    let Some(service) = service_of(source.trim_matches('"')) else { return false };
     if record.slot_raw(Slot::ReadOnly) == Some("true") || has_failed(record) {
         return false;
     }
-    let event = record.slot_or_empty(Slot::EventName);
-    match source {
-        "\"iam.amazonaws.com\"" | "\"organizations.amazonaws.com\"" | "\"sso.amazonaws.com\"" => {
-            true
+    let is_any = matches!(service, "iam" | "organizations" | "sso");
+    is_any || names_one(service, &record.slot_or_empty(Slot::EventName))
+}
+
+/// Returns the service of a source whose calls may teach something.
+fn service_of(source: &str) -> Option<&str> {
+    let service = source.strip_suffix(".amazonaws.com")?;
+    let is_known = match service {
+        "iam" | "organizations" | "sso" | "sso-directory" | "identitystore" => true,
+        "identitystore-scim" | "ec2" | "ram" => true,
+        other => resources::knows(other) || blocks::knows(other),
+    };
+    is_known.then_some(service)
+}
+
+/// Returns whether a service has a call of this name that may teach something.
+fn names_one(service: &str, event: &str) -> bool {
+    match service {
+        "sso-directory" | "identitystore" | "identitystore-scim" => {
+            directory::CALLS.contains(&event)
         }
-        "\"sso-directory.amazonaws.com\"" | "\"identitystore.amazonaws.com\"" => {
-            event.contains("Member")
-        }
-        _ => resources::is_known(&event),
+        "ram" => sharing::OF_RAM.contains(&event),
+        "ec2" if network::CALLS.contains(&event) => true,
+        "kms" if sharing::OF_KMS.contains(&event) => true,
+        _ => resources::is_known(service, event) || blocks::is_known(service, event),
     }
 }
 
@@ -61,7 +82,19 @@ pub fn of(record: &TrailRecord<'_>) -> Option<Lesson> {
         "sso.amazonaws.com" | "sso-directory.amazonaws.com" | "identitystore.amazonaws.com" => {
             center::of(&fields, &event)
         }
-        source => resources::of(&fields, source, &event),
+        "identitystore-scim.amazonaws.com" => directory::of_scim(&fields, &event),
+        "ram.amazonaws.com" => sharing::of_ram(&fields, &event),
+        "kms.amazonaws.com" if sharing::OF_KMS.contains(&&*event) => {
+            sharing::of_kms(&fields, &event)
+        }
+        "ec2.amazonaws.com" if network::CALLS.contains(&&*event) => network::of(&fields, &event),
+        source => {
+            let service = service_of(source)?;
+            let policy = resources::of(&fields, service, &event).unwrap_or_default();
+            let block = blocks::of(&fields, service, &event);
+            let edits: Vec<_> = policy.into_iter().chain(block).collect();
+            (!edits.is_empty()).then_some(edits)
+        }
     }?;
     Some(Lesson { edits })
 }

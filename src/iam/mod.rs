@@ -10,6 +10,7 @@
 //! Read on in `policy.rs`.
 
 pub mod baseline;
+pub mod block;
 pub mod compare;
 mod config;
 pub mod drift;
@@ -20,9 +21,11 @@ pub mod force;
 pub mod history;
 pub mod holding;
 pub mod lesson;
+pub mod network;
 pub mod parse;
 pub mod pattern;
 pub mod policy;
+pub mod sharing;
 pub mod snapshot;
 pub mod standing;
 pub mod state;

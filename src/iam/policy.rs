@@ -36,6 +36,17 @@ pub enum Kind {
     ServiceControl,
     /// The most that may be done to resources of an account: a resource control policy.
     ResourceControl,
+    /// What a security group lets in and out; not written as a policy by AWS (`network.rs`).
+    Network,
+    /// What is kept from outside whatever policies say; not written as a policy by AWS (`block.rs`).
+    AccessBlock,
+}
+
+impl Kind {
+    /// Returns whether AWS writes it as a policy document.
+    pub fn is_written(self) -> bool {
+        !matches!(self, Self::Network | Self::AccessBlock)
+    }
 }
 
 /// The version of the policy language. Without one it is the older.

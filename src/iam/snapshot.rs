@@ -1,13 +1,14 @@
 //! Snapshots: the policies that stand, as files of plain JSON.
 //!
 //! A file holds what `aws iam get-account-authorization-details` prints (`snapshot/account.rs`), or what is known of the
-//! organisation, of Identity Center or of resources (`snapshot/others.rs`); which of them, its members tell. A folder is all
+//! organisation, of Identity Center or of resources (`snapshot/others.rs`), or beside policies (`snapshot/beside.rs`); which of them, its members tell. A folder is all
 //! `.json` files in it and in its folders. docs/policy-history.md shows every form.
 //!
 //! Invariant: what cannot be read is named with its file and its place; a policy that AWS would refuse is one that is not
 //! known, not a reason to read nothing.
 
 mod account;
+mod beside;
 mod others;
 
 use std::collections::BTreeMap;
@@ -150,9 +151,15 @@ impl Snapshot {
             is_known = true;
         }
         is_known |= others::take(self, value)?;
+        for (member, read) in beside::MEMBERS {
+            if members.contains_key(member) {
+                read(self, value)?;
+                is_known = true;
+            }
+        }
         match is_known {
             true => Ok(()),
-            false => Err("it has none of UserDetailList, RoleDetailList, GroupDetailList, Policies, Organization, IdentityCenter and Resources".to_owned()),
+            false => Err("it has none of UserDetailList, RoleDetailList, GroupDetailList, Policies, Organization, IdentityCenter, Resources, Grants, SecurityGroups, SecurityGroupRules, resourceShares, resourceShareAssociations and PublicAccessBlocks".to_owned()),
         }
     }
 

@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::iam::block::Blocks;
+use crate::iam::network::Rules;
 use crate::iam::policy::Text;
+use crate::iam::sharing::Share;
 use crate::model::Seconds;
 
 /// What stands in all accounts.
@@ -41,6 +44,14 @@ pub struct Account {
     pub profiles: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
     /// Policies of resources by ARN: buckets, keys, queues, topics, functions, secrets.
     pub resources: BTreeMap<Box<str>, Text>,
+    /// Grants on keys, by the key's ARN and the grant's id, each as what it lets do.
+    pub grants: BTreeMap<Box<str>, BTreeMap<Box<str>, Text>>,
+    /// Security groups by ARN.
+    pub networks: BTreeMap<Box<str>, Rules>,
+    /// Shares of Resource Access Manager by ARN.
+    pub shares: BTreeMap<Box<str>, Share>,
+    /// Blocks on public access by the ARN of what has them: a bucket, or `arn:aws:s3::ID:public-access-block`.
+    pub blocks: BTreeMap<Box<str>, Blocks>,
 }
 
 /// What users, groups and roles have in common.

@@ -200,7 +200,7 @@ pub fn question(change: &Change, state: &State) -> Option<(Key, Question)> {
             let version = Some(policy.default.clone()).filter(|id| !id.is_empty());
             Some((key, managed(account, arn, version)))
         }
-        Target::Resource { account, arn } => {
+        Target::Resource { account, arn } if item == "policy" => {
             let key = Key::Resource { account: account.clone(), arn: arn.clone() };
             let parts: Vec<&str> = arn.splitn(6, ':').collect();
             let question = match parts[..] {
@@ -214,7 +214,12 @@ pub fn question(change: &Change, state: &State) -> Option<(Key, Question)> {
             };
             Some((key, question))
         }
-        Target::Set { .. } | Target::Node { .. } | Target::Organization { .. } => None,
+        Target::Resource { .. }
+        | Target::Network { .. }
+        | Target::Block { .. }
+        | Target::Set { .. }
+        | Target::Node { .. }
+        | Target::Organization { .. } => None,
     }
 }
 

@@ -34,6 +34,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 20, name: "what holders did", sql: iam::standing::uses::table::SCHEMA },
     Migration { number: 21, name: "the inventory before", sql: iam::standing::news::table::SCHEMA },
     Migration { number: 22, name: "policies to be asked for", sql: iam::want::table::SCHEMA },
+    Migration {
+        number: 23,
+        name: "provisioning of permission sets",
+        sql: iam::drift::table::NOTED_SCHEMA,
+    },
 ];
 
 /// Returns the table of all facts, room by room.

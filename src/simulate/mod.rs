@@ -23,6 +23,8 @@ pub mod organisation;
 pub mod parts;
 pub mod record;
 pub mod schedule;
+#[cfg(test)]
+pub mod testkit;
 pub mod truth;
 
 use std::io;

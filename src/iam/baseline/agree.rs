@@ -3,6 +3,7 @@
 //! Invariant: what is agreed on of one target changes nothing of another, but for what the target refers to and the baseline
 //! does not have. What a snapshot does not speak of stays as it was agreed on.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::iam::baseline::targets;
@@ -11,6 +12,7 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::entity;
 use crate::iam::drift::effect::kind_of;
 use crate::iam::policy::Kind;
+use crate::iam::sharing::Share;
 use crate::iam::state::Organization;
 use crate::iam::state::State;
 
@@ -38,12 +40,20 @@ pub fn agree_account(baseline: &mut State, now: &State, id: &str) {
         return;
     }
     let of = baseline.accounts.entry(id.into()).or_default();
-    let resources = match stands.resources.is_empty() {
-        true => std::mem::take(&mut of.resources),
-        false => stands.resources.clone(),
-    };
-    of.clone_from(stands);
-    of.resources = resources;
+    let before = std::mem::replace(of, stands.clone());
+    // A snapshot of IAM says nothing of these.
+    keep(&mut of.resources, before.resources);
+    keep(&mut of.grants, before.grants);
+    keep(&mut of.networks, before.networks);
+    keep(&mut of.shares, before.shares);
+    keep(&mut of.blocks, before.blocks);
+}
+
+/// Leaves what was agreed on where nothing is known to stand.
+fn keep<T>(of: &mut BTreeMap<Box<str>, T>, before: BTreeMap<Box<str>, T>) {
+    if of.is_empty() {
+        *of = before;
+    }
 }
 
 /// Makes `baseline` say of `target` what stands now.
@@ -55,13 +65,16 @@ pub fn agree(baseline: &mut State, now: &State, target: &Target) {
         }
         Target::Trust { role, .. } => agree_holder(baseline, now, (account, Holder::Role, role)),
         Target::Managed { arn, .. } => agree_policy(baseline, now, (account, arn)),
-        Target::Resource { arn, .. } => {
-            let text = now.accounts.get(account).and_then(|it| it.resources.get(arn)).cloned();
+        Target::Resource { arn, .. } => agree_resource(baseline, now, (account, arn)),
+        Target::Network { arn, .. } => {
+            let rules = now.accounts.get(account).and_then(|it| it.networks.get(arn));
             let of = baseline.accounts.entry(account.into()).or_default();
-            match text {
-                Some(text) => drop(of.resources.insert(arn.clone(), text)),
-                None => drop(of.resources.remove(arn)),
-            }
+            put(&mut of.networks, arn, rules);
+        }
+        Target::Block { arn, .. } => {
+            let blocks = now.accounts.get(account).and_then(|it| it.blocks.get(arn));
+            let of = baseline.accounts.entry(account.into()).or_default();
+            put(&mut of.blocks, arn, blocks);
         }
         Target::Set { arn } => agree_set(baseline, now, arn),
         Target::Node { id, kind } => {
@@ -75,22 +88,37 @@ pub fn agree(baseline: &mut State, now: &State, target: &Target) {
     }
 }
 
+/// What lets others use a resource: its policy, the grants on it, and that it is in the shares that it is in.
+fn agree_resource(baseline: &mut State, now: &State, (id, arn): (&str, &str)) {
+    let known = now.accounts.get(id);
+    let of = baseline.accounts.entry(id.into()).or_default();
+    put(&mut of.resources, arn, known.and_then(|it| it.resources.get(arn)));
+    put(&mut of.grants, arn, known.and_then(|it| it.grants.get(arn)));
+    of.shares.values_mut().for_each(|share| share.resources.retain(|it| &**it != arn));
+    let shares = known.into_iter().flat_map(|it| &it.shares);
+    for (name, stands) in shares.filter(|(_, share)| share.resources.contains(arn)) {
+        let share = of.shares.entry(name.clone()).or_default();
+        let mut resources = std::mem::take(&mut share.resources);
+        resources.insert(arn.into());
+        *share = Share { resources, ..stands.clone() };
+    }
+}
+
+/// Makes what is under `name` what is there, or nothing.
+fn put<T: Clone>(of: &mut BTreeMap<Box<str>, T>, name: &str, there: Option<&T>) {
+    match there {
+        Some(there) => drop(of.insert(name.into(), there.clone())),
+        None => drop(of.remove(name)),
+    }
+}
+
 fn agree_holder(baseline: &mut State, now: &State, (id, holder, name): (&str, Holder, &str)) {
     let known = now.accounts.get(id);
     let of = baseline.accounts.entry(id.into()).or_default();
     match holder {
-        Holder::User => match known.and_then(|it| it.users.get(name)) {
-            Some(user) => drop(of.users.insert(name.into(), user.clone())),
-            None => drop(of.users.remove(name)),
-        },
-        Holder::Group => match known.and_then(|it| it.groups.get(name)) {
-            Some(group) => drop(of.groups.insert(name.into(), group.clone())),
-            None => drop(of.groups.remove(name)),
-        },
-        Holder::Role => match known.and_then(|it| it.roles.get(name)) {
-            Some(role) => drop(of.roles.insert(name.into(), role.clone())),
-            None => drop(of.roles.remove(name)),
-        },
+        Holder::User => put(&mut of.users, name, known.and_then(|it| it.users.get(name))),
+        Holder::Group => put(&mut of.groups, name, known.and_then(|it| it.groups.get(name))),
+        Holder::Role => put(&mut of.roles, name, known.and_then(|it| it.roles.get(name))),
     }
     // What it refers to has to be there for it to mean anything.
     let referred = known
@@ -105,21 +133,14 @@ fn agree_holder(baseline: &mut State, now: &State, (id, holder, name): (&str, Ho
 }
 
 fn agree_policy(baseline: &mut State, now: &State, (id, arn): (&str, &str)) {
-    let policy = now.accounts.get(id).and_then(|it| it.policies.get(arn)).cloned();
     let of = baseline.accounts.entry(id.into()).or_default();
-    match policy {
-        Some(policy) => drop(of.policies.insert(arn.into(), policy)),
-        None => drop(of.policies.remove(arn)),
-    }
+    put(&mut of.policies, arn, now.accounts.get(id).and_then(|it| it.policies.get(arn)));
 }
 
 /// A permission set, with who has it.
 fn agree_set(baseline: &mut State, now: &State, arn: &str) {
     let (of, stands) = (&mut baseline.identity_center, &now.identity_center);
-    match stands.sets.get(arn).cloned() {
-        Some(set) => drop(of.sets.insert(arn.into(), set)),
-        None => drop(of.sets.remove(arn)),
-    }
+    put(&mut of.sets, arn, stands.sets.get(arn));
     of.assignments.retain(|given| &*given.set != arn);
     of.assignments.extend(stands.assignments.iter().filter(|given| &*given.set == arn).cloned());
 }

@@ -104,7 +104,10 @@ fn speaks_of(baseline: &State, target: &Target) -> bool {
         Target::Set { .. } => !baseline.identity_center.sets.is_empty(),
         Target::Node { .. } | Target::Organization { .. } => baseline.organization.is_some(),
         // A snapshot of IAM holds no policies of resources: it does not say that there are none.
-        Target::Resource { .. } => has(baseline, target),
+        // Nor of what stands beside policies.
+        Target::Resource { .. } | Target::Network { .. } | Target::Block { .. } => {
+            has(baseline, target)
+        }
         other => {
             let account = baseline.accounts.get(other.account());
             account.is_some_and(|account| account.is_whole) || has(baseline, target)
@@ -119,6 +122,8 @@ fn is_known(now: &State, target: &Target) -> bool {
         Target::Set { .. } => !now.identity_center.sets.is_empty(),
         Target::Node { .. } | Target::Organization { .. } => now.organization.is_some(),
         Target::Resource { .. } => account.is_some_and(|account| !account.resources.is_empty()),
+        Target::Network { .. } => account.is_some_and(|account| !account.networks.is_empty()),
+        Target::Block { .. } => account.is_some_and(|account| !account.blocks.is_empty()),
         other => account.is_some_and(|account| account.is_whole) || has(now, other),
     }
 }
@@ -131,7 +136,12 @@ fn has(state: &State, target: &Target) -> bool {
         }
         Target::Trust { role, .. } => account.roles.contains_key(role),
         Target::Managed { arn, .. } => account.policies.contains_key(arn),
-        Target::Resource { arn, .. } => account.resources.contains_key(arn),
+        Target::Resource { arn, .. } => {
+            let is_shared = || account.shares.values().any(|share| share.resources.contains(arn));
+            account.resources.contains_key(arn) || account.grants.contains_key(arn) || is_shared()
+        }
+        Target::Network { arn, .. } => account.networks.contains_key(arn),
+        Target::Block { arn, .. } => account.blocks.contains_key(arn),
         Target::Set { .. } | Target::Node { .. } | Target::Organization { .. } => false,
     };
     state.accounts.get(target.account()).is_some_and(is_in)
@@ -222,6 +232,12 @@ pub fn targets(state: &State) -> impl Iterator<Item = Target> {
         }
         for arn in account.resources.keys() {
             all.push(Target::Resource { account: id.clone(), arn: arn.clone() });
+        }
+        for arn in account.networks.keys() {
+            all.push(Target::Network { account: id.clone(), arn: arn.clone() });
+        }
+        for arn in account.blocks.keys() {
+            all.push(Target::Block { account: id.clone(), arn: arn.clone() });
         }
     }
     all.extend(state.identity_center.sets.keys().map(|arn| Target::Set { arn: arn.clone() }));

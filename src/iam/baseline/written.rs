@@ -54,7 +54,7 @@ fn of_account(id: &str, account: &Account) -> Value {
     if has_resources {
         out["Resources"] = others::resources(id, &account.resources);
     }
-    let Account { is_whole, users, groups, roles, policies, profiles, resources: _ } = account;
+    let Account { is_whole, users, groups, roles, policies, profiles, .. } = account;
     let are_there = [users.len(), groups.len(), roles.len(), policies.len(), profiles.len()];
     let has_iam = are_there.iter().any(|count| *count > 0);
     if !has_iam && !is_whole && has_resources {

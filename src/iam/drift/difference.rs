@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::iam::block;
 use crate::iam::compare::Access;
 use crate::iam::compare::Around;
 use crate::iam::compare::Class;
@@ -15,8 +16,10 @@ use crate::iam::compare::compare;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::gain;
 use crate::iam::drift::lines;
+use crate::iam::network;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
+use crate::iam::sharing;
 use crate::model::Facts;
 use crate::model::Seconds;
 
@@ -97,11 +100,17 @@ pub struct Measure {
 impl Measure {
     /// Returns how document `after` differs from `before`.
     pub fn difference(&self, before: &Document, after: &Document, kind: Kind) -> Difference {
+        match kind {
+            Kind::Network => return network::difference(before, after, &self.ours),
+            Kind::AccessBlock => return block::difference(before, after),
+            _ => {}
+        }
         let around =
             Around { account: &self.account, organization_accounts: &self.ours, now: self.now };
         let Drift { adds, removes, lifts, denies, classes, escalations, is_coarse } =
             compare(before, after, kind, &around);
-        let lines = |all: Vec<Access>| all.into_iter().map(|access| access.to_string());
+        let lines =
+            |all: Vec<Access>| all.into_iter().map(|access| sharing::in_words(access.to_string()));
         let lifted = lines(lifts).map(|line| format!("no longer denied: {line}"));
         let denied = lines(denies).map(|line| format!("now denied: {line}"));
         Difference {

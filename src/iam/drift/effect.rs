@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::iam::block;
+use crate::iam::block::Blocks;
 pub use crate::iam::history::change::Holder;
 pub use crate::iam::history::change::Target;
+use crate::iam::network;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Kind;
@@ -42,7 +45,11 @@ impl Target {
             Self::Identity { .. } | Self::Managed { .. } | Self::Set { .. } => Kind::Identity,
             Self::Boundary { .. } => Kind::Boundary,
             Self::Trust { .. } => Kind::Trust,
+            // What passes an endpoint is limited by its policy, and given by others.
+            Self::Resource { arn, .. } if arn.contains(":vpc-endpoint/") => Kind::ResourceControl,
             Self::Resource { .. } => Kind::Resource,
+            Self::Network { .. } => Kind::Network,
+            Self::Block { .. } => Kind::AccessBlock,
             Self::Node { kind, .. } | Self::Organization { kind, .. } => *kind,
         }
     }
@@ -54,7 +61,9 @@ impl Target {
             | Self::Boundary { account, .. }
             | Self::Trust { account, .. }
             | Self::Managed { account, .. }
-            | Self::Resource { account, .. } => account,
+            | Self::Resource { account, .. }
+            | Self::Network { account, .. }
+            | Self::Block { account, .. } => account,
             Self::Set { .. } | Self::Node { .. } | Self::Organization { .. } => "",
         }
     }
@@ -66,9 +75,11 @@ impl Target {
                 arn_of(state, account, *holder, name)
             }
             Self::Trust { account, role } => arn_of(state, account, Holder::Role, role),
-            Self::Managed { arn, .. } | Self::Resource { arn, .. } | Self::Set { arn } => {
-                arn.clone()
-            }
+            Self::Managed { arn, .. }
+            | Self::Resource { arn, .. }
+            | Self::Network { arn, .. }
+            | Self::Block { arn, .. }
+            | Self::Set { arn } => arn.clone(),
             Self::Node { id, .. } | Self::Organization { id, .. } => id.clone(),
         }
     }
@@ -94,7 +105,8 @@ pub fn entity<'s>(account: &'s Account, holder: Holder, name: &str) -> Option<&'
 /// One of the policies that a target comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
-    /// What of the target it is: `inline/NAME`, `attached/ARN`, `group/NAME/inline/NAME`, `trust`, `boundary`, `policy`.
+    /// What of the target it is: `inline/NAME`, `attached/ARN`, `group/NAME/inline/NAME`, `trust`, `boundary`, `policy`,
+    /// `grant/ID`, `share/ARN`, `rules`, `block`.
     pub name: Box<str>,
     /// What it says.
     pub text: Text,
@@ -121,9 +133,14 @@ pub fn pieces(state: &State, target: &Target) -> Vec<Piece> {
             let known = account.filter(|it| it.policies.contains_key(arn));
             known.map(|it| one("default", &managed(it, arn))).unwrap_or_default()
         }
-        Target::Resource { arn, .. } => {
-            let text = account.and_then(|it| it.resources.get(arn));
-            text.map(|text| one("policy", text)).unwrap_or_default()
+        Target::Resource { arn, .. } => account.map(|it| of_resource(it, arn)).unwrap_or_default(),
+        Target::Network { arn, .. } => {
+            let rules = account.and_then(|it| it.networks.get(arn));
+            rules.map(|rules| one("rules", &network::document(rules))).unwrap_or_default()
+        }
+        Target::Block { arn, .. } => {
+            let blocks = account.and_then(|it| blocks(it, arn));
+            blocks.map(|blocks| one("block", &block::document(&blocks))).unwrap_or_default()
         }
         Target::Set { arn } => of_set(&state.identity_center, arn),
         Target::Node { id, kind } => of_node(state, id, *kind),
@@ -132,6 +149,25 @@ pub fn pieces(state: &State, target: &Target) -> Vec<Piece> {
             policy.map(|policy| one("policy", &policy.text)).unwrap_or_default()
         }
     }
+}
+
+/// Returns what lets others use a resource: its policy, the grants on it, the shares that it is in.
+fn of_resource(account: &Account, arn: &str) -> Vec<Piece> {
+    let policy = account.resources.get(arn).map(|text| ("policy".into(), text.clone()));
+    let grants = account.grants.get(arn).into_iter().flatten();
+    let grants = grants.map(|(id, text)| (format!("grant/{id}").into(), text.clone()));
+    let shares = account.shares.iter().filter(|(_, share)| share.resources.contains(arn));
+    let shares =
+        shares.filter_map(|(share, it)| Some((format!("share/{share}").into(), it.document(arn)?)));
+    let all = policy.into_iter().chain(grants).chain(shares);
+    all.map(|(name, text)| Piece { name, text }).collect()
+}
+
+/// Returns the blocks that are in force on something of an account, where that is known.
+fn blocks(account: &Account, arn: &str) -> Option<Blocks> {
+    let share = account.shares.get(arn).filter(|it| it.admits_strangers == Some(false));
+    let of_share = share.map(|_| [block::STRANGERS.into()].into());
+    account.blocks.get(arn).cloned().or(of_share)
 }
 
 fn of_identity(account: &Account, holder: Holder, name: &str) -> Vec<Piece> {

@@ -2,10 +2,8 @@
 //!
 //! Invariant: what events told after a snapshot was taken stands whether the snapshot was read before them or after.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use crate::iam::drift::Drift;
+use crate::iam::drift::ours::Ours;
 use crate::iam::history::History;
 use crate::iam::snapshot::Snapshot;
 use crate::iam::state::State;
@@ -29,20 +27,8 @@ impl Drift {
     pub fn begin_again(&mut self, known: Known, connection: &Connection) -> Result<(), StoreError> {
         let Known { standing, baseline } = known;
         self.history = History::load(standing, connection)?;
+        self.ours = Ours::default();
         self.watch.begin_again(baseline);
         Ok(())
     }
-}
-
-/// Returns the accounts that are ours: by the organisation, by a snapshot, and as `known` says.
-pub(super) fn known_as_ours(
-    state: &State,
-    known: &mut dyn Iterator<Item = &str>,
-) -> Arc<BTreeSet<Box<str>>> {
-    let is_account = |id: &str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
-    let read = state.accounts.iter().filter(|(_, account)| account.is_whole).map(|(id, _)| id);
-    let listed =
-        state.organization.iter().flat_map(|it| it.parents.keys()).filter(|id| is_account(id));
-    let named = known.map(Box::from);
-    Arc::new(read.chain(listed).cloned().chain(named).collect())
 }

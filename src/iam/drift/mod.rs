@@ -10,8 +10,11 @@ pub mod difference;
 pub mod effect;
 pub mod known;
 pub mod made;
+mod ours;
 pub mod read;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod undo;
 mod watch;
 pub mod who;
@@ -26,17 +29,19 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
 use crate::iam::drift::known::Known;
-use crate::iam::drift::known::known_as_ours;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
 use crate::iam::drift::made::Undone;
+use crate::iam::drift::ours::Ours;
 use crate::iam::drift::undo::Way;
 use crate::iam::drift::watch::Watch;
 use crate::iam::drift::who::Via;
 use crate::iam::history::History;
 use crate::iam::history::change::Change;
+use crate::iam::history::thing::Key;
 use crate::iam::lesson;
+use crate::iam::network;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::standing::Protected;
@@ -88,6 +93,7 @@ pub struct Drift {
     wants: Wants,
     /// Up to when the history was last cut.
     forgotten: Seconds,
+    ours: Ours,
 }
 
 impl Drift {
@@ -102,10 +108,11 @@ impl Drift {
     ) -> Result<Self, StoreError> {
         let Known { standing, baseline } = known;
         let history = History::load(standing, connection)?;
-        let (ledger, watch) = (Ledger::load(connection)?, Watch::new(config, baseline));
+        let ledger = Ledger::load(connection)?;
+        let watch = Watch::load(config, baseline, connection)?;
         let (wants, forgotten) = (Wants::load(connection)?, Seconds(i64::MIN));
-        let (config, gains) = (config.clone(), Gains::default());
-        Ok(Self { config, history, gains, ledger, watch, wants, forgotten })
+        let (config, gains, ours) = (config.clone(), Gains::default(), Ours::default());
+        Ok(Self { config, history, gains, ledger, watch, wants, forgotten, ours })
     }
 
     /// Writes what changed since the last save.
@@ -121,6 +128,7 @@ impl Drift {
         }
         self.wants.save(tx, want::oldest(watermark, KEPT))?;
         self.history.save(tx)?;
+        self.watch.save(tx)?;
         self.ledger.save(tx)
     }
 
@@ -136,10 +144,13 @@ impl Drift {
         let Record::Trail(record) = &event.record else { return None };
         let lesson = lesson::of(record)?;
         self.watch.note(record, event.time);
+        if lesson.edits.iter().any(|(key, _)| matches!(key, Key::Node { .. })) {
+            self.ours = Ours::default();
+        }
         let steps = self.history.take(lesson, event.time, &id.1);
         let state = self.history.now();
         let account = steps.first()?.target.account().into();
-        let measure = Measure { account, ours: known_as_ours(state, ours), now: event.time };
+        let measure = Measure { account, ours: self.ours.of(state, ours), now: event.time };
         let known = (&mut self.ledger, &mut self.gains, protected);
         let mut facts = take(known, &self.config, (id, event), &steps, (state, &measure));
         let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
@@ -159,7 +170,7 @@ impl Drift {
     ) -> Vec<Signal> {
         let state = self.history.now();
         if self.watch.is_due(watermark) {
-            let ours = known_as_ours(state, ours);
+            let ours = self.ours.of(state, ours);
             let measure = Measure { account: "".into(), ours, now: watermark };
             self.watch.reconcile(&mut self.ledger, state, &measure);
         }
@@ -243,7 +254,11 @@ fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> 
         }
     }
     let is_group = step.item.starts_with("group/");
-    let is_readable = is_group || !matches!(new, Some(Text::Unknown(_)));
+    let is_untold = matches!(step.target, Target::Block { .. }) && step.before.is_none();
+    if is_untold {
+        unknown.push("before: no snapshot and no event told which blocks stood".to_owned());
+    }
+    let is_readable = !is_untold && (is_group || !matches!(new, Some(Text::Unknown(_))));
     let kind = if is_limit { Kind::Boundary } else { step.target.kind() };
     let difference = match is_readable {
         true => measure.between(&before, &after, kind),
@@ -323,6 +338,11 @@ impl Weighed<'_> {
         facts.set("gw.policy.kind", kind_name(step.target.kind()));
         facts.set("gw.policy.change", self.change());
         difference.tell(&mut facts);
+        if let Target::Network { .. } = &step.target
+            && let Some(exposure) = network::exposed(&before.document, &after.document)
+        {
+            facts.set("gw.policy.exposes", exposure.name());
+        }
         facts.set("gw.policy.before", before.digest());
         facts.set("gw.policy.after", after.digest());
         lines(&mut facts, "gw.policy.unknown", unknown);
@@ -392,5 +412,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Resource => "resource",
         Kind::ServiceControl => "service_control",
         Kind::ResourceControl => "resource_control",
+        Kind::Network => "network",
+        Kind::AccessBlock => "access_block",
     }
 }

@@ -8,7 +8,6 @@ use crate::iam::drift::Drift;
 use crate::iam::drift::Weighed;
 use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect;
-use crate::iam::drift::known_as_ours;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::weigh;
 use crate::iam::history::change::Change;
@@ -138,7 +137,7 @@ impl Drift {
             return Outcome::silent("overtaken");
         };
         let account = step.target.account().into();
-        let ours = known_as_ours(state, ours);
+        let ours = self.ours.of(state, ours);
         let measure = Measure { account, ours, now: reading.at };
         let weighed = weigh(step, state, &measure);
         let signal = told(&want, &weighed, state, reading.at);

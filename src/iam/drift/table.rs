@@ -33,6 +33,73 @@ CREATE TABLE policy_change (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The table of what is remembered of where permission sets are provisioned.
+pub const NOTED_SCHEMA: &str = "
+CREATE TABLE policy_noted (
+    -- since: when the first event was; assigned: when a set was in an account; told: which change of a set.
+    sort TEXT NOT NULL,
+    name TEXT NOT NULL,
+    account TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    PRIMARY KEY (sort, name, account)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What a time is remembered of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Noted {
+    /// The first event that was learned from.
+    Since,
+    /// The last assignment of a permission set in an account.
+    Assigned {
+        /// The permission set's ARN.
+        set: Box<str>,
+        /// The account.
+        account: Box<str>,
+    },
+    /// The last change of a permission set that was told of.
+    Told {
+        /// The permission set's ARN.
+        set: Box<str>,
+    },
+}
+
+/// Returns every time that is remembered.
+pub(super) fn noted(connection: &Connection) -> Result<Vec<(Noted, Seconds)>, StoreError> {
+    let read = || -> rusqlite::Result<Vec<(Noted, Seconds)>> {
+        let sql = "SELECT sort, name, account, time FROM policy_noted";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let set = row.get_ref(1)?.as_str()?.into();
+            let noted = match row.get_ref(0)?.as_str()? {
+                "assigned" => Noted::Assigned { set, account: row.get_ref(2)?.as_str()?.into() },
+                "told" => Noted::Told { set },
+                _ => Noted::Since,
+            };
+            all.push((noted, Seconds(row.get(3)?)));
+        }
+        Ok(all)
+    };
+    read().map_err(StoreError::Read)
+}
+
+/// Writes a time.
+pub(super) fn put_noted(tx: &Tx<'_>, noted: &Noted, time: Seconds) -> Result<(), StoreError> {
+    let (sort, set, account) = match noted {
+        Noted::Since => ("since", "", ""),
+        Noted::Assigned { set, account } => ("assigned", &**set, &**account),
+        Noted::Told { set } => ("told", &**set, ""),
+    };
+    let sql =
+        "INSERT OR REPLACE INTO policy_noted (sort, name, account, time) VALUES (?1, ?2, ?3, ?4)";
+    let done = tx
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params![sort, set, account, time.0]));
+    done.map(|_| ()).map_err(|source| tx.failed(source))
+}
+
 /// A change as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 struct Row {
@@ -93,9 +160,18 @@ fn row(made: &Made) -> Row {
         by: made.by.to_string(),
         classes: made.classes.iter().map(|it| it.to_string()).collect(),
         worst: made.worst.to_string(),
-        before: (!is_empty).then(|| made.before.to_value()),
+        before: (!is_empty).then(|| written(made)),
         unknown: made.unknown.iter().map(|it| it.to_string()).collect(),
         alerts: made.alerts.iter().map(|(it, by)| (it.0.clone(), by.0.clone())).collect(),
+    }
+}
+
+/// Returns what stood before: as AWS writes it, or as we do where AWS does not.
+fn written(made: &Made) -> Value {
+    match made.target.kind().is_written() {
+        true => made.before.to_value(),
+        // A document is texts and lists of them: nothing in it cannot be written.
+        false => serde_json::to_value(&made.before).unwrap_or_default(),
     }
 }
 
@@ -104,7 +180,10 @@ fn made(row: Row) -> Option<Made> {
     let target = target(&row.target)?;
     let nothing = Document { language: Language::Of2012, statements: Vec::new() };
     let before = match &row.before {
-        Some(before) => Document::parse_value(before, target.kind()).ok()?,
+        Some(before) if target.kind().is_written() => {
+            Document::parse_value(before, target.kind()).ok()?
+        }
+        Some(before) => Document::deserialize(before).ok()?,
         None => nothing,
     };
     Some(Made {
@@ -132,6 +211,8 @@ fn named(target: &Target) -> (String, String, String, String) {
         Target::Trust { account, role } => of("trust", account, "", role),
         Target::Managed { account, arn } => of("managed", account, "", arn),
         Target::Resource { account, arn } => of("resource", account, "", arn),
+        Target::Network { account, arn } => of("network", account, "", arn),
+        Target::Block { account, arn } => of("block", account, "", arn),
         Target::Set { arn } => of("set", "", "", arn),
         Target::Node { id, kind } => of("node", "", limit(kind), id),
         Target::Organization { id, kind } => of("organization", "", limit(kind), id),
@@ -152,6 +233,8 @@ fn target((sort, account, holder, name): &(String, String, String, String)) -> O
         "trust" => Target::Trust { account, role: name },
         "managed" => Target::Managed { account, arn: name },
         "resource" => Target::Resource { account, arn: name },
+        "network" => Target::Network { account, arn: name },
+        "block" => Target::Block { account, arn: name },
         "set" => Target::Set { arn: name },
         "node" => Target::Node { id: name, kind },
         "organization" => Target::Organization { id: name, kind },

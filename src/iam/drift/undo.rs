@@ -3,6 +3,8 @@
 //! Invariant: names come from records and stand in quotes; a command is never more than one line of a shell, and never less
 //! than the whole way back, or it says what is missing.
 
+mod beside;
+
 use crate::iam::drift::effect::Holder;
 use crate::iam::drift::effect::Target;
 use crate::iam::policy::Document;
@@ -66,7 +68,13 @@ pub fn command(way: &Way<'_>) -> String {
                 ),
             }
         }
-        Target::Resource { arn, .. } => of_resource(way, arn),
+        Target::Resource { arn, .. } => match way.item.split_once('/') {
+            Some(("grant", grant)) => beside::of_grant(way, arn, grant),
+            Some(("share", share)) => beside::of_share(way, arn, share),
+            _ => of_resource(way, arn),
+        },
+        Target::Network { arn, .. } => beside::of_rules(way, arn),
+        Target::Block { arn, .. } => beside::of_blocks(way, arn),
         Target::Set { arn } => of_set(way, arn),
         Target::Node { id, .. } => {
             let policy = quoted(way.item.strip_prefix("attached/").unwrap_or(way.item));

@@ -22,6 +22,8 @@ use crate::iam::drift::made::Departs;
 use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
 use crate::iam::drift::made::PLANNED;
+use crate::iam::drift::table;
+use crate::iam::drift::table::Noted;
 use crate::iam::state::State;
 use crate::model::Event;
 use crate::model::Fact;
@@ -31,6 +33,9 @@ use crate::model::Signal;
 use crate::model::Slot;
 use crate::model::Span;
 use crate::model::TrailRecord;
+use crate::store::Connection;
+use crate::store::StoreError;
+use crate::store::Tx;
 
 /// The signal about a departure.
 const DRIFT: &str = "PolicyDrift";
@@ -54,23 +59,58 @@ pub(super) struct Watch {
     since: Option<Seconds>,
     /// When each permission set was last assigned in each account, which provisions it there.
     assigned: BTreeMap<(Box<str>, Box<str>), Seconds>,
-    /// Changes of permission sets that were told of, by set and time.
-    told: BTreeSet<(Box<str>, Seconds)>,
+    /// The last change of each permission set that was told of.
+    told: BTreeMap<Box<str>, Seconds>,
+    /// What the store does not have yet.
+    unsaved: BTreeSet<Noted>,
     owed: Vec<Signal>,
 }
 
 impl Watch {
-    pub(super) fn new(config: &Config, baseline: Option<State>) -> Self {
-        Self {
+    /// Takes what the store has.
+    pub(super) fn load(
+        config: &Config,
+        baseline: Option<State>,
+        connection: &Connection,
+    ) -> Result<Self, StoreError> {
+        let mut watch = Self {
             baseline,
             every: config.reconcile_every.span(),
             planned_for: Some(config.planned_for.span()).filter(|it| it.0 > 0),
             reconciled: None,
             since: None,
             assigned: BTreeMap::new(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
             owed: Vec::new(),
+        };
+        for (noted, time) in table::noted(connection)? {
+            match noted {
+                Noted::Since => watch.since = Some(time),
+                Noted::Assigned { set, account } => {
+                    watch.assigned.insert((set, account), time);
+                }
+                Noted::Told { set } => drop(watch.told.insert(set, time)),
+            }
         }
+        Ok(watch)
+    }
+
+    /// Writes what changed since the last save.
+    pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for noted in std::mem::take(&mut self.unsaved) {
+            let time = match &noted {
+                Noted::Since => self.since,
+                Noted::Assigned { set, account } => {
+                    self.assigned.get(&(set.clone(), account.clone())).copied()
+                }
+                Noted::Told { set } => self.told.get(set).copied(),
+            };
+            if let Some(time) = time {
+                table::put_noted(tx, &noted, time)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes another baseline, and holds everything against it as soon as it can.
@@ -86,15 +126,20 @@ impl Watch {
 
     /// Notes what a record tells of where permission sets are provisioned.
     pub(super) fn note(&mut self, record: &TrailRecord<'_>, time: Seconds) {
-        self.since = Some(self.since.map_or(time, |since| since.min(time)));
+        if self.since.is_none_or(|since| time < since) {
+            self.since = Some(time);
+            self.unsaved.insert(Noted::Since);
+        }
         if record.slot_or_empty(Slot::EventName) != "CreateAccountAssignment" {
             return;
         }
         let asked = |name: &str| record.text(&format!("requestParameters.{name}"));
         let Some((set, account)) = asked("permissionSetArn").zip(asked("targetId")) else { return };
+        let (set, account): (Box<str>, Box<str>) = ((&*set).into(), (&*account).into());
         if self.assigned.len() < MAX_ASSIGNED {
-            let at = self.assigned.entry(((&*set).into(), (&*account).into())).or_insert(time);
+            let at = self.assigned.entry((set.clone(), account.clone())).or_insert(time);
             *at = time.max(*at);
+            self.unsaved.insert(Noted::Assigned { set, account });
         }
     }
 
@@ -197,7 +242,7 @@ impl Watch {
         let center = &state.identity_center;
         for (arn, set) in &center.sets {
             let Some(changed) = set.changed else { continue };
-            if now < changed.plus(PROVISION_WITHIN) || self.told.contains(&(arn.clone(), changed)) {
+            if now < changed.plus(PROVISION_WITHIN) || self.told.get(arn) == Some(&changed) {
                 continue;
             }
             // What was changed before the first event may have been provisioned before it too.
@@ -215,7 +260,8 @@ impl Watch {
             if accounts.is_empty() {
                 continue;
             }
-            self.told.insert((arn.clone(), changed));
+            self.told.insert(arn.clone(), changed);
+            self.unsaved.insert(Noted::Told { set: arn.clone() });
             let mut facts = Facts::default();
             facts.set("gw.policy.target", &**arn);
             let undo = format!(

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::iam::block;
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
+use crate::iam::network;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
+use crate::iam::sharing::Share;
 use crate::iam::state::Entity;
 use crate::iam::state::Managed;
 use crate::iam::state::PermissionSet;
@@ -37,6 +40,10 @@ pub enum Target {
     Managed { account: Box<str>, arn: Box<str> },
     /// The policy of a resource.
     Resource { account: Box<str>, arn: Box<str> },
+    /// What a security group lets in and out.
+    Network { account: Box<str>, arn: Box<str> },
+    /// What is kept from outside whatever policies say.
+    Block { account: Box<str>, arn: Box<str> },
     /// What a permission set gives.
     Set { arn: Box<str> },
     /// What the organisation's policies of a kind let pass at a root, unit or account.
@@ -51,7 +58,8 @@ pub struct Change {
     /// What it was changed of.
     pub target: Target,
     /// Which of the target's pieces: `inline/NAME`, `attached/ARN`, `group/NAME`, `referenced/NAME`, `statement/SID`,
-    /// `trust`, `boundary`, `default` (of a managed policy's versions), `policy`, `inline`.
+    /// `grant/ID`, `share/ARN`, `trust`, `boundary`, `default` (of a managed policy's versions), `policy`, `inline`, `rules`,
+    /// `block`.
     pub item: Box<str>,
     /// What it said before; nothing where it was not there.
     pub before: Option<Text>,
@@ -74,11 +82,20 @@ pub(super) fn between(
     if let Some(change) = of_statement(key, edit, before) {
         return vec![change];
     }
+    if matches!(edit, Edit::RenamedTo { .. } | Edit::RenamedFrom { .. }) {
+        // A new name alone gives nobody anything.
+        return Vec::new();
+    }
     let mut olds = before.map(|thing| pieces(key, thing, state)).unwrap_or_default();
     let mut news = after.map(|thing| pieces(key, thing, state)).unwrap_or_default();
     if before.is_none() && !matches!(edit, Edit::Made(_) | Edit::Trust { .. }) {
         // Of a role that nobody told of before, who may take it did not change.
         news.retain(|(target, _), _| !matches!(target, Target::Trust { .. }));
+    }
+    if matches!(edit, Edit::Made(_) | Edit::Deleted) {
+        // What comes with its blocks, or goes with them, opens nothing.
+        news.retain(|(target, _), _| !matches!(target, Target::Block { .. }));
+        olds.retain(|(target, _), _| !matches!(target, Target::Block { .. }));
     }
     let mut changes = Vec::new();
     for ((target, item), (text, name)) in news {
@@ -107,7 +124,9 @@ fn said(edit: &Edit, text: &Text) -> bool {
         Edit::Trust { text } | Edit::Policy { text } | Edit::Version { text, .. } => Some(text),
         _ => None,
     };
-    matches!(text, Text::Unknown(_)) && written == Some(text)
+    // That a block was written again and is as it was is told, so that nobody takes it for gone.
+    matches!(edit, Edit::Blocked { .. })
+        || matches!(text, Text::Unknown(_)) && written == Some(text)
 }
 
 /// Returns the change of one statement of a policy whose other statements may not be known.
@@ -163,6 +182,19 @@ fn pieces(key: &Key, thing: &Thing, state: &State) -> Pieces {
             let target = Target::Resource { account, arn: arn.clone() };
             put(target, "policy".to_owned(), text.clone(), "");
         }
+        (Key::Grant { key, id, .. }, Thing::Grant(text)) => {
+            let target = Target::Resource { account, arn: key.clone() };
+            put(target, format!("grant/{id}"), text.clone(), "");
+        }
+        (Key::Network { arn, .. }, Thing::Network(rules)) => {
+            let target = Target::Network { account, arn: arn.clone() };
+            put(target, "rules".to_owned(), network::document(rules), "");
+        }
+        (Key::Share { arn, .. }, Thing::Share(share)) => of_share(&account, arn, share, &mut put),
+        (Key::Block { arn, .. }, Thing::Block(blocks)) => {
+            let target = Target::Block { account, arn: arn.clone() };
+            put(target, "block".to_owned(), block::document(blocks), "");
+        }
         (Key::Node { id }, Thing::Node(node)) => {
             for policy in &node.attached {
                 let (kind, text) = control(state, policy);
@@ -180,6 +212,24 @@ fn pieces(key: &Key, thing: &Thing, state: &State) -> Pieces {
         _ => {}
     }
     all
+}
+
+fn of_share(
+    account: &str,
+    arn: &str,
+    share: &Share,
+    put: &mut dyn FnMut(Target, String, Text, &str),
+) {
+    for resource in &share.resources {
+        let target = Target::Resource { account: account.into(), arn: resource.clone() };
+        if let Some(text) = share.document(resource) {
+            put(target, format!("share/{arn}"), text, "");
+        }
+    }
+    if share.admits_strangers == Some(false) {
+        let target = Target::Block { account: account.into(), arn: arn.into() };
+        put(target, "block".to_owned(), block::document(&[block::STRANGERS.into()].into()), "");
+    }
 }
 
 fn of_set(

@@ -70,7 +70,7 @@ impl Documents {
             Thing::Policy(policy) => {
                 policy.versions.values_mut().for_each(|text| self.share_in(text));
             }
-            Thing::Resource(text) => self.share_in(text),
+            Thing::Resource(text) | Thing::Grant(text) => self.share_in(text),
             Thing::Control(policy) => self.share_in(&mut policy.text),
             Thing::Set(set) => {
                 if let Some(text) = &mut set.inline {

@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::iam::block::Blocks;
+use crate::iam::history::bare::bare;
 use crate::iam::history::thing::Key;
-use crate::iam::history::thing::Node;
 use crate::iam::history::thing::Thing;
+use crate::iam::network::RulesEdit;
 use crate::iam::policy::Document;
 use crate::iam::policy::Statement;
 use crate::iam::policy::Text;
+use crate::iam::sharing::ShareEdit;
 use crate::iam::state::AccessKey;
 use crate::iam::state::Entity;
 use crate::iam::state::Managed;
 use crate::iam::state::OrganizationPolicy;
 use crate::iam::state::PermissionSet;
-use crate::iam::state::Role;
 use crate::iam::state::User;
 use crate::model::Seconds;
 
@@ -67,6 +69,11 @@ pub enum Edit {
     Left {
         group: Box<str>,
     },
+    /// A group that a user may be in has another name from now on.
+    GroupRenamed {
+        from: Box<str>,
+        to: Box<str>,
+    },
     KeyMade {
         id: Box<str>,
     },
@@ -112,6 +119,14 @@ pub enum Edit {
     StatementRemoved {
         sid: Box<str>,
     },
+    /// What a security group lets through.
+    Rules(RulesEdit),
+    /// Who is in a share, and what.
+    Shared(ShareEdit),
+    /// These blocks are in force, and no others.
+    Blocked {
+        blocks: Blocks,
+    },
     Moved {
         to: Box<str>,
     },
@@ -137,12 +152,14 @@ pub enum Edit {
     },
 }
 
-/// Why there is a text of which only a part is known.
-const PART: &str = "no snapshot tells what stood before its statements were changed one by one";
-
 impl Edit {
     /// Returns whether it only takes away: on a thing that is not there it does nothing.
     pub fn takes_away(&self) -> bool {
+        match self {
+            Self::Rules(edit) => return edit.takes_away(),
+            Self::Shared(edit) => return edit.takes_away(),
+            _ => {}
+        }
         matches!(
             self,
             Self::Inline { text: None, .. }
@@ -150,6 +167,7 @@ impl Edit {
                 | Self::Bounded { by: None }
                 | Self::Untagged { .. }
                 | Self::Left { .. }
+                | Self::GroupRenamed { .. }
                 | Self::KeyDeleted { .. }
                 | Self::Password { is_there: false }
                 | Self::VersionDeleted { .. }
@@ -174,7 +192,9 @@ impl Edit {
             (Self::Untagged { keys }, _) => {
                 entity.is_some_and(|it| keys.iter().any(|key| it.tags.contains_key(key)))
             }
-            (Self::Left { group }, Thing::User(user)) => user.groups.contains(group),
+            (Self::Left { group } | Self::GroupRenamed { from: group, .. }, Thing::User(user)) => {
+                user.groups.contains(group)
+            }
             (Self::KeyDeleted { id }, Thing::User(user)) => user.keys.contains_key(id),
             (Self::Password { .. }, Thing::User(user)) => user.has_password != Some(false),
             (Self::VersionDeleted { id }, Thing::Policy(policy)) => {
@@ -184,6 +204,8 @@ impl Edit {
             (Self::StatementRemoved { .. }, Thing::Resource(_)) => true,
             (Self::SetInline { .. }, Thing::Set(set)) => set.inline.is_some(),
             (Self::Unreferenced { name }, Thing::Set(set)) => set.referenced.contains(name),
+            (Self::Rules(edit), Thing::Network(rules)) => edit.finds(rules),
+            (Self::Shared(edit), Thing::Share(share)) => edit.finds(share),
             _ => false,
         }
     }
@@ -233,7 +255,22 @@ impl Edit {
             },
             Some(Thing::Control(policy)) => self.on_control(policy),
             Some(Thing::Set(set)) => self.on_set(at, set),
-            Some(Thing::Assigned | Thing::Member { .. }) | None => {}
+            Some(Thing::Network(rules)) => {
+                if let Self::Rules(edit) = self {
+                    edit.apply(rules);
+                }
+            }
+            Some(Thing::Share(share)) => {
+                if let Self::Shared(edit) = self {
+                    edit.apply(share);
+                }
+            }
+            Some(Thing::Block(all)) => {
+                if let Self::Blocked { blocks } = self {
+                    all.clone_from(blocks);
+                }
+            }
+            Some(Thing::Grant(_) | Thing::Assigned | Thing::Member { .. }) | None => {}
         }
     }
 
@@ -259,6 +296,11 @@ impl Edit {
         match self {
             Self::Joined { group } => drop(user.groups.insert(group.clone())),
             Self::Left { group } => drop(user.groups.remove(group)),
+            Self::GroupRenamed { from, to } => {
+                if user.groups.remove(from) {
+                    user.groups.insert(to.clone());
+                }
+            }
             Self::KeyMade { id } => {
                 user.keys.insert(id.clone(), AccessKey { created: Some(at), is_active: true });
             }
@@ -336,39 +378,6 @@ impl Edit {
             _ => {}
         }
     }
-}
-
-/// Returns a thing of which no more is known than that it is there.
-fn bare(key: &Key) -> Option<Thing> {
-    let untold: Text = Text::Unknown("no snapshot and no event told it".into());
-    let entity = |sort: &str, account: &str, name: &str| Entity {
-        arn: format!("arn:aws:iam::{account}:{sort}/{name}").into(),
-        ..Entity::default()
-    };
-    Some(match key {
-        Key::User { account, name } => {
-            let entity = entity("user", account, name);
-            Thing::User(Box::new(User { entity, ..User::default() }))
-        }
-        Key::Group { account, name } => Thing::Group(Box::new(entity("group", account, name))),
-        Key::Role { account, name } => Thing::Role(Box::new(Role {
-            entity: entity("role", account, name),
-            trust: untold,
-            last_used: None,
-        })),
-        Key::Policy { .. } => Thing::Policy(Managed::default()),
-        Key::Profile { .. } => Thing::Profile(Default::default()),
-        Key::Resource { .. } => Thing::Resource(Text::Unknown(PART.into())),
-        Key::Node { .. } => Thing::Node(Node::default()),
-        Key::Control { .. } => Thing::Control(OrganizationPolicy {
-            name: "".into(),
-            // Not known either: whoever asks for a kind will not find it, and says so.
-            kind: "".into(),
-            text: untold,
-        }),
-        Key::Set { .. } => Thing::Set(Box::default()),
-        Key::Assigned(_) | Key::Member { .. } | Key::Membership { .. } => return None,
-    })
 }
 
 /// Returns `document` without the statement `sid`.

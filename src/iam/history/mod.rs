@@ -7,6 +7,8 @@
 //! Invariant: the state follows from the beginning and the set of events, never from the order in which they came.
 //! Read on in `history/thing.rs`, `history/edit.rs`, `history/timeline.rs` and `history/change.rs`.
 
+mod bare;
+mod carried;
 pub mod change;
 mod documents;
 pub mod edit;
@@ -22,6 +24,7 @@ use std::collections::BTreeSet;
 
 pub use documents::Documents;
 
+use crate::iam::history::carried::Carried;
 use crate::iam::history::change::Change;
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
@@ -62,6 +65,7 @@ pub struct History {
     dirty: BTreeSet<Key>,
     /// What the store has and a snapshot knows better, with the time up to which.
     stale: BTreeMap<Key, Seconds>,
+    carried: Carried,
 }
 
 impl History {
@@ -101,6 +105,7 @@ impl History {
                 return;
             }
             history.documents.share_edit(&mut edit);
+            history.carried.note(&key, &stamp, &edit);
             history.insert(&key, stamp, edit);
         })?;
         let keys: Vec<Key> = history.timelines.keys().cloned().collect();
@@ -200,6 +205,7 @@ impl History {
         let changes = change::between(key, &edit, (before.as_ref(), after.as_ref()), &self.now);
         self.retell(key);
         self.follow(key);
+        self.carry(key, &stamp, &edit);
         changes
     }
 
@@ -280,8 +286,9 @@ impl History {
         let Key::Membership { .. } = key else { return };
         let Some(timeline) = self.timelines.get(key) else { return };
         for (member, stamp, edit) in timeline.of_membership() {
-            if let Inserted::New = self.insert(&member, stamp, edit) {
+            if let Inserted::New = self.insert(&member, stamp.clone(), edit.clone()) {
                 self.retell(&member);
+                self.carry(&member, &stamp, &edit);
             }
         }
     }
@@ -325,6 +332,7 @@ impl History {
             }
         }
         self.floor = self.floor.max(Some(time));
+        self.carried.forget(time);
         self.documents.forget();
     }
 

@@ -1,8 +1,8 @@
 //! Stories of policies: records in, state and changes out; and the simulated organisation, whose end is known.
 
+mod beside;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::Mutex;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -18,12 +18,11 @@ use crate::model::Slots;
 use crate::model::TrailRecord;
 use crate::simulate::Disorder;
 use crate::simulate::Flows;
-use crate::simulate::Pace;
 use crate::simulate::Plan;
-use crate::simulate::Shelf;
-use crate::simulate::Turn;
 use crate::simulate::incidents;
 use crate::simulate::schedule;
+use crate::simulate::testkit::AtOnce;
+use crate::simulate::testkit::Memory;
 use crate::store::Migration;
 use crate::store::Store;
 
@@ -407,26 +406,6 @@ struct Simulated {
     records: Vec<String>,
 }
 
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
-
-impl Shelf for Memory {
-    fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.0.lock().unwrap().insert(key.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-}
-
-struct AtOnce;
-
-impl Pace for AtOnce {
-    fn wait_for(&self, _: Seconds) -> Turn {
-        Turn::Deliver
-    }
-
-    fn told(&self, _: i64, _: u64) {}
-}
-
 impl Simulated {
     /// Returns four days of a small organisation in which everything goes wrong; all tests share it.
     fn once() -> &'static Self {
@@ -495,7 +474,9 @@ fn comparable(state: &State) -> BTreeMap<Box<str>, crate::iam::state::Account> {
     accounts.retain(|_, account| account.is_whole);
     for account in accounts.values_mut() {
         account.profiles.retain(|_, roles| !roles.is_empty());
-        account.resources.clear();
+        (account.resources, account.blocks) = (BTreeMap::new(), BTreeMap::new());
+        (account.networks, account.shares) = (BTreeMap::new(), BTreeMap::new());
+        account.grants = BTreeMap::new();
         account.policies.retain(|arn, _| !arn.contains(":iam::aws:"));
         for user in account.users.values_mut() {
             user.keys.clear();
@@ -539,6 +520,15 @@ fn the_simulated_organisations_records_lead_to_its_last_snapshot() {
 fn any_order_and_restarts_in_between_lead_to_the_same_state() {
     let simulated = Simulated::once();
     let end = Simulated::snapshot(&simulated.end);
+    let mut straight = History::new(Simulated::snapshot(&simulated.start));
+    for record in &simulated.records {
+        take(&mut straight, record);
+    }
+    let groups = |state: &State| -> BTreeMap<_, _> {
+        let accounts = state.accounts.iter().filter(|(_, it)| !it.networks.is_empty());
+        accounts.map(|(id, it)| (id.clone(), it.networks.clone())).collect()
+    };
+    assert!(!groups(straight.now()).is_empty(), "somebody opens a port");
     for seed in 0..3 {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut records = simulated.records.clone();
@@ -559,6 +549,8 @@ fn any_order_and_restarts_in_between_lead_to_the_same_state() {
             }
         }
         assert_same(history.now(), &end.state);
+        // No snapshot of an account has its security groups.
+        assert_eq!(groups(history.now()), groups(straight.now()));
     }
 }
 

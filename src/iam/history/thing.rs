@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::iam::block::Blocks;
+use crate::iam::network::Rules;
 use crate::iam::policy::Text;
+use crate::iam::sharing::Share;
+use crate::iam::state::Account;
 use crate::iam::state::Assignment;
 use crate::iam::state::Entity;
 use crate::iam::state::IdentityCenter;
@@ -50,6 +54,27 @@ pub enum Key {
         account: Box<str>,
         arn: Box<str>,
     },
+    /// A grant on a key of KMS.
+    Grant {
+        account: Box<str>,
+        key: Box<str>,
+        id: Box<str>,
+    },
+    /// A security group.
+    Network {
+        account: Box<str>,
+        arn: Box<str>,
+    },
+    /// A share of Resource Access Manager.
+    Share {
+        account: Box<str>,
+        arn: Box<str>,
+    },
+    /// Blocks on public access.
+    Block {
+        account: Box<str>,
+        arn: Box<str>,
+    },
     /// A root, unit or account of the organisation.
     Node {
         id: Box<str>,
@@ -73,6 +98,10 @@ pub enum Key {
     Membership {
         id: Box<str>,
     },
+    /// A user or group of the identity store: that it is gone tells of its places.
+    Directory {
+        id: Box<str>,
+    },
 }
 
 impl Key {
@@ -84,7 +113,11 @@ impl Key {
             | Self::Role { account, .. }
             | Self::Policy { account, .. }
             | Self::Profile { account, .. }
-            | Self::Resource { account, .. } => account,
+            | Self::Resource { account, .. }
+            | Self::Grant { account, .. }
+            | Self::Network { account, .. }
+            | Self::Share { account, .. }
+            | Self::Block { account, .. } => account,
             _ => "",
         }
     }
@@ -100,6 +133,11 @@ pub enum Thing {
     Policy(Managed),
     Profile(BTreeSet<Box<str>>),
     Resource(Text),
+    /// What a grant on a key lets do.
+    Grant(Text),
+    Network(Rules),
+    Share(Box<Share>),
+    Block(Blocks),
     Node(Node),
     Control(OrganizationPolicy),
     Set(Box<PermissionSet>),
@@ -161,6 +199,12 @@ pub fn get(state: &State, key: &Key) -> Option<Thing> {
         Key::Policy { arn, .. } => account?.policies.get(arn).cloned().map(Thing::Policy),
         Key::Profile { name, .. } => account?.profiles.get(name).cloned().map(Thing::Profile),
         Key::Resource { arn, .. } => account?.resources.get(arn).cloned().map(Thing::Resource),
+        Key::Grant { key, id, .. } => account?.grants.get(key)?.get(id).cloned().map(Thing::Grant),
+        Key::Network { arn, .. } => account?.networks.get(arn).cloned().map(Thing::Network),
+        Key::Share { arn, .. } => {
+            account?.shares.get(arn).map(|it| Thing::Share(Box::new(it.clone())))
+        }
+        Key::Block { arn, .. } => account?.blocks.get(arn).cloned().map(Thing::Block),
         Key::Node { id } => {
             let (parent, attached) =
                 (organization?.parents.get(id), organization?.attached.get(id));
@@ -178,15 +222,15 @@ pub fn get(state: &State, key: &Key) -> Option<Thing> {
             let is_in = center.members.get(group).is_some_and(|members| members.contains(user));
             is_in.then(|| Thing::Member { group: group.clone(), user: user.clone() })
         }
-        // The state does not have it: it only leads to a member.
-        Key::Membership { .. } => None,
+        // The state does not have them: they only lead to members.
+        Key::Membership { .. } | Key::Directory { .. } => None,
     }
 }
 
 /// Puts `thing` at `key`, or takes away what is there.
 pub fn put(state: &mut State, key: &Key, thing: Option<Thing>) {
     match (key, thing) {
-        (Key::Membership { .. }, _) => {}
+        (Key::Membership { .. } | Key::Directory { .. }, _) => {}
         (Key::Node { .. } | Key::Control { .. }, thing) => {
             in_organization(state.organization.get_or_insert_default(), key, thing);
         }
@@ -224,6 +268,35 @@ fn in_account(state: &mut State, key: &Key, thing: Option<Thing>) {
             account.resources.insert(arn.clone(), text);
         }
         (Key::Resource { arn, .. }, _) => drop(account.resources.remove(arn)),
+        (key, thing) => beside_policies(account, key, thing),
+    }
+}
+
+fn beside_policies(account: &mut Account, key: &Key, thing: Option<Thing>) {
+    match (key, thing) {
+        (Key::Grant { key, id, .. }, Some(Thing::Grant(text))) => {
+            account.grants.entry(key.clone()).or_default().insert(id.clone(), text);
+        }
+        (Key::Grant { key, id, .. }, _) => {
+            if let Some(grants) = account.grants.get_mut(key) {
+                grants.remove(id);
+                if grants.is_empty() {
+                    account.grants.remove(key);
+                }
+            }
+        }
+        (Key::Network { arn, .. }, Some(Thing::Network(rules))) => {
+            account.networks.insert(arn.clone(), rules);
+        }
+        (Key::Network { arn, .. }, _) => drop(account.networks.remove(arn)),
+        (Key::Share { arn, .. }, Some(Thing::Share(share))) => {
+            account.shares.insert(arn.clone(), *share);
+        }
+        (Key::Share { arn, .. }, _) => drop(account.shares.remove(arn)),
+        (Key::Block { arn, .. }, Some(Thing::Block(blocks))) => {
+            account.blocks.insert(arn.clone(), blocks);
+        }
+        (Key::Block { arn, .. }, _) => drop(account.blocks.remove(arn)),
         _ => {}
     }
 }

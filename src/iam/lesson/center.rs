@@ -1,10 +1,11 @@
-//! What the records of IAM Identity Center teach: permission sets, assignments, members of groups.
+//! What the records of IAM Identity Center teach: permission sets and assignments. Read on in `directory.rs`.
 //!
 //! Invariant: an assignment is told by the call that asks for it; that it takes effect a moment later shows nowhere else.
 
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
+use crate::iam::lesson::directory;
 use crate::iam::lesson::fields::Fields;
 use crate::iam::policy::Kind;
 use crate::iam::state::Assignment;
@@ -19,7 +20,9 @@ pub(super) fn of(fields: &Fields<'_, '_>, event: &str) -> Option<Edits> {
         "CreateGroupMembership"
         | "DeleteGroupMembership"
         | "AddMemberToGroup"
-        | "RemoveMemberFromGroup" => member(fields, event),
+        | "RemoveMemberFromGroup"
+        | "DeleteGroup"
+        | "DeleteUser" => directory::of(fields, event),
         "CreatePermissionSet" => {
             let arn = fields.answered("permissionSet.permissionSetArn")?;
             let name = fields.asked("name").unwrap_or_default();
@@ -99,24 +102,4 @@ fn assigned(fields: &Fields<'_, '_>, event: &str) -> Option<Edits> {
         _ => Edit::Deleted,
     };
     Some(vec![(key, edit)])
-}
-
-fn member(fields: &Fields<'_, '_>, event: &str) -> Option<Edits> {
-    // The console's shape, then the API's; both are seen.
-    let user = fields.asked("memberId.userId").or_else(|| fields.asked("member.memberId"));
-    let membership = fields.answered("membershipId").or_else(|| fields.asked("membershipId"));
-    let both = fields.asked("groupId").zip(user);
-    let is_end = matches!(event, "DeleteGroupMembership" | "RemoveMemberFromGroup");
-    let mut edits = Edits::new();
-    if let Some((group, user)) = &both {
-        let made = Thing::Member { group: group.clone(), user: user.clone() };
-        let key = Key::Member { group: group.clone(), user: user.clone() };
-        edits.push((key, if is_end { Edit::Deleted } else { Edit::Made(made) }));
-    }
-    if let Some(id) = membership {
-        let made = both.map(|(group, user)| Edit::Made(Thing::Member { group, user }));
-        let edit = if is_end { Some(Edit::Deleted) } else { made };
-        edits.extend(edit.map(|edit| (Key::Membership { id }, edit)));
-    }
-    (!edits.is_empty()).then_some(edits)
 }

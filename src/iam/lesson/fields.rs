@@ -3,6 +3,7 @@
 //! Invariant: what is longer than AWS lets it be is not taken in.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::iam::policy::Document;
@@ -135,4 +136,33 @@ impl<'r, 'a> Fields<'r, 'a> {
         let texts = all.filter_map(json::text).filter(|text| text.len() <= MAX_NAME_BYTES);
         texts.take(MAX_TAGS).map(Into::into).collect()
     }
+}
+
+/// How many items of a list are read.
+const MAX_ITEMS: usize = 5_000;
+
+/// Returns the items of a list: EC2 writes `{"items": […]}`, `{}` where there are none, and a lone item as it is.
+pub(super) fn items(raw: &str) -> Box<dyn Iterator<Item = &str> + '_> {
+    match json::kind(raw) {
+        Some(json::Kind::Array) => Box::new(json::elements(raw).take(MAX_ITEMS)),
+        Some(json::Kind::Object) => match json::member(raw, "items") {
+            Some(all) => Box::new(json::elements(all).take(MAX_ITEMS)),
+            None if json::members(raw).next().is_none() => Box::new(std::iter::empty()),
+            None => Box::new(std::iter::once(raw)),
+        },
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Returns a short text in an object.
+pub(super) fn text_in(raw: &str, name: &str) -> Option<Box<str>> {
+    let text = json::text(json::member(raw, name)?)?;
+    (!text.is_empty() && text.len() <= MAX_NAME_BYTES).then(|| text.into())
+}
+
+/// Returns a list of short texts in an object, each once.
+pub(super) fn texts_of(raw: &str, name: &str) -> BTreeSet<Box<str>> {
+    let all = json::member(raw, name).into_iter().flat_map(json::elements).take(MAX_ITEMS);
+    let texts = all.filter_map(json::text).filter(|text| text.len() <= MAX_NAME_BYTES);
+    texts.map(Into::into).collect()
 }

@@ -2,20 +2,30 @@
 //!
 //! Invariant: a resource is named by its ARN; a call whose resource cannot be named teaches nothing.
 
+mod calls;
+
 use std::sync::Arc;
 
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
 use crate::iam::lesson::fields::Fields;
+use crate::iam::lesson::fields::items;
+use crate::iam::lesson::fields::text_in;
+use crate::iam::lesson::resources::calls::CALLS;
+use crate::iam::policy::Condition;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Language;
 use crate::iam::policy::Listed;
+use crate::iam::policy::Operator;
+use crate::iam::policy::Over;
 use crate::iam::policy::Principal;
 use crate::iam::policy::Statement;
+use crate::iam::policy::Test;
 use crate::iam::policy::Text;
+use crate::model::json;
 
 /// What a call does to a resource's policy.
 #[derive(Debug, Clone, Copy)]
@@ -29,153 +39,52 @@ enum Does {
     /// It adds or removes one statement.
     Adds,
     Removes,
+    /// It changes attributes one by one, this of which is the policy.
+    Patches(&'static str),
 }
 
-/// A call: service, name (Lambda's versions cut off), what it does, the parameter with the resource, and what its ARN is
-/// made of (`R` region, `A` account, `N` the parameter; empty where the parameter is an ARN).
-type Call = (&'static str, &'static str, Does, &'static str, &'static str);
-
-/// Source: handbook of resource policies. What can be named by its ARN is here.
-const CALLS: &[Call] = &[
-    ("s3", "PutBucketPolicy", Does::Writes("bucketPolicy"), "bucketName", "s3:::N"),
-    ("s3", "DeleteBucketPolicy", Does::Ends, "bucketName", "s3:::N"),
-    ("s3", "DeleteBucket", Does::Ends, "bucketName", "s3:::N"),
-    ("kms", "PutKeyPolicy", Does::Writes("policy"), "keyId", "kms:R:A:key/N"),
-    ("kms", "CreateKey", Does::Makes("policy"), "", "kms:R:A:key/N"),
-    ("sqs", "SetQueueAttributes", Does::Writes("attributes.Policy"), "queueUrl", "sqs:R:A:N"),
-    ("sqs", "CreateQueue", Does::Makes("attributes.Policy"), "queueUrl", "sqs:R:A:N"),
-    ("sqs", "DeleteQueue", Does::Ends, "queueUrl", "sqs:R:A:N"),
-    ("sqs", "AddPermission", Does::Adds, "queueUrl", "sqs:R:A:N"),
-    ("sqs", "RemovePermission", Does::Removes, "queueUrl", "sqs:R:A:N"),
-    ("sns", "SetTopicAttributes", Does::Writes("attributeValue"), "topicArn", "sns:R:A:N"),
-    ("sns", "DeleteTopic", Does::Ends, "topicArn", "sns:R:A:N"),
-    ("sns", "AddPermission", Does::Adds, "topicArn", "sns:R:A:N"),
-    ("sns", "RemovePermission", Does::Removes, "topicArn", "sns:R:A:N"),
-    ("lambda", "AddPermission", Does::Adds, "functionName", "lambda:R:A:function:N"),
-    ("lambda", "RemovePermission", Does::Removes, "functionName", "lambda:R:A:function:N"),
-    ("lambda", "DeleteFunction", Does::Ends, "functionName", "lambda:R:A:function:N"),
-    ("secretsmanager", "PutResourcePolicy", Does::Writes("resourcePolicy"), "secretId", ""),
-    ("secretsmanager", "DeleteResourcePolicy", Does::Ends, "secretId", ""),
-    (
-        "ecr",
-        "SetRepositoryPolicy",
-        Does::Writes("policyText"),
-        "repositoryName",
-        "ecr:R:A:repository/N",
-    ),
-    ("ecr", "DeleteRepositoryPolicy", Does::Ends, "repositoryName", "ecr:R:A:repository/N"),
-    ("ecr", "DeleteRepository", Does::Ends, "repositoryName", "ecr:R:A:repository/N"),
-    ("glue", "PutResourcePolicy", Does::Writes("policyInJson"), "resourceArn", ""),
-    ("glue", "DeleteResourcePolicy", Does::Ends, "resourceArn", ""),
-    ("dynamodb", "PutResourcePolicy", Does::Writes("policy"), "resourceArn", ""),
-    ("dynamodb", "DeleteResourcePolicy", Does::Ends, "resourceArn", ""),
-    ("kinesis", "PutResourcePolicy", Does::Writes("policy"), "resourceARN", ""),
-    ("kinesis", "DeleteResourcePolicy", Does::Ends, "resourceARN", ""),
-    ("codebuild", "PutResourcePolicy", Does::Writes("policy"), "resourceArn", ""),
-    ("codebuild", "DeleteResourcePolicy", Does::Ends, "resourceArn", ""),
-    ("ssm", "PutResourcePolicy", Does::Writes("policy"), "resourceArn", ""),
-    ("cloudtrail", "PutResourcePolicy", Does::Writes("resourcePolicy"), "resourceArn", ""),
-    ("cloudtrail", "DeleteResourcePolicy", Does::Ends, "resourceArn", ""),
-    ("acm-pca", "PutPolicy", Does::Writes("policy"), "resourceArn", ""),
-    ("acm-pca", "DeletePolicy", Does::Ends, "resourceArn", ""),
-    (
-        "logs",
-        "PutDestinationPolicy",
-        Does::Writes("accessPolicy"),
-        "destinationName",
-        "logs:R:A:destination:N",
-    ),
-    ("events", "PutPermission", Does::Writes("policy"), "eventBusName", "events:R:A:event-bus/N"),
-    (
-        "elasticfilesystem",
-        "PutFileSystemPolicy",
-        Does::Writes("policy"),
-        "fileSystemId",
-        "elasticfilesystem:R:A:file-system/N",
-    ),
-    (
-        "elasticfilesystem",
-        "DeleteFileSystemPolicy",
-        Does::Ends,
-        "fileSystemId",
-        "elasticfilesystem:R:A:file-system/N",
-    ),
-    (
-        "backup",
-        "PutBackupVaultAccessPolicy",
-        Does::Writes("policy"),
-        "backupVaultName",
-        "backup:R:A:backup-vault:N",
-    ),
-    (
-        "backup",
-        "DeleteBackupVaultAccessPolicy",
-        Does::Ends,
-        "backupVaultName",
-        "backup:R:A:backup-vault:N",
-    ),
-    (
-        "glacier",
-        "SetVaultAccessPolicy",
-        Does::Writes("policy.policy"),
-        "vaultName",
-        "glacier:R:A:vaults/N",
-    ),
-    ("glacier", "DeleteVaultAccessPolicy", Does::Ends, "vaultName", "glacier:R:A:vaults/N"),
-    (
-        "codeartifact",
-        "PutDomainPermissionsPolicy",
-        Does::Writes("policyDocument"),
-        "domain",
-        "codeartifact:R:A:domain/N",
-    ),
-    (
-        "codeartifact",
-        "DeleteDomainPermissionsPolicy",
-        Does::Ends,
-        "domain",
-        "codeartifact:R:A:domain/N",
-    ),
-    ("es", "UpdateDomainConfig", Does::Writes("accessPolicies"), "domainName", "es:R:A:domain/N"),
-    ("es", "CreateDomain", Does::Makes("accessPolicies"), "domainName", "es:R:A:domain/N"),
-    ("es", "DeleteDomain", Does::Ends, "domainName", "es:R:A:domain/N"),
-];
+/// Returns whether calls of a service may write a resource's policy.
+pub(super) fn knows(service: &str) -> bool {
+    CALLS.iter().any(|(of, ..)| *of == service)
+}
 
 /// Returns whether a call of this name may write a resource's policy.
-pub(super) fn is_known(event: &str) -> bool {
+pub(super) fn is_known(service: &str, event: &str) -> bool {
     let event = plain(event);
-    CALLS.iter().any(|(_, name, ..)| *name == event)
+    CALLS.iter().any(|(of, name, ..)| *of == service && *name == event)
 }
 
 /// Returns what a call changes of a resource's policy.
-pub(super) fn of(fields: &Fields<'_, '_>, source: &str, event: &str) -> Option<Vec<(Key, Edit)>> {
-    let service = source.strip_suffix(".amazonaws.com")?;
+pub(super) fn of(fields: &Fields<'_, '_>, service: &str, event: &str) -> Option<Vec<(Key, Edit)>> {
     let event = plain(event);
     let found = CALLS.iter().find(|(of, name, ..)| *of == service && *name == event);
     let (_, _, does, named, form) = found?;
     let arn = arn(fields, named, form)?;
-    let there = |field: &str| {
-        let mut is_there = false;
-        fields.record.walk(&format!("requestParameters.{field}"), &mut |raw| {
-            is_there |= !matches!(raw, "null" | "\"\"");
-        });
-        is_there
-    };
     let edit = match does {
         // Other attributes are set by the same call.
         Does::Writes(_) if event == "SetTopicAttributes" && !names_policy(fields) => return None,
-        Does::Writes(field) if sets_others(event) && !there(field) => return None,
-        Does::Writes(field) => Edit::Policy { text: fields.document(field, Kind::Resource) },
-        Does::Makes(field) if there(field) => {
+        Does::Writes(all) => match written(fields, all) {
+            Some(field) => Edit::Policy { text: fields.document(field, Kind::Resource) },
+            // A bus is opened by a whole policy or by a statement, an endpoint's policy is put back to AWS's own.
+            None if service == "events" => added(fields, service, &arn)?,
+            None if event == "ModifyVpcEndpoint" && is_reset(fields) => Edit::Deleted,
+            None if sets_others(event) => return None,
+            None => Edit::Policy { text: fields.document(first(all), Kind::Resource) },
+        },
+        Does::Makes(all) => {
+            let field = written(fields, all)?;
             Edit::Made(Thing::Resource(fields.document(field, Kind::Resource)))
         }
-        Does::Makes(_) => return None,
         Does::Ends => Edit::Deleted,
         Does::Adds => added(fields, service, &arn)?,
+        Does::Removes if fields.asked("removeAllPermissions").as_deref() == Some("true") => {
+            Edit::Deleted
+        }
         Does::Removes => {
             let sid = fields.asked("statementId").or_else(|| fields.asked("label"))?;
             Edit::StatementRemoved { sid }
         }
+        Does::Patches(path) => patched(fields, path)?,
     };
     Some(vec![(Key::Resource { account: owner(fields, &arn), arn }, edit)])
 }
@@ -187,12 +96,52 @@ fn owner(fields: &Fields<'_, '_>, arn: &str) -> Box<str> {
     named.map(Into::into).or_else(told).unwrap_or_else(|| fields.account.clone())
 }
 
+fn first(fields: &'static str) -> &'static str {
+    fields.split('|').next().unwrap_or(fields)
+}
+
+/// Returns the first of some parameters that has something in it.
+fn written(fields: &Fields<'_, '_>, all: &'static str) -> Option<&'static str> {
+    all.split('|').find(|field| {
+        let mut is_there = false;
+        fields.record.walk(&format!("requestParameters.{field}"), &mut |raw| {
+            is_there |= !matches!(raw, "null" | "\"\"");
+        });
+        is_there
+    })
+}
+
+fn is_reset(fields: &Fields<'_, '_>) -> bool {
+    let asked = |name: &str| fields.asked(name).as_deref() == Some("true");
+    asked("ModifyVpcEndpointRequest.ResetPolicy") || asked("resetPolicy")
+}
+
+/// Returns what a list of changes does to the policy; it may be about others.
+fn patched(fields: &Fields<'_, '_>, path: &str) -> Option<Edit> {
+    let mut edit = None;
+    for place in ["updateRestApiInput.patchOperations", "patchOperations"] {
+        fields.record.walk(&format!("requestParameters.{place}"), &mut |raw| {
+            for change in items(raw).filter(|it| text_in(it, "path").as_deref() == Some(path)) {
+                let value = json::member(change, "value").and_then(json::text).unwrap_or_default();
+                edit = Some(match value.is_empty() {
+                    true => Edit::Deleted,
+                    // The console writes the text once more as a text.
+                    false => Edit::Policy {
+                        text: fields.read(&value.replace("\\\"", "\""), Kind::Resource),
+                    },
+                });
+            }
+        });
+    }
+    edit
+}
+
 fn names_policy(fields: &Fields<'_, '_>) -> bool {
     fields.asked("attributeName").as_deref() == Some("Policy")
 }
 
 fn sets_others(event: &str) -> bool {
-    matches!(event, "SetQueueAttributes" | "UpdateDomainConfig" | "PutPermission")
+    matches!(event, "SetQueueAttributes" | "UpdateDomainConfig" | "ModifyVpcEndpoint")
 }
 
 /// Returns the name without the version of the API that Lambda adds: `AddPermission20150331v2`.
@@ -206,13 +155,33 @@ fn plain(event: &str) -> &str {
 }
 
 fn arn(fields: &Fields<'_, '_>, named: &str, form: &str) -> Option<Box<str>> {
-    // A new key's name is in the answer alone.
+    let answered = |all: &[&str]| all.iter().find_map(|name| fields.answered(name));
     let name = match named {
-        "" => fields.answered("keyMetadata.arn").or_else(|| fields.answered("keyMetadata.keyId")),
-        "secretId" => fields.answered("arn").or_else(|| fields.answered("aRN")),
+        // What is new has its name in the answer alone.
+        "" => answered(&[
+            "keyMetadata.arn",
+            "keyMetadata.keyId",
+            "replicaKeyMetadata.arn",
+            "topicArn",
+            "CreateVpcEndpointResponse.vpcEndpoint.vpcEndpointId",
+            "vpcEndpoint.vpcEndpointId",
+            "id",
+        ]),
+        "secretId" => answered(&["arn", "aRN"]),
         _ => None,
     };
-    let name = name.or_else(|| fields.asked(named))?;
+    let name = name.or_else(|| {
+        named.split('|').find_map(|name| match name.split_once('+') {
+            // Nothing names what there is one of.
+            _ if name == "-" => Some("default".into()),
+            Some((of, name)) => {
+                let parts = (fields.asked(of)?, fields.asked(name)?);
+                let between = if form.contains(":layer:") { ':' } else { '/' };
+                Some(format!("{}{between}{}", parts.0, parts.1).into())
+            }
+            None => fields.asked(name),
+        })
+    })?;
     if name.starts_with("arn:") {
         return Some(unqualified(&name).into());
     }
@@ -222,16 +191,20 @@ fn arn(fields: &Fields<'_, '_>, named: &str, form: &str) -> Option<Box<str>> {
     let short = name.rsplit('/').next().filter(|_| named == "queueUrl").unwrap_or(&name);
     let place = match form.split_once("R:A:") {
         Some((service, rest)) => {
-            format!("{service}{}:{}:{}", fields.region(), fields.account, rest.replace('N', short))
+            let name = rest.replacen('N', short, 1);
+            format!("{service}{}:{}:{name}", fields.region(), fields.account)
         }
-        None => form.replace('N', short),
+        None if form.contains(":R::") => {
+            form.replacen('N', short, 1).replacen(":R:", &format!(":{}:", fields.region()), 1)
+        }
+        None => form.replacen('N', short, 1),
     };
     Some(format!("arn:{}:{place}", fields.partition()).into())
 }
 
 /// Returns a function's ARN without its version or alias.
 fn unqualified(arn: &str) -> &str {
-    if !arn.contains(":lambda:") {
+    if !arn.contains(":function:") {
         return arn;
     }
     match arn.match_indices(':').nth(6) {
@@ -254,15 +227,19 @@ fn added(fields: &Fields<'_, '_>, service: &str, arn: &str) -> Option<Edit> {
         };
         return Some(Edit::StatementPut { sid, text });
     }
-    let sid = fields.asked("label")?;
-    let accounts =
+    let sid = fields.asked("label").or_else(|| fields.asked("statementId"))?;
+    let one = |name: &str| fields.asked(name).into_iter().collect::<Vec<_>>();
+    let mut accounts =
         named(fields, &["aWSAccountIds", "AWSAccountIds", "aWSAccountId", "aWSAccountID"]);
-    let actions = named(fields, &["actions", "actionName", "actionNames"]);
+    accounts.extend(one("principal"));
+    let mut actions = named(fields, &["actions", "actionName", "actionNames"]);
+    actions.extend(one("action"));
     if accounts.is_empty() || actions.is_empty() {
         let text = Text::Unknown("the record does not say to whom or for what".into());
         return Some(Edit::StatementPut { sid, text });
     }
     let principal = |id: &str| match id.len() {
+        1 => Principal::Everyone,
         12 => Principal::Aws(format!("arn:{}:iam::{id}:root", fields.partition()).into()),
         _ => Principal::Aws(id.into()),
     };
@@ -270,7 +247,10 @@ fn added(fields: &Fields<'_, '_>, service: &str, arn: &str) -> Option<Edit> {
     principals.sort();
     let mut actions: Vec<Box<str>> = actions
         .iter()
-        .map(|action| format!("{service}:{action}").to_ascii_lowercase().into())
+        .map(|action| match action.contains(':') {
+            true => action.to_ascii_lowercase().into(),
+            false => format!("{service}:{action}").to_ascii_lowercase().into(),
+        })
         .collect();
     actions.sort();
     let statement = Statement {
@@ -279,10 +259,18 @@ fn added(fields: &Fields<'_, '_>, service: &str, arn: &str) -> Option<Edit> {
         principals: Some(Listed::Only(principals)),
         actions: Listed::Only(actions),
         resources: Some(Listed::Only(vec![arn.into()])),
-        conditions: Vec::new(),
+        conditions: of_organisation(fields).into_iter().collect(),
     };
     let document = Document { language: Language::Of2012, statements: vec![statement] };
     Some(Edit::StatementPut { sid, text: Text::Known(Arc::new(document)) })
+}
+
+/// Returns the condition of an event bus's statement: EventBridge has one key alone.
+fn of_organisation(fields: &Fields<'_, '_>) -> Option<Condition> {
+    let key = fields.asked("condition.key")?.to_ascii_lowercase().into();
+    let values = vec![fields.asked("condition.value")?];
+    let operator = Operator { over: Over::One, test: Test::StringEquals, if_exists: false };
+    Some(Condition { operator, key, values })
 }
 
 /// Returns the texts of the first of some parameters that is a list with something in it.

@@ -59,6 +59,8 @@ fn named(kind: Kind) -> &'static str {
         Kind::Resource => "a resource policy",
         Kind::ServiceControl => "a service control policy",
         Kind::ResourceControl => "a resource control policy",
+        Kind::Network => "a security group",
+        Kind::AccessBlock => "a block on access",
     }
 }
 

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::Mutex;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -14,39 +12,18 @@ use serde_json::json;
 use crate::model::Seconds;
 use crate::simulate::Disorder;
 use crate::simulate::Flows;
-use crate::simulate::Pace;
 use crate::simulate::Plan;
-use crate::simulate::Shelf;
-use crate::simulate::Turn;
 use crate::simulate::iam::Edit;
 use crate::simulate::iam::census;
 use crate::simulate::iam::state::State;
 use crate::simulate::incidents;
 use crate::simulate::organisation::Organisation;
 use crate::simulate::schedule;
+use crate::simulate::testkit::AtOnce;
+use crate::simulate::testkit::Memory;
 
 /// Monday, 2 March 2026.
 const START: Seconds = Seconds(1_772_409_600);
-
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
-
-impl Shelf for Memory {
-    fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.0.lock().unwrap().insert(key.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-}
-
-struct AtOnce;
-
-impl Pace for AtOnce {
-    fn wait_for(&self, _: Seconds) -> Turn {
-        Turn::Deliver
-    }
-
-    fn told(&self, _: i64, _: u64) {}
-}
 
 /// What a simulation wrote.
 struct Written(BTreeMap<String, Vec<u8>>);

@@ -1,0 +1,329 @@
+//! What changes beside policies come to, as facts; and what is remembered of permission sets over a restart.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::*;
+use crate::iam::drift::table::NOTED_SCHEMA;
+use crate::iam::snapshot::Snapshot;
+use crate::model::Slots;
+use crate::model::TrailRecord;
+use crate::store::Migration;
+use crate::store::Store;
+
+const ACCOUNT: &str = "111122223333";
+const START: Seconds = Seconds(1_772_409_600);
+const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/k-1";
+const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1/ps-1";
+const MIGRATIONS: [Migration; 3] = [
+    Migration { number: 1, name: "history", sql: crate::iam::history::table::SCHEMA },
+    Migration { number: 2, name: "changes", sql: table::SCHEMA },
+    Migration { number: 3, name: "provisioning", sql: NOTED_SCHEMA },
+];
+
+/// A daemon's knowledge of policies, with its store.
+struct House {
+    store: Store,
+    drift: Drift,
+    known: Snapshot,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    /// Begins with an organisation of two accounts and `shown`.
+    fn new(shown: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.db"), &MIGRATIONS).unwrap();
+        let mut known = Snapshot::default();
+        let parents =
+            json!([{"Id": ACCOUNT, "ParentId": "r-1"}, {"Id": "444455556666", "ParentId": "r-1"}]);
+        known
+            .take(
+                &json!({"Organization": {"MasterAccountId": "999999999999", "Parents": parents}}),
+                "",
+            )
+            .unwrap();
+        if !shown.is_null() {
+            known.take(shown, "").unwrap();
+        }
+        let drift = Self::load(&known, &store);
+        Self { store, drift, known, _folder: folder }
+    }
+
+    fn load(known: &Snapshot, store: &Store) -> Drift {
+        let known = Known { standing: known.clone(), baseline: None };
+        Drift::load(&Config::default(), known, store.connection()).unwrap()
+    }
+
+    /// Writes what was learned, and begins anew from it.
+    fn restart(&mut self) {
+        let tx = self.store.begin().unwrap();
+        self.drift.save(&tx, Seconds(i64::MAX)).unwrap();
+        tx.commit().unwrap();
+        self.drift = Self::load(&self.known, &self.store);
+    }
+
+    fn learn(
+        &mut self,
+        minute: i64,
+        (service, name): (&str, &str),
+        asked: &Value,
+        answered: &Value,
+    ) -> Option<Facts> {
+        let time = START.plus(Span(minute * 60));
+        let text = json!({
+            "eventVersion": "1.11", "eventTime": time.to_string(), "eventSource": format!("{service}.amazonaws.com"),
+            "eventName": name, "awsRegion": "eu-central-1", "recipientAccountId": ACCOUNT,
+            "eventID": format!("{minute}-{name}"), "requestParameters": asked, "responseElements": answered,
+        })
+        .to_string();
+        let slots = Slots::of(&text).unwrap();
+        let record = TrailRecord::new(&text, &slots);
+        let id = (time, record.id().into());
+        let mut facts = Facts::default();
+        facts.set("gw.identity.name", "person:ana@example.com");
+        facts.set("gw.identity.kind", "person");
+        let event = Event { time, record: Record::Trail(record), session: None, facts };
+        self.drift.learn(&id, &event, &mut std::iter::empty())
+    }
+}
+
+#[track_caller]
+fn text(facts: &Option<Facts>, name: &str) -> String {
+    match facts.as_ref().and_then(|facts| facts.get(name)) {
+        Some(Fact::Text(text)) => text.clone(),
+        Some(Fact::Texts(all)) => all.join("; "),
+        other => format!("{other:?}"),
+    }
+}
+
+fn grant(house: &mut House, minute: i64, grantee: &str) -> Option<Facts> {
+    let asked = json!({"keyId": KEY, "granteePrincipal": grantee, "operations": ["Decrypt", "GenerateDataKey"]});
+    house.learn(
+        minute,
+        ("kms", "CreateGrant"),
+        &asked,
+        &json!({"grantId": format!("g-{minute}"), "keyId": KEY}),
+    )
+}
+
+#[test]
+fn a_grant_on_a_key_is_told_by_whom_it_lets_in() {
+    let mut house = House::new(&Value::Null);
+    let stranger = grant(&mut house, 1, "arn:aws:iam::777788889999:role/reader");
+    assert_eq!(text(&stranger, "gw.policy.target"), KEY);
+    assert_eq!(text(&stranger, "gw.policy.worst"), "outside_organization");
+    assert_eq!(
+        text(&stranger, "gw.policy.classes"),
+        "cross_account; data_read_widened; outside_organization"
+    );
+    let gain = text(&stranger, "gw.policy.gain");
+    assert!(gain.contains("kms:Decrypt") && gain.contains("777788889999"), "{gain}");
+    assert!(text(&stranger, "gw.policy.undo").starts_with("aws kms revoke-grant --key-id"));
+    assert_eq!(
+        text(&grant(&mut house, 2, "arn:aws:iam::444455556666:role/a"), "gw.policy.worst"),
+        "cross_account"
+    );
+    assert_eq!(
+        text(&grant(&mut house, 3, "arn:aws:iam::111122223333:role/a"), "gw.policy.worst"),
+        "data_read_widened"
+    );
+    assert!(grant(&mut house, 4, "rds.amazonaws.com").is_none(), "a service serves itself");
+    // The same once more gives nothing more.
+    let again = grant(&mut house, 5, "arn:aws:iam::777788889999:role/reader");
+    assert_eq!(text(&again, "gw.policy.change"), "the_same");
+    house.restart();
+    // While another grant gives the same, the end of one takes nothing back.
+    let end = |house: &mut House, minute, id: &str| {
+        house.learn(
+            minute,
+            ("kms", "RevokeGrant"),
+            &json!({"keyId": KEY, "grantId": id}),
+            &Value::Null,
+        )
+    };
+    assert_eq!(text(&end(&mut house, 6, "g-5"), "gw.policy.undoes"), "None");
+    for (minute, id) in [(7, "g-2"), (8, "g-3")] {
+        end(&mut house, minute, id);
+    }
+    let undone = end(&mut house, 9, "g-1");
+    assert_eq!(text(&undone, "gw.policy.undoes_worst"), "outside_organization");
+    assert!(text(&undone, "gw.policy.removes").contains("kms:Decrypt"));
+}
+
+fn opened(house: &mut House, minute: i64, port: u16, network: &str) -> Option<Facts> {
+    let asked = json!({"groupId": "sg-1", "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": port, "toPort": port,
+        "ipRanges": {"items": [{"cidrIp": network}]}}]}});
+    house.learn(minute, ("ec2", "AuthorizeSecurityGroupIngress"), &asked, &json!({"_return": true}))
+}
+
+#[test]
+fn a_port_that_is_opened_to_the_world_is_told_in_a_line() {
+    let mut house = House::new(&Value::Null);
+    let open = opened(&mut house, 1, 22, "0.0.0.0/0");
+    assert_eq!(text(&open, "gw.policy.adds"), "tcp 22 from 0.0.0.0/0");
+    assert_eq!(text(&open, "gw.policy.kind"), "network");
+    assert_eq!(
+        (text(&open, "gw.policy.worst"), text(&open, "gw.policy.exposes")),
+        ("public".into(), "admin_port".into())
+    );
+    let undo = text(&open, "gw.policy.undo");
+    assert!(
+        undo.starts_with(
+            "aws ec2 revoke-security-group-ingress --group-id sg-1 --region eu-central-1"
+        ),
+        "{undo}"
+    );
+    assert!(undo.contains(r#""CidrIp":"0.0.0.0/0""#), "{undo}");
+    let inside = opened(&mut house, 2, 22, "10.0.0.0/8");
+    assert_eq!(text(&inside, "gw.policy.change"), "the_same", "the world has it already");
+    assert_eq!(text(&inside, "gw.policy.exposes"), "None");
+    house.restart();
+    let asked = json!({"groupId": "sg-1", "cidrIp": "0.0.0.0/0", "fromPort": 22, "toPort": 22, "ipProtocol": "tcp", "ipPermissions": {}});
+    let closed =
+        house.learn(3, ("ec2", "RevokeSecurityGroupIngress"), &asked, &json!({"_return": true}));
+    assert_eq!(text(&closed, "gw.policy.change"), "narrower");
+    assert_eq!(text(&closed, "gw.policy.undoes_worst"), "public");
+    assert_eq!(text(&opened(&mut house, 4, 443, "0.0.0.0/0"), "gw.policy.exposes"), "port");
+}
+
+#[test]
+fn a_share_is_told_by_whom_it_lets_in() {
+    let mut house = House::new(&Value::Null);
+    let subnet = "arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-1";
+    let share = "arn:aws:ram:eu-central-1:111122223333:resource-share/s-1";
+    let mut associate = |minute, principal: &str| {
+        let asked =
+            json!({"resourceShareArn": share, "principals": [principal], "resourceArns": [subnet]});
+        house.learn(minute, ("ram", "AssociateResourceShare"), &asked, &Value::Null)
+    };
+    let ours = associate(1, "444455556666");
+    assert_eq!(text(&ours, "gw.policy.worst"), "cross_account");
+    assert_eq!(
+        text(&ours, "gw.policy.gain"),
+        format!("account 444455556666: use of what is shared on {subnet}")
+    );
+    let stranger = associate(2, "777788889999");
+    assert_eq!(text(&stranger, "gw.policy.worst"), "outside_organization");
+    assert!(
+        text(&stranger, "gw.policy.undo").contains("disassociate-resource-share"),
+        "{stranger:?}"
+    );
+    let set = |house: &mut House, minute, admits: bool| {
+        let asked = json!({"resourceShareArn": share, "allowExternalPrincipals": admits});
+        house.learn(minute, ("ram", "UpdateResourceShare"), &asked, &Value::Null)
+    };
+    set(&mut house, 3, false);
+    let open = set(&mut house, 4, true);
+    assert_eq!(text(&open, "gw.policy.worst"), "guardrail_weakened");
+    assert_eq!(
+        text(&open, "gw.policy.gain"),
+        "no longer blocked: principals outside of the organisation"
+    );
+    assert!(text(&open, "gw.policy.undo").ends_with("--no-allow-external-principals"));
+}
+
+#[test]
+fn a_block_that_was_there_and_is_gone_is_a_weaker_guardrail() {
+    let shown = json!({"PublicAccessBlocks": [{"Account": ACCOUNT, "Bucket": "b", "PublicAccessBlockConfiguration": {
+        "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true}}]});
+    let mut house = House::new(&shown);
+    let put = |house: &mut House, minute, bucket: &str, policy: bool| {
+        let asked = json!({"bucketName": bucket, "PublicAccessBlockConfiguration": {
+            "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": policy, "RestrictPublicBuckets": true}});
+        house.learn(minute, ("s3", "PutBucketPublicAccessBlock"), &asked, &Value::Null)
+    };
+    assert_eq!(text(&put(&mut house, 1, "b", true), "gw.policy.change"), "the_same");
+    let less = put(&mut house, 2, "b", false);
+    assert_eq!(text(&less, "gw.policy.kind"), "access_block");
+    assert_eq!(text(&less, "gw.policy.worst"), "guardrail_weakened");
+    assert_eq!(text(&less, "gw.policy.gain"), "no longer blocked: BlockPublicPolicy");
+    assert!(text(&less, "gw.policy.undo").contains("BlockPublicPolicy=true"));
+    assert_eq!(
+        text(&put(&mut house, 3, "b", true), "gw.policy.undoes_worst"),
+        "guardrail_weakened"
+    );
+    // Of another bucket nobody knows what stood.
+    let untold = put(&mut house, 4, "c", false);
+    assert_eq!(text(&untold, "gw.policy.change"), "not_known");
+    assert!(text(&untold, "gw.policy.unknown").starts_with("before:"));
+    assert_eq!(text(&untold, "gw.policy.worst"), "None");
+}
+
+#[test]
+fn an_endpoints_policy_is_a_limit() {
+    let mut house = House::new(&Value::Null);
+    let put = |house: &mut House, minute, action: &str| {
+        let text = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*"}]});
+        let asked = json!({"ModifyVpcEndpointRequest": {"VpcEndpointId": "vpce-1", "PolicyDocument": text.to_string()}});
+        house.learn(minute, ("ec2", "ModifyVpcEndpoint"), &asked, &Value::Null)
+    };
+    let narrow = put(&mut house, 1, "s3:GetObject");
+    assert_eq!(text(&narrow, "gw.policy.change"), "narrower");
+    assert_eq!(text(&put(&mut house, 2, "*"), "gw.policy.worst"), "guardrail_weakened");
+}
+
+fn assigned(house: &mut House, minute: i64) {
+    let asked = json!({"instanceArn": "i", "targetId": ACCOUNT, "targetType": "AWS_ACCOUNT", "permissionSetArn": SET,
+        "principalType": "USER", "principalId": "u"});
+    house.learn(minute, ("sso", "CreateAccountAssignment"), &asked, &Value::Null);
+}
+
+fn edited(house: &mut House, minute: i64) {
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+    let asked =
+        json!({"instanceArn": "i", "permissionSetArn": SET, "inlinePolicy": policy.to_string()});
+    house.learn(minute, ("sso", "PutInlinePolicyToPermissionSet"), &asked, &Value::Null);
+}
+
+fn told(house: &mut House, minute: i64) -> Vec<String> {
+    let signals = house.drift.signals(START.plus(Span(minute * 60)), &mut std::iter::empty());
+    signals
+        .into_iter()
+        .map(|signal| format!("{} {}", signal.name, signal.parameters["accounts"]))
+        .collect()
+}
+
+#[test]
+fn a_set_that_is_not_provisioned_is_told_once_also_over_a_restart() {
+    let day = 24 * 60;
+    let mut house = House::new(&Value::Null);
+    assigned(&mut house, 1);
+    edited(&mut house, 10);
+    assert_eq!(told(&mut house, 30), [""; 0], "it may be on its way");
+    house.restart();
+    assert_eq!(told(&mut house, day), [format!("PermissionSetNotProvisioned [\"{ACCOUNT}\"]")]);
+    house.restart();
+    assert_eq!(told(&mut house, 2 * day), [""; 0], "it is told once");
+    edited(&mut house, 2 * day + 5);
+    house.restart();
+    let asked = json!({"instanceArn": "i", "permissionSetArn": SET, "targetType": "AWS_ACCOUNT", "targetId": ACCOUNT});
+    house.learn(2 * day + 9, ("sso", "ProvisionPermissionSet"), &asked, &Value::Null);
+    assert_eq!(told(&mut house, 3 * day), [""; 0]);
+}
+
+#[test]
+fn an_assignment_provisions_its_set_also_where_a_restart_lies_between() {
+    let mut house = House::new(&Value::Null);
+    edited(&mut house, 10);
+    assigned(&mut house, 20);
+    house.restart();
+    assert_eq!(told(&mut house, 24 * 60), [""; 0], "the assignment brought it there");
+    edited(&mut house, 24 * 60 + 10);
+    house.restart();
+    assert_eq!(told(&mut house, 3 * 24 * 60).len(), 1);
+}
+
+#[test]
+fn whose_accounts_are_ours_is_kept_and_follows_the_organisation() {
+    let mut house = House::new(&Value::Null);
+    let stranger = "arn:aws:iam::777788889999:role/reader";
+    assert_eq!(text(&grant(&mut house, 1, stranger), "gw.policy.worst"), "outside_organization");
+    let moved = json!({"accountId": "777788889999", "sourceParentId": "r-1", "destinationParentId": "ou-1"});
+    house.learn(2, ("organizations", "MoveAccount"), &moved, &Value::Null);
+    assert_eq!(
+        text(&grant(&mut house, 3, "arn:aws:iam::777788889999:role/other"), "gw.policy.worst"),
+        "cross_account"
+    );
+}
