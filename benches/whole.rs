@@ -177,6 +177,7 @@ fn protected() -> grantwatch::grants::Config {
         roles: Vec::new(),
         permission_sets: Vec::new(),
         principal_tags: std::collections::BTreeMap::new(),
+        resource_tags: std::collections::BTreeMap::new(),
         pipelines: Vec::new(),
     };
     grantwatch::grants::Config { protect: vec![entry], ..grantwatch::grants::Config::default() }

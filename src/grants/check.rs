@@ -452,6 +452,22 @@ mod tests {
     }
 
     #[test]
+    fn tags_of_resources_narrow_an_entry_and_exempt_nobody_alone() {
+        let exempt = "[[exempt]]\nname='a'\nowner='b'\nreason='c'\nuntil='2026-03-31'\n";
+        let found = mistakes(&format!(
+            "[[protect]]\nname='p'\nresource_tags={{env=['prod*']}}\n[[protect]]\nname='q'\nresource_tags={{env=[]}}\n\
+             {exempt}resource_tags={{env=['sandbox']}}\n"
+        ));
+        let expected = [
+            "protect[1].resource_tags.env: a tag has a key, and values that it may have: `team = [\"payments*\"]`",
+            "exempt[0]: it exempts everybody from everything; give identities, actions, resources, accounts, roles or permission_sets",
+        ];
+        assert_eq!(found, expected);
+        let narrowed = format!("{exempt}actions=['ec2:*']\nresource_tags={{env=['sandbox']}}\n");
+        assert_eq!(mistakes(&narrowed), [""; 0]);
+    }
+
+    #[test]
     fn an_exemption_ends() {
         assert!(toml::from_str::<Config>("[[exempt]]\nname='a'\nowner='b'\nreason='c'").is_err());
         assert!(

@@ -245,77 +245,80 @@ mod tests {
         resources(&TrailRecord::new(&text, &slots), action).join(" ")
     }
 
+    /// The action, the rest of the record, and what it was done to.
+    const CALLS: &[(&str, &str, &str)] = &[
+        (
+            "s3:GetObject",
+            r#""resources":[{"ARN":"arn:aws:s3:::b/k"},{"ARN":"arn:aws:s3:::b","type":"x"}]"#,
+            "arn:aws:s3:::b/k",
+        ),
+        (
+            "s3:PutBucketPolicy",
+            r#""requestParameters":{"bucketName":"b"},"resources":null"#,
+            "arn:aws:s3:::b",
+        ),
+        (
+            "rds:RebootDBInstance",
+            r#""requestParameters":{"dBInstanceIdentifier":"orders"}"#,
+            "arn:aws:rds:eu-west-1:111122223333:db:orders",
+        ),
+        (
+            "secretsmanager:PutSecretValue",
+            r#""requestParameters":{"secretId":"a"},"responseElements":{"arn":"arn:aws:secretsmanager:eu-west-1:1:secret:a-x7Kq2f"}"#,
+            "arn:aws:secretsmanager:eu-west-1:1:secret:a-x7Kq2f",
+        ),
+        (
+            "secretsmanager:GetSecretValue",
+            r#""requestParameters":{"secretId":"app/db"},"responseElements":null"#,
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/db-??????",
+        ),
+        (
+            "iam:AttachRolePolicy",
+            r#""requestParameters":{"roleName":"Deploy","policyArn":"arn:aws:iam::aws:policy/X"}"#,
+            "arn:aws:iam::111122223333:role/Deploy",
+        ),
+        (
+            "ec2:TerminateInstances",
+            r#""requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},{"instanceId":"i-2"}]}}"#,
+            "arn:aws:ec2:eu-west-1:111122223333:instance/i-1 arn:aws:ec2:eu-west-1:111122223333:instance/i-2",
+        ),
+        (
+            "sns:SetTopicAttributes",
+            r#""requestParameters":{"topicArn":"arn:aws:sns:eu-west-1:1:t"}"#,
+            "arn:aws:sns:eu-west-1:1:t",
+        ),
+        (
+            "sqs:DeleteQueue",
+            r#""requestParameters":{"queueUrl":"https://sqs.eu-west-1.amazonaws.com/444455556666/orders"}"#,
+            "arn:aws:sqs:eu-west-1:444455556666:orders",
+        ),
+        (
+            "ec2:DeleteVpc",
+            r#""requestParameters":{"vpcId":"vpc-1"}"#,
+            "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1",
+        ),
+        (
+            "ec2:DeleteTags",
+            r#""requestParameters":{"resourcesSet":{"items":[{"resourceId":"i-1"},{"resourceId":"ami-2"}]}}"#,
+            "arn:aws:ec2:eu-west-1:111122223333:instance/i-1 arn:aws:ec2:eu-west-1::image/ami-2",
+        ),
+        (
+            "rds:RemoveTagsFromResource",
+            r#""requestParameters":{"resourceName":"arn:aws:rds:r:1:db:orders","tagKeys":["env"]}"#,
+            "arn:aws:rds:r:1:db:orders",
+        ),
+        (
+            "tag:UntagResources",
+            r#""requestParameters":{"resourceARNList":["arn:aws:sqs:r:1:a","arn:aws:sqs:r:1:b"]}"#,
+            "arn:aws:sqs:r:1:a arn:aws:sqs:r:1:b",
+        ),
+        ("sts:GetCallerIdentity", r#""requestParameters":null"#, ""),
+    ];
+
     #[test]
     fn what_a_call_was_done_to_is_told_in_several_ways() {
-        for (action, record, expected) in [
-            (
-                "s3:GetObject",
-                r#""resources":[{"ARN":"arn:aws:s3:::b/k"},{"ARN":"arn:aws:s3:::b","type":"x"}]"#,
-                "arn:aws:s3:::b/k",
-            ),
-            (
-                "s3:PutBucketPolicy",
-                r#""requestParameters":{"bucketName":"b"},"resources":null"#,
-                "arn:aws:s3:::b",
-            ),
-            (
-                "rds:RebootDBInstance",
-                r#""requestParameters":{"dBInstanceIdentifier":"orders"}"#,
-                "arn:aws:rds:eu-west-1:111122223333:db:orders",
-            ),
-            (
-                "secretsmanager:PutSecretValue",
-                r#""requestParameters":{"secretId":"a"},"responseElements":{"arn":"arn:aws:secretsmanager:eu-west-1:1:secret:a-x7Kq2f"}"#,
-                "arn:aws:secretsmanager:eu-west-1:1:secret:a-x7Kq2f",
-            ),
-            (
-                "secretsmanager:GetSecretValue",
-                r#""requestParameters":{"secretId":"app/db"},"responseElements":null"#,
-                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/db-??????",
-            ),
-            (
-                "iam:AttachRolePolicy",
-                r#""requestParameters":{"roleName":"Deploy","policyArn":"arn:aws:iam::aws:policy/X"}"#,
-                "arn:aws:iam::111122223333:role/Deploy",
-            ),
-            (
-                "ec2:TerminateInstances",
-                r#""requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},{"instanceId":"i-2"}]}}"#,
-                "arn:aws:ec2:eu-west-1:111122223333:instance/i-1 arn:aws:ec2:eu-west-1:111122223333:instance/i-2",
-            ),
-            (
-                "sns:SetTopicAttributes",
-                r#""requestParameters":{"topicArn":"arn:aws:sns:eu-west-1:1:t"}"#,
-                "arn:aws:sns:eu-west-1:1:t",
-            ),
-            (
-                "sqs:DeleteQueue",
-                r#""requestParameters":{"queueUrl":"https://sqs.eu-west-1.amazonaws.com/444455556666/orders"}"#,
-                "arn:aws:sqs:eu-west-1:444455556666:orders",
-            ),
-            (
-                "ec2:DeleteVpc",
-                r#""requestParameters":{"vpcId":"vpc-1"}"#,
-                "arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1",
-            ),
-            (
-                "ec2:DeleteTags",
-                r#""requestParameters":{"resourcesSet":{"items":[{"resourceId":"i-1"},{"resourceId":"ami-2"}]}}"#,
-                "arn:aws:ec2:eu-west-1:111122223333:instance/i-1 arn:aws:ec2:eu-west-1::image/ami-2",
-            ),
-            (
-                "rds:RemoveTagsFromResource",
-                r#""requestParameters":{"resourceName":"arn:aws:rds:r:1:db:orders","tagKeys":["env"]}"#,
-                "arn:aws:rds:r:1:db:orders",
-            ),
-            (
-                "tag:UntagResources",
-                r#""requestParameters":{"resourceARNList":["arn:aws:sqs:r:1:a","arn:aws:sqs:r:1:b"]}"#,
-                "arn:aws:sqs:r:1:a arn:aws:sqs:r:1:b",
-            ),
-            ("sts:GetCallerIdentity", r#""requestParameters":null"#, ""),
-        ] {
-            assert_eq!(of(action, record), expected, "{action}");
+        for (action, record, expected) in CALLS {
+            assert_eq!(of(action, record), *expected, "{action}");
         }
     }
 

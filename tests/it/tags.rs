@@ -149,7 +149,7 @@ impl Stage {
 fn lines(verdicts: &[Value]) -> Vec<String> {
     let line = |it: &Value| {
         let (time, entry) = (it["time"].as_str().unwrap(), it["entry"].as_str().unwrap());
-        format!("{} {entry} {}", &time[11..16], it["verdict"].as_str().unwrap())
+        format!("{} {entry} {}", time.get(11..16).unwrap(), it["verdict"].as_str().unwrap())
     };
     let mut lines: Vec<String> = verdicts.iter().map(line).collect();
     lines.sort();

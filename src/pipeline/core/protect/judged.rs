@@ -411,7 +411,7 @@ mod tests {
             detector: DetectorId("d".to_owned()),
         };
         let tellings: Vec<Telling> = alerts.iter().map(telling).collect();
-        let found = Found { mark: String::new(), is_open: !tellings.is_empty(), tellings };
+        let found = Found { is_open: !tellings.is_empty(), tellings, ..Found::default() };
         judged.keep(id(time), Kept::new(held(time), found, ties(name), Stored::No));
     }
 
@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn what_nobody_can_be_told_of_is_not_kept() {
         let mut judged = Judged::new(Span(100));
-        let found = Found { mark: "none".to_owned(), is_open: true, tellings: Vec::new() };
+        let found = Found { mark: "none".to_owned(), is_open: true, ..Found::default() };
         judged.keep(id(1), Kept::new(held(1), found, ties("person:ana"), Stored::Yes));
         assert_eq!(doubted(&mut judged, "person:ana"), []);
         assert_eq!(judged.gone, [id(1)], "nor in the store");
@@ -484,7 +484,7 @@ mod tests {
             judged.of_alert(&alert).map(|(id, _)| id.clone()).collect()
         };
         assert_eq!((acts(&judged, "a"), acts(&judged, "b")), (vec![id(1), id(2)], vec![id(1)]));
-        let found = Found { mark: "covered".to_owned(), is_open: false, tellings: Vec::new() };
+        let found = Found { mark: "covered".to_owned(), ..Found::default() };
         judged.found(&id(1), found);
         assert_eq!((acts(&judged, "a"), acts(&judged, "b")), (vec![id(2)], vec![]));
     }

@@ -137,9 +137,15 @@ impl Protect {
         now
     }
 
-    /// Counts an act beside the surface that has waited; returns which grant it counts to.
+    /// Counts an act beside the surface that has waited, if it is done with what grants give; returns which grant it counts to.
     pub(in crate::pipeline::core) fn count_beside(&mut self, event: &Event<'_>) -> Counted {
-        self.count(event, text(event, "gw.action"), &Counted::Nowhere)
+        let Record::Trail(record) = &event.record else { return Counted::Nowhere };
+        let action = text(event, "gw.action");
+        let told = Told::of(event, record, action);
+        match self.given.holds(&told.act(event, action, &[])) {
+            true => self.count(event, action, &Counted::Nowhere),
+            false => Counted::Nowhere,
+        }
     }
 
     /// Counts an act beside the surface if it is done with what grants give; it waits if no grant covers it yet.
