@@ -165,6 +165,9 @@ fn hour_of(time: Seconds) -> Seconds {
     Seconds(time.0.div_euclid(RESOLUTION) * RESOLUTION)
 }
 
+/// A holder, an account, and the name of a permission set.
+pub type Assigned = (Box<str>, Box<str>, Box<str>);
+
 /// Of whom it is asked.
 #[derive(Debug, Clone, Copy)]
 pub enum Whose<'a> {
@@ -184,7 +187,7 @@ pub struct Seen {
     /// Since when a holder has a policy.
     pub since: BTreeMap<(Box<str>, Box<str>), Seconds>,
     /// When an assignment ends: by holder, account and the permission set's name.
-    pub ends: BTreeMap<(Box<str>, Box<str>, Box<str>), Seconds>,
+    pub ends: BTreeMap<Assigned, Seconds>,
     /// The members of groups of Identity Center: what they did, the group's permissions were used for.
     pub members: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
     /// The names of Identity Center's users, by id.

@@ -94,7 +94,7 @@ fn is_refused(record: &TrailRecord<'_>) -> bool {
 fn holders<'f>(
     arn: &str,
     of: &dyn Fn(&'static str) -> &'f str,
-) -> impl Iterator<Item = (Box<str>, Box<str>)> {
+) -> impl Iterator<Item = (Box<str>, Box<str>)> + use<'f> {
     let account: Option<Box<str>> = arn.split(':').nth(4).map(Into::into);
     let is_of_people = !of("gw.session.permission_set").is_empty();
     let person = match (of("gw.session.on_behalf_of"), of("gw.session.name")) {
