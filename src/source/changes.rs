@@ -4,7 +4,6 @@
 //! is still being written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
@@ -70,13 +69,8 @@ impl Changes {
             return Ok(());
         }
         let (wake, mut woken) = mpsc::channel(1);
-        // A file that is replaced is another file: its folder tells of that.
-        let of_file = |path: &Path| match path.is_dir() {
-            true => path.to_owned(),
-            false => path.parent().unwrap_or(path).to_owned(),
-        };
-        let watchers: Vec<_> =
-            self.paths.iter().map(|path| watcher(&of_file(path), wake.clone())).collect();
+        // A file that is named by itself is watched until it is replaced; the look now and then finds what comes after.
+        let watchers: Vec<_> = self.paths.iter().map(|path| watcher(path, wake.clone())).collect();
         drop(wake);
         let rescan = if watchers.iter().all(Option::is_some) { RESCAN } else { RESCAN_UNTOLD };
         loop {
@@ -140,6 +134,7 @@ fn look(paths: &[PathBuf]) -> Result<(Files, bool), SourceError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::time::Duration;
     use std::time::SystemTime;
 
