@@ -360,11 +360,3 @@ fn print(args: &ScanArgs, store: &Reader) -> anyhow::Result<Option<Severity>> {
         None => Ok(worst),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_its_beginning() {}
-}

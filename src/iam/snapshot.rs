@@ -136,6 +136,20 @@ pub fn files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, SnapshotError>
     Ok(files)
 }
 
+/// Returns whether this is a file of a snapshot, by its members.
+pub fn is_snapshot(value: &Value) -> bool {
+    members().any(|name| !value[name].is_null())
+}
+
+/// A member of a file, and what reads it.
+type Member = (&'static str, fn(&mut Snapshot, &Value) -> Result<(), String>);
+
+/// Returns the members by which a file is told as part of a snapshot.
+fn members() -> impl Iterator<Item = &'static str> {
+    let others = others::MEMBERS.iter().chain(&beside::MEMBERS).map(|(name, _)| *name);
+    account::MEMBERS.into_iter().chain(others)
+}
+
 impl Snapshot {
     /// Takes in what one file says; `stem` is the file's name without its ending, which may be the account's id.
     ///
@@ -150,16 +164,21 @@ impl Snapshot {
             account::take(self, value, stem)?;
             is_known = true;
         }
-        is_known |= others::take(self, value)?;
-        for (member, read) in beside::MEMBERS {
+        for (member, read) in others::MEMBERS.into_iter().chain(beside::MEMBERS) {
             if members.contains_key(member) {
                 read(self, value)?;
                 is_known = true;
             }
         }
+        if members.contains_key("Organization") || members.contains_key("IdentityCenter") {
+            self.taken("", value)?;
+        }
         match is_known {
             true => Ok(()),
-            false => Err("it has none of UserDetailList, RoleDetailList, GroupDetailList, Policies, Organization, IdentityCenter, Resources, Grants, SecurityGroups, SecurityGroupRules, resourceShares, resourceShareAssociations and PublicAccessBlocks".to_owned()),
+            false => {
+                let all: Vec<&str> = self::members().collect();
+                Err(format!("it has none of {}", all.join(", ")))
+            }
         }
     }
 

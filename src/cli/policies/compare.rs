@@ -1,6 +1,9 @@
-//! `grantwatch policies compare`: what a change of policies changes in effect, for a check of a pull request.
+//! `grantwatch policies compare`: what a change of policies changes in effect, for a check of a pull request. Snapshots are
+//! compared in `compare/snapshots.rs`.
 //!
 //! Invariant: a file that cannot be read or parsed ends the check with an error, never with "no change".
+
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -38,12 +41,14 @@ const MAX_DEPTH: usize = 16;
 
 /// Say what a change of policies makes possible, in effect and not in text.
 ///
-/// Ends with 0 where nothing became possible, with 1 where access grew, with 2 where the policies could not be compared.
+/// Of snapshots, every user, group, role, policy and permission set is compared. Ends with 0 where nothing became possible,
+/// with 1 where access grew, with 2 where the policies could not be compared.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// What stood before: a policy, or a folder of them. A file that is not there is no policy.
+    /// What stood before: a policy, a folder of them, or a snapshot (a file or folder of what
+    /// `aws iam get-account-authorization-details` prints). A policy that is not there is no policy.
     before: PathBuf,
-    /// What stands after: a policy, or a folder of them with the same names.
+    /// What stands after: the same; policies of folders are compared by their names.
     after: PathBuf,
     /// What sort of policies they are; without it, each is told by what it says.
     #[arg(long, value_enum)]
@@ -105,13 +110,14 @@ enum Form {
 }
 
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
-    let found = match differences(args) {
+    let compared = match snapshots::are_meant(&args.before, &args.after) {
+        Ok(true) => return snapshots::run(args).or_else(|error| told_of(&error)),
+        Ok(false) => differences(args),
+        Err(error) => Err(error),
+    };
+    let found = match compared {
         Ok(found) => found,
-        Err(error) => {
-            // 1 says that access grew, so what went wrong is 2 here.
-            write!(io::stderr(), "{}", Told(&error)).context("could not write the error")?;
-            return Ok(Exit::Usage);
-        }
+        Err(error) => return told_of(&error),
     };
     let mut out = io::stdout().lock();
     match args.format {
@@ -121,6 +127,12 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     .context("could not write the result")?;
     let has_grown = found.iter().any(|(_, drift)| drift.grew());
     Ok(if has_grown { Exit::Grew } else { Exit::Done })
+}
+
+/// 1 says that access grew, so what went wrong is 2 here.
+fn told_of(error: &anyhow::Error) -> anyhow::Result<Exit> {
+    write!(io::stderr(), "{}", Told(error)).context("could not write the error")?;
+    Ok(Exit::Usage)
 }
 
 /// Compares file by file; returns those that differ in effect, by name.
@@ -148,7 +160,7 @@ fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
         let kind = args.kind.map_or_else(|| told(new.or(old).map_or("", |it| it)), Kind::from);
         let read = |text: Option<&String>, path: &Path| match text {
             Some(text) => Document::parse(text, kind)
-                .with_context(|| format!("could not read {}", path.join(name).display())),
+                .with_context(|| format!("could not read {}", place(path, name).display())),
             None => Ok(Document::absent(kind)),
         };
         let drift = compare(&read(old, &args.before)?, &read(new, &args.after)?, kind, &around);
@@ -159,6 +171,11 @@ fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
         }
     }
     Ok(found)
+}
+
+/// Returns where a policy stands: the path itself where that is a file.
+fn place(path: &Path, name: &str) -> PathBuf {
+    if name.is_empty() { path.to_owned() } else { path.join(name) }
 }
 
 /// Returns what sort of policy a text most likely is: who is named, and what.

@@ -7,6 +7,7 @@
 //! Invariant: only what the baseline speaks of is held against it. What is not known differs from nothing.
 
 pub mod agree;
+pub mod between;
 pub mod named;
 #[cfg(test)]
 mod tests;

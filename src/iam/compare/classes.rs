@@ -133,10 +133,9 @@ static ALL_OF_IAM: LazyLock<Term> =
 
 /// What ways to more privilege take.
 static WAYS: LazyLock<Vec<Term>> = LazyLock::new(|| {
-    let known = known();
-    let action = |number: usize| known.spelled(number).to_ascii_lowercase();
+    let action = |number: usize| known().spelled(number).to_ascii_lowercase();
     let term = |number: usize| Term::of(Glob::read(&action(number), Sort::Action, None));
-    (0..known.count()).map(term).collect()
+    (0..known().count()).map(term).collect()
 });
 
 /// Returns the actions, by number, which ways to more privilege take and which are in some of these.
@@ -188,7 +187,8 @@ pub(super) fn classes(
     let is_open = |side: &Side<'_>| side.net.iter().any(is_everything);
     note(Class::BoundaryRemoved, kind == Kind::Boundary && is_open(after) && !is_open(before));
     let dropped = adds.iter().any(|region| drops(region, before.allows));
-    note(Class::ConditionDropped, dropped || growth.freed.iter().any(has_circumstance));
+    let has_condition = growth.freed.iter().any(|region| !region.terms.must.is_empty());
+    note(Class::ConditionDropped, dropped || has_condition);
     note(Class::TimeBoundRemoved, adds.iter().any(|region| outlasts(region, before.allows)));
     if is_limit {
         return all;
@@ -239,10 +239,6 @@ fn drops(region: &Region, before: &[Region]) -> bool {
     };
     let all = region.terms.unless.iter().flatten();
     all.into_iter().any(|clause| !is_time(clause) && was_asked(clause))
-}
-
-fn has_circumstance(region: &Region) -> bool {
-    !region.terms.must.is_empty()
 }
 
 /// Returns whether some of it was allowed until a time, and now has none.

@@ -17,13 +17,11 @@ use crate::iam::network::Rules;
 use crate::iam::network::Way;
 use crate::iam::sharing::KeyGrant;
 use crate::iam::sharing::MAX_SHARED;
+use crate::iam::snapshot::Member;
 use crate::iam::snapshot::Snapshot;
 use crate::iam::snapshot::items;
 use crate::iam::snapshot::name;
 use crate::iam::state::Account;
-
-/// A member of a file, and what reads it.
-type Member = (&'static str, fn(&mut Snapshot, &Value) -> Result<(), String>);
 
 /// The members of a file that are read here.
 pub(super) const MEMBERS: [Member; 6] = [

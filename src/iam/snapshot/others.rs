@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::iam::lesson::with_path;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
+use crate::iam::snapshot::Member;
 use crate::iam::snapshot::Snapshot;
 use crate::iam::snapshot::items;
 use crate::iam::snapshot::name;
@@ -17,24 +18,9 @@ use crate::iam::state::OrganizationPolicy;
 use crate::iam::state::PermissionSet;
 use crate::model::Seconds;
 
-/// Takes in what there is; returns whether there was anything.
-pub(super) fn take(snapshot: &mut Snapshot, value: &Value) -> Result<bool, String> {
-    let mut is_any = false;
-    for (member, read) in [
-        ("Organization", organization as fn(&mut Snapshot, &Value) -> Result<(), String>),
-        ("IdentityCenter", center),
-        ("Resources", resources),
-    ] {
-        if !value[member].is_null() {
-            read(snapshot, value)?;
-            is_any = true;
-        }
-    }
-    if !value["Organization"].is_null() || !value["IdentityCenter"].is_null() {
-        snapshot.taken("", value)?;
-    }
-    Ok(is_any)
-}
+/// The members of a file that are read here.
+pub(super) const MEMBERS: [Member; 3] =
+    [("Organization", organization), ("IdentityCenter", center), ("Resources", resources)];
 
 /// `Organization` is `describe-organization`'s; `Parents` are pairs of child and parent; `Policies` are
 /// `describe-policy`'s, each with `Targets` as `list-targets-for-policy` answers; `Attached` are pairs of target and policy, of
