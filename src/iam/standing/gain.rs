@@ -42,7 +42,7 @@ pub struct Gain {
     pub actions: usize,
     /// Some of them.
     pub examples: Vec<Box<str>>,
-    /// Who has them, at most [`MAX_HOLDERS`].
+    /// Who has them, at most the first 64.
     pub holders: Vec<Box<str>>,
 }
 
