@@ -50,10 +50,8 @@ use crate::pipeline::core::told::NextCount;
 use crate::pipeline::seen::Seen;
 use crate::pipeline::settings::Destination;
 use crate::pipeline::settings::Settings;
-use crate::pipeline::signal;
 use crate::pipeline::table;
 use crate::pipeline::table::LedgerRow;
-use crate::pipeline::table::QuarantineRow;
 use crate::rules::Candidate;
 use crate::rules::Correlator;
 use crate::rules::Gates;
@@ -301,27 +299,6 @@ impl Core {
             let found = Found { tellings, ..found };
             self.protect.keep(&event, object, found, &self.registry);
         }
-    }
-
-    /// Keeps what could not be read, and lets the rules speak about it.
-    fn quarantine(
-        &mut self,
-        source: &Arc<str>,
-        object: &ObjectId,
-        record: Option<u64>,
-        reason: String,
-        body: Vec<u8>,
-    ) {
-        let time = signal::delivered_at(&object.location).unwrap_or_else(|| self.now_or_so());
-        let text = signal::quarantined(source, object, record, &reason, time);
-        self.group.quarantine.push(QuarantineRow {
-            source: source.to_string(),
-            object: object.clone(),
-            record,
-            reason,
-            body,
-        });
-        self.speak(&Service::Intake, &text, (time, Facts::default()), &object.to_string());
     }
 
     /// Returns the newest event's time, or real time where a live stream has shown no event yet.

@@ -115,8 +115,7 @@ pub async fn daemon(
     reread: impl Fn() -> Result<Config, ConfigError>,
     mut orders: mpsc::Receiver<Order>,
 ) -> Result<Books, DaemonError> {
-    let (rules, problems) = load_detectors(&config.detectors);
-    tell(&problems);
+    let rules = told(load_detectors(&config.detectors));
     let sinks = sink::build(&config.sink)?;
     let store = Store::open(&config.store.path, MIGRATIONS)?;
     let known = known(store.reader()?);
@@ -230,6 +229,12 @@ fn destinations(sinks: &[Sink]) -> Vec<Destination> {
 }
 
 /// Says what is wrong with the detectors; the rest of them is loaded.
+/// Returns the rules that could be loaded, and says of the others what is wrong with them.
+fn told((rules, problems): (Arc<Rules>, Vec<Problem>)) -> Arc<Rules> {
+    tell(&problems);
+    rules
+}
+
 fn tell(problems: &[Problem]) {
     for problem in problems {
         match problem.weight {

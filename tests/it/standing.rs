@@ -12,6 +12,7 @@ use grantwatch::iam::Kind;
 use grantwatch::iam::pattern;
 use grantwatch::iam::policy::Effect;
 use grantwatch::iam::policy::Listed;
+use grantwatch::iam::snapshot::Undated;
 use grantwatch::model::Alert;
 use grantwatch::model::Format;
 use grantwatch::model::Glob;
@@ -110,7 +111,8 @@ impl Stage {
     fn open(&mut self) {
         self.core = None;
         let store = Store::open(&self.store(), pipeline::MIGRATIONS).unwrap();
-        let policies_known = Arc::new(pipeline::known_policies(&self.config.policies).unwrap());
+        let known = pipeline::known_policies(&self.config.policies, Undated::BeforeAll).unwrap();
+        let policies_known = Arc::new(known);
         let settings = pipeline::Settings {
             grants_are: Grants::Arriving,
             policies_known,

@@ -18,6 +18,7 @@ mod tests;
 pub mod undo;
 mod watch;
 pub mod who;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -37,6 +38,8 @@ use crate::iam::drift::ours::Ours;
 use crate::iam::drift::undo::Way;
 use crate::iam::drift::watch::Watch;
 use crate::iam::drift::who::Via;
+pub use crate::iam::drift::words::kind_name;
+use crate::iam::drift::words::lines;
 use crate::iam::history::History;
 use crate::iam::history::change::Change;
 use crate::iam::history::thing::Key;
@@ -56,19 +59,14 @@ use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Span;
-use crate::model::bounded;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
 
-/// How many lines of what became possible a fact holds.
-const MAX_LINES: usize = 12;
 /// How long the history of each policy is kept at least: as long as word of a grant, or a file, may be late.
 const KEPT: Span = Span(8 * 86_400);
 /// How far event time moves on before what is over is forgotten.
 const PAUSE: Span = Span(3_600);
-/// How long such a line may be.
-const MAX_LINE: usize = 300;
 
 /// What a record's change comes to.
 #[derive(Debug)]
@@ -383,36 +381,4 @@ fn holders(state: &State, account: &str, arn: &str) -> usize {
     let all = users.chain(roles).chain(account.groups.values());
     all.filter(|entity| entity.attached.contains(arn) || entity.boundary.as_deref() == Some(arn))
         .count()
-}
-
-fn lines(facts: &mut Facts, name: &'static str, all: &[String]) {
-    if !all.is_empty() {
-        let first = all.iter().take(MAX_LINES).map(|line| bounded(line, MAX_LINE).into_owned());
-        facts.set(name, first.collect::<Vec<_>>());
-    }
-}
-
-/// Returns what became possible in one line.
-fn gain(adds: &[String]) -> Option<String> {
-    let first = bounded(adds.first()?, MAX_LINE);
-    Some(match adds.len() {
-        1 => first.into_owned(),
-        2 => format!("{first}; {}", bounded(&adds[1], MAX_LINE)),
-        more => format!("{first}; {}; and {} more", bounded(&adds[1], MAX_LINE), more - 2),
-    })
-}
-
-/// Returns the name of a sort of policy as a fact.
-pub fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Identity => "identity",
-        Kind::Trust => "trust",
-        Kind::Boundary => "boundary",
-        Kind::Session => "session",
-        Kind::Resource => "resource",
-        Kind::ServiceControl => "service_control",
-        Kind::ResourceControl => "resource_control",
-        Kind::Network => "network",
-        Kind::AccessBlock => "access_block",
-    }
 }

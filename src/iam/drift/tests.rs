@@ -84,7 +84,8 @@ impl House {
         facts.set("gw.identity.name", "person:ana@example.com");
         facts.set("gw.identity.kind", "person");
         let event = Event { time, record: Record::Trail(record), session: None, facts };
-        self.drift.learn(&id, &event, &mut std::iter::empty())
+        let nothing = |_: &str, _: &str| false;
+        self.drift.learn(&id, &event, &mut std::iter::empty(), &nothing)
     }
 }
 

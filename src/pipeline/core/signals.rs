@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use crate::model::Event;
 use crate::model::Facts;
+use crate::model::ObjectId;
 use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Signal;
 use crate::model::Slots;
 use crate::model::TrailRecord;
 use crate::pipeline::core::Core;
+use crate::pipeline::signal;
+use crate::pipeline::table::QuarantineRow;
 use crate::rules::Service;
 
 impl Core {
@@ -37,5 +40,26 @@ impl Core {
         let rules = Arc::clone(&self.rules);
         let matched = rules.signal_matches(service, &event);
         self.matched(&rules, &matched, &event, object);
+    }
+
+    /// Keeps what could not be read, and lets the rules speak about it.
+    pub(super) fn quarantine(
+        &mut self,
+        source: &Arc<str>,
+        object: &ObjectId,
+        record: Option<u64>,
+        reason: String,
+        body: Vec<u8>,
+    ) {
+        let time = signal::delivered_at(&object.location).unwrap_or_else(|| self.now_or_so());
+        let text = signal::quarantined(source, object, record, &reason, time);
+        self.group.quarantine.push(QuarantineRow {
+            source: source.to_string(),
+            object: object.clone(),
+            record,
+            reason,
+            body,
+        });
+        self.speak(&Service::Intake, &text, (time, Facts::default()), &object.to_string());
     }
 }

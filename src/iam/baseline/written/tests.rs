@@ -134,6 +134,7 @@ fn account() -> impl Strategy<Value = Account> {
             policies,
             profiles,
             resources,
+            ..Account::default()
         },
     )
 }
