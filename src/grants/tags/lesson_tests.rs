@@ -230,13 +230,13 @@ const MADE: &[Case<'_>] = &[
     (
         "ec2",
         "RunInstances",
-        r#""requestParameters":{"instancesSet":{"items":[{"imageId":"ami-1"}]},{tags}},"responseElements":{"reservationId":"r-1","instancesSet":{"items":[{"instanceId":"i-1","imageId":"ami-1"},{"instanceId":"i-2"}]}}"#,
+        r#""requestParameters":{"instancesSet":{"items":[{"imageId":"ami-1"}]},"tagSpecificationSet":{"items":[{"resourceType":"instance","tags":[{"key":"env","value":"prod"}]},{"resourceType":"volume","tags":[{"key":"env","value":"prod"}]}]}},"responseElements":{"reservationId":"r-1","instancesSet":{"items":[{"instanceId":"i-1","imageId":"ami-1"},{"instanceId":"i-2"}]}}"#,
         "ec2:eu-west-1:111122223333:instance/i-1 +env=prod; ec2:eu-west-1:111122223333:instance/i-2 +env=prod",
     ),
     (
         "ec2",
         "CreateVolume",
-        r#""requestParameters":{"size":"8",{tags}},"responseElements":{"volumeId":"vol-1"}"#,
+        r#""requestParameters":{"size":"8","tagSpecificationSet":{"items":[{"resourceType":"instance","tags":[{"key":"env","value":"prod"}]},{"resourceType":"volume","tags":[{"key":"env","value":"prod"}]}]}},"responseElements":{"volumeId":"vol-1"}"#,
         "ec2:eu-west-1:111122223333:volume/vol-1 +env=prod",
     ),
     (
