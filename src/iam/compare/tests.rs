@@ -143,4 +143,5 @@ fn what_became_possible_is_told_in_one_line() {
     }
 }
 
+#[path = "property_tests.rs"]
 mod property;
