@@ -36,8 +36,10 @@ pub fn between(before: &State, after: &State, measure: &Measure) -> Between {
     });
     for (id, account) in after.accounts.iter().filter(|(id, _)| knows(before, id)) {
         let known = before.accounts.get(id);
-        let is_new = |arn: &&Box<str>| known.is_some_and(|it| !it.resources.contains_key(*arn));
-        for arn in account.resources.keys().filter(is_new) {
+        for arn in account.resources.keys() {
+            if known.is_some_and(|it| it.resources.contains_key(arn)) {
+                continue;
+            }
             let target = Target::Resource { account: id.clone(), arn: arn.clone() };
             let measure = Measure { account: id.clone(), ..measure.clone() };
             let (agreed, stands) = (Whole::of(&[]), Whole::of(&pieces(after, &target)));

@@ -107,10 +107,23 @@ impl<A: Atom> Set<A> {
         self.any.iter().any(|one| other.any.iter().any(|two| is_in(one, two)))
     }
 
+    /// Returns whether surely all of it is in `other`, told pattern by pattern.
+    fn is_inside(&self, other: &Self) -> bool {
+        let is_covered = |atom: &A| other.any.iter().any(|wide| wide.covers(atom));
+        let is_apart = |out: &A| {
+            self.none.iter().any(|own| own.covers(out))
+                || !self.any.iter().any(|atom| atom.overlaps(out))
+        };
+        self == other || self.any.iter().all(is_covered) && other.none.iter().all(is_apart)
+    }
+
     /// Returns what is in both.
     pub(super) fn and(&self, other: &Self) -> Self {
-        if self == other {
+        if self.is_inside(other) {
             return self.clone();
+        }
+        if other.is_inside(self) {
+            return other.clone();
         }
         let any = self.any.iter().flat_map(|one| other.any.iter().map(move |two| (one, two)));
         let any = any.filter(|(one, two)| one.overlaps(two)).flat_map(|(one, two)| one.meet(two));
@@ -141,7 +154,7 @@ impl<A: Atom> Set<A> {
     /// Returns what is in this and not in `other`, in pieces that have nothing in common.
     pub(super) fn minus(&self, other: &Self) -> SmallVec<[Self; 2]> {
         let mut pieces = SmallVec::new();
-        if self == other {
+        if self.is_inside(other) {
             return pieces;
         }
         pieces.push(self.without(&other.any));
