@@ -24,15 +24,15 @@ pub const OF_S3: [&str; 4] =
 
 /// Returns the blocks as a document, so that they are remembered and compared like all else: a statement for each.
 pub fn document(blocks: &Blocks) -> Text {
-    let one = |name: &Box<str>| Statement {
+    let one = |name: &str| Statement {
         sid: None,
         effect: Effect::Deny,
         principals: None,
         actions: Listed::Only(vec!["public:access".into()]),
-        resources: Some(Listed::Only(vec![name.clone()])),
+        resources: Some(Listed::Only(vec![name.into()])),
         conditions: Vec::new(),
     };
-    let statements = blocks.iter().map(one).collect();
+    let statements = blocks.iter().map(|name| one(name)).collect();
     Text::Known(Document { language: Language::Of2012, statements }.into())
 }
 

@@ -271,15 +271,15 @@ impl Exposure {
 
 /// Returns the rules as a document, so that they are remembered and compared like all else: a statement for each.
 pub fn document(rules: &Rules) -> Text {
-    let one = |text: &Box<str>| Statement {
+    let one = |text: &str| Statement {
         sid: None,
         effect: Effect::Allow,
         principals: None,
         actions: Listed::Only(vec!["network:pass".into()]),
-        resources: Some(Listed::Only(vec![text.clone()])),
+        resources: Some(Listed::Only(vec![text.into()])),
         conditions: Vec::new(),
     };
-    let statements = rules.keys().map(one).collect();
+    let statements = rules.keys().map(|text| one(text)).collect();
     Text::Known(Document { language: Language::Of2012, statements }.into())
 }
 

@@ -93,6 +93,16 @@ fn arn_of(state: &State, account: &str, holder: Holder, name: &str) -> Box<str> 
     }
 }
 
+/// Returns how many users, groups and roles of an account a managed policy is in force for.
+pub(super) fn holders(state: &State, account: &str, arn: &str) -> usize {
+    let Some(account) = state.accounts.get(account) else { return 0 };
+    let users = account.users.values().map(|user| &user.entity);
+    let roles = account.roles.values().map(|role| &role.entity);
+    let all = users.chain(roles).chain(account.groups.values());
+    all.filter(|entity| entity.attached.contains(arn) || entity.boundary.as_deref() == Some(arn))
+        .count()
+}
+
 /// Returns a user, group or role of an account.
 pub fn entity<'s>(account: &'s Account, holder: Holder, name: &str) -> Option<&'s Entity> {
     match holder {

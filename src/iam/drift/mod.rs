@@ -345,7 +345,7 @@ impl Weighed<'_> {
         facts.set("gw.policy.after", after.digest());
         lines(&mut facts, "gw.policy.unknown", unknown);
         if let Target::Managed { arn, account } = &step.target {
-            let holders = holders(state, account, arn);
+            let holders = effect::holders(state, account, arn);
             facts.set("gw.policy.holders", i64::try_from(holders).unwrap_or(i64::MAX));
         }
         let way = Way {
@@ -371,14 +371,4 @@ impl Weighed<'_> {
             (true, true) => "the_same",
         }
     }
-}
-
-/// Returns how many users, groups and roles of an account a managed policy is in force for.
-fn holders(state: &State, account: &str, arn: &str) -> usize {
-    let Some(account) = state.accounts.get(account) else { return 0 };
-    let users = account.users.values().map(|user| &user.entity);
-    let roles = account.roles.values().map(|role| &role.entity);
-    let all = users.chain(roles).chain(account.groups.values());
-    all.filter(|entity| entity.attached.contains(arn) || entity.boundary.as_deref() == Some(arn))
-        .count()
 }

@@ -8,6 +8,8 @@
 //! Read on in `history/thing.rs`, `history/edit.rs`, `history/timeline.rs` and `history/change.rs`.
 
 mod bare;
+#[cfg(test)]
+mod beside_tests;
 mod carried;
 pub mod change;
 mod documents;

@@ -1,7 +1,5 @@
 //! Stories of policies: records in, state and changes out; and the simulated organisation, whose end is known.
 
-mod beside;
-
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -27,12 +25,12 @@ use crate::store::Migration;
 use crate::store::Store;
 
 /// Monday, 2 March 2026.
-const START: Seconds = Seconds(1_772_409_600);
-const ACCOUNT: &str = "111122223333";
-const MIGRATIONS: [Migration; 1] =
+pub(super) const START: Seconds = Seconds(1_772_409_600);
+pub(super) const ACCOUNT: &str = "111122223333";
+pub(super) const MIGRATIONS: [Migration; 1] =
     [Migration { number: 1, name: "policies' history", sql: SCHEMA }];
 
-fn document(action: &str) -> String {
+pub(super) fn document(action: &str) -> String {
     json!({"Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
     .to_string()
@@ -50,7 +48,13 @@ fn known(action: &str) -> Option<Text> {
 }
 
 /// A record of `minute`.
-fn record(minute: i64, service: &str, event: &str, asked: Value, answered: Value) -> String {
+pub(super) fn record(
+    minute: i64,
+    service: &str,
+    event: &str,
+    asked: Value,
+    answered: Value,
+) -> String {
     json!({
         "eventVersion": "1.11", "eventTime": START.plus(Span(minute * 60)).to_string(),
         "eventSource": format!("{service}.amazonaws.com"), "eventName": event, "readOnly": false,
@@ -60,11 +64,11 @@ fn record(minute: i64, service: &str, event: &str, asked: Value, answered: Value
     .to_string()
 }
 
-fn iam(minute: i64, event: &str, asked: Value) -> String {
+pub(super) fn iam(minute: i64, event: &str, asked: Value) -> String {
     record(minute, "iam", event, asked, Value::Null)
 }
 
-fn take(history: &mut History, text: &str) -> Vec<Change> {
+pub(super) fn take(history: &mut History, text: &str) -> Vec<Change> {
     let slots = Slots::of(text).unwrap();
     let record = TrailRecord::new(text, &slots);
     let time = record.text("eventTime").and_then(|it| Seconds::parse(&it)).unwrap();
@@ -72,7 +76,7 @@ fn take(history: &mut History, text: &str) -> Vec<Change> {
     history.take(lesson, time, &record.id())
 }
 
-fn of(records: &[String]) -> History {
+pub(super) fn of(records: &[String]) -> History {
     let mut history = History::default();
     for record in records {
         take(&mut history, record);
@@ -80,7 +84,7 @@ fn of(records: &[String]) -> History {
     history
 }
 
-fn account(state: &State) -> &crate::iam::state::Account {
+pub(super) fn account(state: &State) -> &crate::iam::state::Account {
     &state.accounts[ACCOUNT]
 }
 

@@ -17,7 +17,7 @@ use crate::iam::lesson::fields::Fields;
 enum Does {
     /// Those of these flags (a parameter that holds them, and their names) are on that are true.
     Sets(&'static str, &'static [&'static str]),
-    /// This parameter says which: its values, each with the blocks that it means.
+    /// This parameter (the first of them that is there) says which: its values, each with the blocks that it means.
     Chooses(&'static str, &'static [(&'static str, &'static [&'static str])]),
     /// There are none.
     Clears,
@@ -62,7 +62,7 @@ const CALLS: &[Call] = &[
         "ec2",
         "EnableSnapshotBlockPublicAccess",
         Does::Chooses(
-            "EnableSnapshotBlockPublicAccessRequest.State",
+            "EnableSnapshotBlockPublicAccessRequest.State|state",
             &[
                 ("block-all-sharing", &[NEW_SNAPSHOTS, OLD_SNAPSHOTS]),
                 ("block-new-sharing", &[NEW_SNAPSHOTS]),
@@ -76,7 +76,7 @@ const CALLS: &[Call] = &[
         "ec2",
         "ModifyVpcBlockPublicAccessOptions",
         Does::Chooses(
-            "ModifyVpcBlockPublicAccessOptionsRequest.InternetGatewayBlockMode",
+            "ModifyVpcBlockPublicAccessOptionsRequest.InternetGatewayBlockMode|internetGatewayBlockMode",
             &[
                 ("off", &[]),
                 ("block-ingress", &[GATEWAY_IN]),
@@ -125,9 +125,7 @@ pub(super) fn of(fields: &Fields<'_, '_>, service: &str, event: &str) -> Option<
             Edit::Blocked { blocks: blocks.collect() }
         }
         Does::Chooses(field, values) => {
-            let name = field.rsplit('.').next().unwrap_or(field);
-            let lowered = format!("{}{}", name[..1].to_ascii_lowercase(), &name[1..]);
-            let value = fields.asked(field).or_else(|| fields.asked(&lowered))?;
+            let value = field.split('|').find_map(|name| fields.asked(name))?;
             let (_, blocks) = values.iter().find(|(known, _)| *known == &*value)?;
             Edit::Blocked { blocks: of(blocks) }
         }

@@ -2,8 +2,21 @@
 
 use proptest::prelude::*;
 
+use serde_json::Value;
+use serde_json::json;
+
 use super::*;
+use crate::iam::history::change::Target;
+use crate::iam::history::tests::ACCOUNT;
+use crate::iam::history::tests::MIGRATIONS;
+use crate::iam::history::tests::account;
+use crate::iam::history::tests::document;
+use crate::iam::history::tests::iam;
+use crate::iam::history::tests::of;
+use crate::iam::history::tests::record;
+use crate::iam::history::tests::take;
 use crate::iam::state::Account;
+use crate::store::Store;
 
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/k-1";
 const GROUP: &str = "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-1";
@@ -358,6 +371,7 @@ fn whoever_is_deleted_in_the_identity_store_is_in_no_group() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is one list")]
 fn every_row_of_the_table_leads_to_a_policy() {
     let text = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "*", "Resource": "*"}]})
