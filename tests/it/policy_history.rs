@@ -51,12 +51,12 @@ fn call(aws: Aws, number: i64, action: &str, parameters: &[(&str, &str)]) -> Str
     .to_string()
 }
 
-fn lowered(name: &str) -> String {
+pub fn lowered(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }
 
-fn named_as_in_records(value: Value) -> Value {
+pub fn named_as_in_records(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let members = members.into_iter();
@@ -68,8 +68,8 @@ fn named_as_in_records(value: Value) -> Value {
     }
 }
 
-/// Returns XML as the command line would show it: lists of `member` as lists, what is empty as nothing.
-fn tree(xml: &str) -> Value {
+/// Returns XML as the command line would show it: lists of `member` or `item` as lists, what is empty as nothing.
+pub fn tree(xml: &str) -> Value {
     let mut rest = xml.trim_start();
     while rest.starts_with("<?") {
         rest = rest.split_once("?>").unwrap().1.trim_start();
@@ -108,7 +108,7 @@ fn element(xml: &str) -> (&str, Value, &str) {
         }
         let (inside, value, after) = element(rest);
         match inside {
-            "member" => items.push(value),
+            "member" | "item" => items.push(value),
             other => drop(members.insert(other.to_owned(), value)),
         }
         rest = after;
@@ -207,6 +207,11 @@ fn the_records_of_a_script_lead_to_what_the_server_reads_back() {
         ("DeleteRole", &[("RoleName", "again")]),
         ("CreateRole", &[("RoleName", "again"), ("AssumeRolePolicyDocument", other)]),
         ("DetachRolePolicy", &[role, ("PolicyArn", bound)]),
+        // A group that gets another name.
+        ("CreateGroup", &[("GroupName", "dev")]),
+        ("AddUserToGroup", &[("UserName", "ana"), ("GroupName", "dev")]),
+        ("PutGroupPolicy", &[("GroupName", "dev"), ("PolicyName", "p"), ("PolicyDocument", read)]),
+        ("UpdateGroup", &[("GroupName", "dev"), ("NewGroupName", "build")]),
     ];
     let mut records = Vec::new();
     for (number, (action, parameters)) in (0..).zip(script) {
