@@ -28,6 +28,7 @@ mod late;
 mod least_privilege;
 mod policies_fetch;
 mod policy_history;
+mod policy_history_beside;
 mod protect;
 mod readings;
 mod reconcile;

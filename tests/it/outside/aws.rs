@@ -204,6 +204,14 @@ impl Aws {
         }
     }
 
+    /// Calls a path of a service that speaks REST with JSON.
+    pub fn rest(&self, service: &str, method: &str, path: &str, parameters: &Value) -> Value {
+        let headers = vec![header("Content-Type", "application/json")];
+        let body = parameters.to_string().into_bytes();
+        let answer = self.ask(service, method, path, headers, body);
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
     fn ask(
         &self,
         service: &str,
