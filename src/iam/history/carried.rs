@@ -24,7 +24,7 @@ pub(super) struct Carried {
     /// New names of IAM's groups, by account.
     renamed: BTreeMap<Box<str>, BTreeMap<Stamp, Renamed>>,
     /// When users and groups of the identity store were deleted.
-    gone: BTreeMap<Box<str>, Stamp>,
+    gone: BTreeMap<Box<str>, BTreeSet<Stamp>>,
 }
 
 impl Carried {
@@ -36,8 +36,7 @@ impl Carried {
                 of.insert(stamp.clone(), (name.clone(), to.clone()));
             }
             (Key::Directory { id }, Edit::Deleted) => {
-                let first = self.gone.entry(id.clone()).or_insert_with(|| stamp.clone());
-                *first = stamp.clone().min(first.clone());
+                self.gone.entry(id.clone()).or_default().insert(stamp.clone());
             }
             _ => {}
         }
@@ -49,7 +48,10 @@ impl Carried {
             all.retain(|stamp, _| stamp.0 >= time);
             !all.is_empty()
         });
-        self.gone.retain(|_, stamp| stamp.0 >= time);
+        self.gone.retain(|_, all| {
+            all.retain(|stamp| stamp.0 >= time);
+            !all.is_empty()
+        });
     }
 }
 
@@ -117,8 +119,8 @@ impl History {
 
     fn take_out(&mut self, member: &Key) {
         let Key::Member { group, user } = member else { return };
-        let ends: Vec<Stamp> =
-            [group, user].into_iter().filter_map(|id| self.carried.gone.get(id)).cloned().collect();
+        let ends = [group, user].into_iter().filter_map(|id| self.carried.gone.get(id));
+        let ends: Vec<Stamp> = ends.flatten().cloned().collect();
         let mut is_new = false;
         for stamp in ends {
             is_new |= matches!(self.insert(member, stamp, Edit::Deleted), Inserted::New);
