@@ -15,10 +15,11 @@ const ACCOUNT: &str = "111122223333";
 const START: Seconds = Seconds(1_772_409_600);
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/k-1";
 const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1/ps-1";
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { number: 1, name: "history", sql: crate::iam::history::table::SCHEMA },
     Migration { number: 2, name: "changes", sql: table::SCHEMA },
     Migration { number: 3, name: "provisioning", sql: NOTED_SCHEMA },
+    Migration { number: 4, name: "wants", sql: crate::iam::want::table::SCHEMA },
 ];
 
 /// A daemon's knowledge of policies, with its store.
