@@ -400,7 +400,7 @@ fn check(kind: Kind, before: &Written, after: &Written, asked: &[(Context, &str)
 }
 
 macro_rules! kinds {
-    ($($name:ident: $kind:expr, $cases:expr;)*) => {$(
+    ($(fn $name:ident, $kind:expr, $cases:expr;)*) => {$(
         proptest! {
             #![proptest_config(ProptestConfig::with_cases($cases))]
 
@@ -416,13 +416,13 @@ macro_rules! kinds {
 }
 
 kinds! {
-    identity_policies_differ_as_the_evaluator_has_it: Kind::Identity, 160;
-    resource_policies_differ_as_the_evaluator_has_it: Kind::Resource, 160;
-    trust_policies_differ_as_the_evaluator_has_it: Kind::Trust, 120;
-    boundaries_differ_as_the_evaluator_has_it: Kind::Boundary, 40;
-    session_policies_differ_as_the_evaluator_has_it: Kind::Session, 40;
-    service_control_policies_differ_as_the_evaluator_has_it: Kind::ServiceControl, 80;
-    resource_control_policies_differ_as_the_evaluator_has_it: Kind::ResourceControl, 80;
+    fn identity_policies_differ_as_the_evaluator_has_it, Kind::Identity, 160;
+    fn resource_policies_differ_as_the_evaluator_has_it, Kind::Resource, 160;
+    fn trust_policies_differ_as_the_evaluator_has_it, Kind::Trust, 120;
+    fn boundaries_differ_as_the_evaluator_has_it, Kind::Boundary, 40;
+    fn session_policies_differ_as_the_evaluator_has_it, Kind::Session, 40;
+    fn service_control_policies_differ_as_the_evaluator_has_it, Kind::ServiceControl, 80;
+    fn resource_control_policies_differ_as_the_evaluator_has_it, Kind::ResourceControl, 80;
 }
 
 /// Returns the same in other words: another order, statements twice, lists as statements of their own or as one text,
