@@ -103,10 +103,9 @@ impl Share {
 
 /// Returns the statement that lets a principal of a share in.
 fn admitted(principal: &str, resource: &str) -> Option<Statement> {
-    let is_account = principal.len() == 12 && principal.bytes().all(|it| it.is_ascii_digit());
     let last = || principal.rsplit_once(":").map(|(_, last)| last);
     let (who, condition) = match principal.split(':').nth(2) {
-        _ if is_account => (Principal::Aws(format!("arn:aws:iam::{principal}:root").into()), None),
+        _ if is_account(principal) => (account(principal), None),
         Some("organizations") => {
             let mut parts = last()?.split('/');
             let (sort, organization) = (parts.next()?, parts.next()?);
@@ -184,6 +183,7 @@ impl KeyGrant {
             ));
         }
         conditions.sort();
+        conditions.dedup();
         let mut actions: Vec<Box<str>> = self
             .operations
             .iter()
@@ -204,8 +204,18 @@ impl KeyGrant {
 fn principal(name: &str) -> Principal {
     match name.ends_with(".amazonaws.com") {
         true => Principal::Service(name.into()),
+        false if is_account(name) => account(name),
         false => Principal::Aws(name.into()),
     }
+}
+
+fn is_account(name: &str) -> bool {
+    name.len() == 12 && name.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// Returns a whole account, as policies are read: by the ARN of its root.
+fn account(id: &str) -> Principal {
+    Principal::Aws(format!("arn:aws:iam::{id}:root").into())
 }
 
 fn condition((over, test): (Over, Test), key: &str, values: Vec<Box<str>>) -> Condition {

@@ -1,12 +1,13 @@
 //! A state as files, in the forms that a snapshot is read from.
 //!
-//! One file for each account, as `aws iam get-account-authorization-details` prints it, with the policies of its resources;
-//! one for the organisation and one for Identity Center (`written/others.rs`, docs/policy-history.md). Everything is sorted,
+//! One file for each account, as `aws iam get-account-authorization-details` prints it, with the policies of its resources and
+//! what stands beside policies (`written/beside.rs`); one for the organisation and one for Identity Center (`written/others.rs`, docs/policy-history.md). Everything is sorted,
 //! so that a change of one policy is a change of a few lines.
 //!
 //! Invariant: what is written reads back as the same state, what is not known included; but for when a role was last used,
 //! which nobody agrees on and which is another at every look.
 
+mod beside;
 mod others;
 #[cfg(test)]
 mod tests;
@@ -54,10 +55,15 @@ fn of_account(id: &str, account: &Account) -> Value {
     if has_resources {
         out["Resources"] = others::resources(id, &account.resources);
     }
+    let beside = beside::lists(id, account);
+    let is_all_there = has_resources || !beside.is_empty();
+    for (name, list) in beside {
+        out[name] = list;
+    }
     let Account { is_whole, users, groups, roles, policies, profiles, .. } = account;
     let are_there = [users.len(), groups.len(), roles.len(), policies.len(), profiles.len()];
     let has_iam = are_there.iter().any(|count| *count > 0);
-    if !has_iam && !is_whole && has_resources {
+    if !has_iam && !is_whole && is_all_there {
         return out;
     }
     if !is_whole {

@@ -15,10 +15,13 @@ use crate::iam::network::MAX_RULES;
 use crate::iam::network::Rule;
 use crate::iam::network::Rules;
 use crate::iam::network::Way;
+use crate::iam::policy::Kind;
+use crate::iam::policy::Text;
 use crate::iam::sharing::KeyGrant;
 use crate::iam::sharing::MAX_SHARED;
 use crate::iam::snapshot::Member;
 use crate::iam::snapshot::Snapshot;
+use crate::iam::snapshot::UNKNOWN;
 use crate::iam::snapshot::items;
 use crate::iam::snapshot::name;
 use crate::iam::state::Account;
@@ -45,35 +48,42 @@ fn text(value: &Value, name: &str) -> Box<str> {
     value[name].as_str().unwrap_or_default().into()
 }
 
-/// `Grants` is what `aws kms list-grants` answers.
+/// `Grants` is what `aws kms list-grants` answers. A grant that it has no words for has its `Document` instead, as a statement of
+/// a policy would say it, or why it is not known.
 fn grants(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
     for grant in items(value, "Grants")? {
         let key = name(grant, "Grants", "KeyId")?;
         let id = owner(key).ok_or_else(|| format!("Grants: the key {key} is no ARN"))?;
-        let context = |sort: &str| -> BTreeMap<Box<str>, Box<str>> {
-            let all = grant["Constraints"][sort].as_object().into_iter().flatten();
-            let texts =
-                all.filter_map(|(key, it)| Some((key.as_str().into(), it.as_str()?.into())));
-            texts.collect()
+        let document = match &grant["Document"] {
+            Value::Null => granted(grant, key)?,
+            says => Some(snapshot.text(says, Kind::Resource)),
         };
-        let operations = items(grant, "Operations")?.iter();
-        let read = KeyGrant {
-            key: key.into(),
-            grantee: name(grant, "Grants", "GranteePrincipal")?.into(),
-            retiring: text(grant, "RetiringPrincipal"),
-            operations: operations.filter_map(Value::as_str).map(Into::into).collect(),
-            context_equals: context("EncryptionContextEquals"),
-            context_subset: context("EncryptionContextSubset"),
-            source_arn: grant["Constraints"]["SourceArn"].as_str().map(Into::into),
-        };
-        if read.is_for_service() {
-            continue;
-        }
-        let document = snapshot.documents.share(read.document());
+        let Some(document) = document else { continue };
+        let document = snapshot.documents.share(document);
         let grants = account(snapshot, id).grants.entry(key.into()).or_default();
         grants.insert(name(grant, "Grants", "GrantId")?.into(), document);
     }
     Ok(())
+}
+
+/// Returns what a grant lets do, unless a service is whom it lets in.
+fn granted(grant: &Value, key: &str) -> Result<Option<Text>, String> {
+    let context = |sort: &str| -> BTreeMap<Box<str>, Box<str>> {
+        let all = grant["Constraints"][sort].as_object().into_iter().flatten();
+        let texts = all.filter_map(|(key, it)| Some((key.as_str().into(), it.as_str()?.into())));
+        texts.collect()
+    };
+    let operations = items(grant, "Operations")?.iter();
+    let read = KeyGrant {
+        key: key.into(),
+        grantee: name(grant, "Grants", "GranteePrincipal")?.into(),
+        retiring: text(grant, "RetiringPrincipal"),
+        operations: operations.filter_map(Value::as_str).map(Into::into).collect(),
+        context_equals: context("EncryptionContextEquals"),
+        context_subset: context("EncryptionContextSubset"),
+        source_arn: grant["Constraints"]["SourceArn"].as_str().map(Into::into),
+    };
+    Ok((!read.is_for_service()).then(|| read.document()))
 }
 
 /// Returns a security group's ARN: newer answers have it, of older ones the region has to stand beside.
@@ -145,7 +155,8 @@ fn peer_group(pair: &Value, owner: &str) -> Option<Box<str>> {
 }
 
 /// `SecurityGroupRules` is what `aws ec2 describe-security-group-rules` answers: the same rules with their ids, without which the
-/// end of a rule that is told by its id alone is not known.
+/// end of a rule that is told by its id alone is not known. One may name its group by `SecurityGroupArn`, and have in `IsEgress` why
+/// its way is not known.
 fn rules(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
     for item in items(value, "SecurityGroupRules")? {
         let arn = group_arn(value, item, "SecurityGroupRules")?;
@@ -154,7 +165,11 @@ fn rules(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
         let named = ["CidrIpv4", "CidrIpv6", "PrefixListId"];
         let peer = named.iter().find_map(|name| item[*name].as_str().map(Box::from));
         let Some(peer) = peer.or_else(|| peer_group(group, &id)) else { continue };
-        let way = if item["IsEgress"] == true { Way::Out } else { Way::In };
+        let way = match &item["IsEgress"] {
+            Value::Bool(true) => Way::Out,
+            told if told[UNKNOWN].is_string() => Way::NotTold,
+            _ => Way::In,
+        };
         let known = account(snapshot, &id).networks.entry(arn.into()).or_default();
         known.insert(rule(item, way, &peer).text(), text(item, "SecurityGroupRuleId"));
     }
@@ -198,18 +213,23 @@ fn associations(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
 }
 
 /// `PublicAccessBlocks` is a list of what `aws s3api get-public-access-block` answers, each with `Account` and `Bucket`, and of what
-/// `aws s3control get-public-access-block` does, with `Account` alone.
+/// `aws s3control get-public-access-block` does, with `Account` alone. Blocks of other services have the `Arn` under which they are
+/// kept.
 fn blocks(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
     let list = "PublicAccessBlocks";
     for item in items(value, list)? {
         let id = name(item, list, "Account")?;
-        let arn = match item["Bucket"].as_str() {
-            Some(bucket) => format!("arn:aws:s3:::{bucket}"),
-            None => format!("arn:aws:s3::{id}:public-access-block"),
-        };
         let flags = &item["PublicAccessBlockConfiguration"];
-        let on = OF_S3.iter().filter(|flag| flags[**flag] == true);
-        let on: Blocks = on.map(|flag| (*flag).into()).collect();
+        let named = item["Arn"].as_str();
+        let arn = match (named, item["Bucket"].as_str()) {
+            (Some(arn), _) => arn.to_owned(),
+            (None, Some(bucket)) => format!("arn:aws:s3:::{bucket}"),
+            (None, None) => format!("arn:aws:s3::{id}:public-access-block"),
+        };
+        let all = flags.as_object().into_iter().flatten().filter(|(_, is_on)| **is_on == true);
+        let on = all.map(|(flag, _)| &**flag);
+        let on = on.filter(|flag| named.is_some() || OF_S3.contains(flag));
+        let on: Blocks = on.map(Into::into).collect();
         account(snapshot, id).blocks.insert(arn.into(), on);
     }
     Ok(())

@@ -8,8 +8,13 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
+use crate::iam::network::Rule;
+use crate::iam::network::Rules;
+use crate::iam::network::Way;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
+use crate::iam::sharing::KeyGrant;
+use crate::iam::sharing::Share;
 use crate::iam::snapshot::Snapshot;
 use crate::iam::state::AccessKey;
 use crate::iam::state::Assignment;
@@ -109,7 +114,101 @@ fn user() -> impl Strategy<Value = User> {
     )
 }
 
-fn account() -> impl Strategy<Value = Account> {
+/// A grant as KMS would make it, with contexts that differ in the size of letters alone, and one that is told otherwise.
+fn granted(key: Name) -> impl Strategy<Value = Text> {
+    let context = || {
+        let key = select(vec!["a", "A", "Tenant"]).prop_map(Name::from);
+        prop::collection::btree_map(key, name(), 0..3)
+    };
+    let who = || {
+        let all = ["arn:aws:iam::444455556666:role/r", "ec2.amazonaws.com", "444455556666"];
+        select(all.to_vec()).prop_map(Name::from)
+    };
+    let operations =
+        select(vec!["Decrypt", "GenerateDataKey", "SomethingNew"]).prop_map(Name::from);
+    let source = prop::option::of(select(vec!["arn:aws:s3:::b"]).prop_map(Name::from));
+    let parts = (who(), prop::option::of(who()), prop::collection::vec(operations, 1..3));
+    let made = (parts, context(), context(), source).prop_map(
+        move |((grantee, retiring, operations), context_equals, context_subset, source_arn)| {
+            let grant = KeyGrant {
+                key: key.clone(),
+                grantee,
+                retiring: retiring.unwrap_or_default(),
+                operations,
+                context_equals,
+                context_subset,
+                source_arn,
+            };
+            grant.document()
+        },
+    );
+    prop_oneof![3 => made, 1 => a_text(Kind::Resource)]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let port = || prop::option::of(-1_i32..70_000);
+    let peers =
+        ["0.0.0.0/0", "198.51.100.0/24", "2001:db8::/32", "sg-1", "999988887777/sg-2", "pl-3"];
+    let rule = (
+        select(vec![Way::In, Way::Out, Way::NotTold]),
+        select(vec!["tcp", "17", "-1", "icmp", "50"]),
+        (port(), port()),
+        select(peers.to_vec()),
+    )
+        .prop_map(|(way, protocol, ports, peer)| Rule::of(way, protocol, ports, peer).text());
+    prop::collection::btree_map(rule, select(vec!["", "sgr-1", "sgr-2"]).prop_map(Name::from), 0..4)
+}
+
+fn share() -> impl Strategy<Value = Share> {
+    let principals = prop::collection::btree_set(name(), 0..3);
+    let resources = prop::collection::btree_set(arn(), 0..3);
+    (name(), prop::option::of(any::<bool>()), principals, resources).prop_map(
+        |(name, admits_strangers, principals, resources)| Share {
+            name,
+            admits_strangers,
+            principals,
+            resources,
+        },
+    )
+}
+
+/// What stands beside policies, all else being left out.
+fn what_stands_beside(id: &'static str) -> impl Strategy<Value = Account> {
+    let under = move |arns: [&'static str; 2]| {
+        select(arns.to_vec()).prop_map(move |arn| Name::from(arn.replace("ID", id)))
+    };
+    let of_key = |key: &str| {
+        let arn = Name::from(format!("arn:aws:kms:eu-west-1:{id}:key/{key}"));
+        let all = prop::collection::btree_map(name(), granted(arn.clone()), 1..3);
+        prop::option::of(all.prop_map(move |all| (arn.clone(), all)))
+    };
+    let grants = (of_key("a"), of_key("b"))
+        .prop_map(|(first, second)| [first, second].into_iter().flatten().collect());
+    let groups =
+        ["arn:aws:ec2:eu-west-1:ID:security-group/sg-1", "arn:aws-cn:ec2:x:ID:security-group/y"];
+    let networks = prop::collection::btree_map(under(groups), rules(), 0..3);
+    let arns =
+        ["arn:aws:ram:eu-west-1:ID:resource-share/a", "arn:aws:ram:eu-west-1:ID:resource-share/b"];
+    let shares = prop::collection::btree_map(under(arns), share(), 0..3);
+    let places = vec![
+        "arn:aws:s3:::bucket",
+        "arn:aws:s3::ID:public-access-block",
+        "arn:aws:ec2:eu-west-1:ID:image-block-public-access",
+    ];
+    let place = select(places).prop_map(move |arn| Name::from(arn.replace("ID", id)));
+    let flag = select(vec!["BlockPublicAcls", "RestrictPublicBuckets", "block-new-sharing"]);
+    let on = prop::collection::btree_set(flag.prop_map(Name::from), 0..3);
+    let blocks = prop::collection::btree_map(place, on, 0..3);
+    (grants, networks, shares, blocks).prop_map(|(grants, networks, shares, blocks)| Account {
+        grants,
+        networks,
+        shares,
+        blocks,
+        ..Account::default()
+    })
+}
+
+fn account(id: &'static str) -> impl Strategy<Value = Account> {
     let role = (entity("role"), a_text(Kind::Trust)).prop_map(|(entity, trust)| Role {
         entity,
         trust,
@@ -125,7 +224,7 @@ fn account() -> impl Strategy<Value = Account> {
     let held = prop::collection::btree_set(name(), 0..2);
     let profiles = prop::collection::btree_map(name(), held, 0..2);
     let resources = prop::collection::btree_map(arn(), a_text(Kind::Resource), 0..2);
-    (any::<bool>(), users, groups, roles, (policies, profiles, resources)).prop_map(
+    let iam = (any::<bool>(), users, groups, roles, (policies, profiles, resources)).prop_map(
         |(is_whole, users, groups, roles, (policies, profiles, resources))| Account {
             is_whole,
             users,
@@ -136,7 +235,13 @@ fn account() -> impl Strategy<Value = Account> {
             resources,
             ..Account::default()
         },
-    )
+    );
+    // An account of which only this is known is written otherwise.
+    let iam = prop_oneof![4 => iam, 1 => Just(Account::default())];
+    (iam, what_stands_beside(id)).prop_map(|(iam, beside)| {
+        let Account { grants, networks, shares, blocks, .. } = beside;
+        Account { grants, networks, shares, blocks, ..iam }
+    })
 }
 
 fn organization() -> impl Strategy<Value = Organization> {
@@ -197,8 +302,9 @@ fn center() -> impl Strategy<Value = IdentityCenter> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let id = select(vec!["111122223333", "444455556666", "a"]).prop_map(Name::from);
-    let accounts = prop::collection::btree_map(id, account(), 0..3);
+    let one = |id: &'static str| prop::option::of(account(id).prop_map(move |it| (id.into(), it)));
+    let accounts = (one("111122223333"), one("444455556666"), one("a"))
+        .prop_map(|(first, second, third)| [first, second, third].into_iter().flatten().collect());
     (accounts, prop::option::of(organization()), center()).prop_map(
         |(accounts, organization, identity_center)| State {
             accounts,
@@ -224,6 +330,7 @@ fn reached(state: &State) -> BTreeSet<&'static str> {
     let accounts = state.accounts.values();
     let mut all = BTreeSet::new();
     for account in accounts {
+        let written = json!(beside::lists("111122223333", account)).to_string();
         let roles = account.roles.values();
         for (is_there, what) in [
             (account.is_whole, "whole"),
@@ -232,6 +339,15 @@ fn reached(state: &State) -> BTreeSet<&'static str> {
             (roles.clone().any(|role| matches!(role.trust, Text::Unknown(_))), "unknown trust"),
             (!account.profiles.is_empty(), "profiles"),
             (!account.resources.is_empty(), "resources"),
+            (!account.grants.is_empty(), "grants"),
+            (written.contains("\"Operations\""), "grants as KMS lists them"),
+            (written.contains("\"Document\""), "grants that it would not"),
+            (account.networks.values().any(|rules| !rules.is_empty()), "rules"),
+            (account.networks.values().any(Rules::is_empty), "no rules"),
+            (account.shares.values().any(|it| !it.principals.is_empty()), "shared with"),
+            (account.shares.values().any(|it| !it.resources.is_empty()), "shared"),
+            (account.blocks.keys().any(|arn| arn.contains(":ec2:")), "blocks of others"),
+            (account.blocks.contains_key("arn:aws:s3:::bucket"), "blocks of buckets"),
         ] {
             all.extend(is_there.then_some(what));
         }
@@ -271,7 +387,7 @@ fn the_states_that_are_tried_have_everything() {
         let tree = state().new_tree(&mut runner).unwrap();
         all.extend(reached(&tree.current()));
     }
-    assert_eq!(all.len(), 10, "{all:?}");
+    assert_eq!(all.len(), 19, "{all:?}");
 }
 
 #[test]
