@@ -71,6 +71,12 @@ pub fn agree(baseline: &mut State, now: &State, target: &Target) {
             let of = baseline.accounts.entry(account.into()).or_default();
             put(&mut of.networks, arn, rules);
         }
+        // Whether it lets strangers in is a part of it.
+        Target::Block { arn, .. } if is_share(arn) => {
+            let share = now.accounts.get(account).and_then(|it| it.shares.get(arn));
+            let of = baseline.accounts.entry(account.into()).or_default();
+            put(&mut of.shares, arn, share);
+        }
         Target::Block { arn, .. } => {
             let blocks = now.accounts.get(account).and_then(|it| it.blocks.get(arn));
             let of = baseline.accounts.entry(account.into()).or_default();
@@ -88,19 +94,32 @@ pub fn agree(baseline: &mut State, now: &State, target: &Target) {
     }
 }
 
+/// Returns whether this is the ARN of a share.
+fn is_share(arn: &str) -> bool {
+    arn.contains(":resource-share/")
+}
+
 /// What lets others use a resource: its policy, the grants on it, and that it is in the shares that it is in.
+///
+/// A baseline that lists no grants, and has the policy, goes on without: one name is no reason to hold all that come and go.
 fn agree_resource(baseline: &mut State, now: &State, (id, arn): (&str, &str)) {
     let known = now.accounts.get(id);
     let of = baseline.accounts.entry(id.into()).or_default();
+    let has_policy = of.resources.contains_key(arn);
     put(&mut of.resources, arn, known.and_then(|it| it.resources.get(arn)));
-    put(&mut of.grants, arn, known.and_then(|it| it.grants.get(arn)));
+    if !(of.grants.is_empty() && has_policy) {
+        put(&mut of.grants, arn, known.and_then(|it| it.grants.get(arn)));
+    }
     of.shares.values_mut().for_each(|share| share.resources.retain(|it| &**it != arn));
     let shares = known.into_iter().flat_map(|it| &it.shares);
     for (name, stands) in shares.filter(|(_, share)| share.resources.contains(arn)) {
-        let share = of.shares.entry(name.clone()).or_default();
-        let mut resources = std::mem::take(&mut share.resources);
+        let before = of.shares.remove(name);
+        // Whether strangers may be let in is agreed on with the share.
+        let admits_strangers =
+            before.as_ref().map_or(stands.admits_strangers, |share| share.admits_strangers);
+        let mut resources = before.map(|share| share.resources).unwrap_or_default();
         resources.insert(arn.into());
-        *share = Share { resources, ..stands.clone() };
+        of.shares.insert(name.clone(), Share { admits_strangers, resources, ..stands.clone() });
     }
 }
 

@@ -26,6 +26,7 @@ use crate::iam::drift::effect::managed;
 use crate::iam::drift::effect::pieces;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
+use crate::iam::sharing::named as named_in;
 use crate::iam::state::Account;
 use crate::iam::state::State;
 
@@ -72,12 +73,18 @@ pub fn departures(baseline: &State, now: &State, measure: &Measure) -> Vec<Depar
 
 /// Returns how `target` stands to the baseline.
 pub fn standing(baseline: &State, now: &State, target: &Target, measure: &Measure) -> Standing {
-    let is_held = speaks_of(baseline, target) && is_known(now, target);
+    let is_held = match target {
+        Target::Resource { .. } => {
+            Part::ALL.into_iter().any(|part| part.is_held((baseline, now), target))
+        }
+        _ => speaks_of(baseline, target) && is_known(now, target),
+    };
     if !is_held || is_of_aws(&target.arn(now)) {
         return Standing::Beside;
     }
-    let stands = pieces(now, target);
-    let agreed = as_now(pieces(baseline, target), (baseline, now), target);
+    let stands = held(pieces(now, target), (baseline, now), target);
+    let agreed = held(pieces(baseline, target), (baseline, now), target);
+    let agreed = as_now(agreed, (baseline, now), target);
     let agreed = known_by_now(agreed, &stands);
     if agreed == stands {
         return Standing::Matches;
@@ -104,11 +111,8 @@ fn speaks_of(baseline: &State, target: &Target) -> bool {
     match target {
         Target::Set { .. } => !baseline.identity_center.sets.is_empty(),
         Target::Node { .. } | Target::Organization { .. } => baseline.organization.is_some(),
-        // A snapshot of IAM holds no policies of resources: it does not say that there are none.
-        // Nor of what stands beside policies.
-        Target::Resource { .. } | Target::Network { .. } | Target::Block { .. } => {
-            has(baseline, target)
-        }
+        // A snapshot of IAM says nothing of what stands beside policies: it does not say that there is none.
+        Target::Network { .. } | Target::Block { .. } => has(baseline, target),
         other => {
             let account = baseline.accounts.get(other.account());
             account.is_some_and(|account| account.is_whole) || has(baseline, target)
@@ -122,9 +126,10 @@ fn is_known(now: &State, target: &Target) -> bool {
     match target {
         Target::Set { .. } => !now.identity_center.sets.is_empty(),
         Target::Node { .. } | Target::Organization { .. } => now.organization.is_some(),
-        Target::Resource { .. } => account.is_some_and(|account| !account.resources.is_empty()),
         Target::Network { .. } => account.is_some_and(|account| !account.networks.is_empty()),
-        Target::Block { .. } => account.is_some_and(|account| !account.blocks.is_empty()),
+        Target::Block { .. } => {
+            account.is_some_and(|account| !account.blocks.is_empty()) || has(now, target)
+        }
         other => account.is_some_and(|account| account.is_whole) || has(now, other),
     }
 }
@@ -137,15 +142,82 @@ fn has(state: &State, target: &Target) -> bool {
         }
         Target::Trust { role, .. } => account.roles.contains_key(role),
         Target::Managed { arn, .. } => account.policies.contains_key(arn),
-        Target::Resource { arn, .. } => {
-            let is_shared = || account.shares.values().any(|share| share.resources.contains(arn));
-            account.resources.contains_key(arn) || account.grants.contains_key(arn) || is_shared()
-        }
         Target::Network { arn, .. } => account.networks.contains_key(arn),
-        Target::Block { arn, .. } => account.blocks.contains_key(arn),
-        Target::Set { .. } | Target::Node { .. } | Target::Organization { .. } => false,
+        Target::Block { arn, .. } => {
+            let share = || account.shares.get(arn);
+            account.blocks.contains_key(arn)
+                || share().is_some_and(|share| share.admits_strangers.is_some())
+        }
+        // What a resource has is held part by part.
+        Target::Resource { .. }
+        | Target::Set { .. }
+        | Target::Node { .. }
+        | Target::Organization { .. } => false,
     };
     state.accounts.get(target.account()).is_some_and(is_in)
+}
+
+/// What lets others use a resource. Each is held against the baseline by itself: who lists policies need not list grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Its policy.
+    Policy,
+    /// Grants on it that are agreed on by the baseline.
+    Grants,
+    /// Grants that let in others than the key's account.
+    GrantsOfOthers,
+    /// Shares that it is in.
+    Shares,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Policy, Self::Grants, Self::GrantsOfOthers, Self::Shares];
+
+    /// Returns the part that `piece` belongs to.
+    fn of(piece: &Piece, account: &str) -> Self {
+        match piece.name.split('/').next() {
+            Some("grant") if lets_others_in(&piece.text, account) => Self::GrantsOfOthers,
+            Some("grant") => Self::Grants,
+            Some("share") => Self::Shares,
+            _ => Self::Policy,
+        }
+    }
+
+    /// Returns whether the baseline speaks of this part of a resource, and it is known how it stands.
+    ///
+    /// Of a key whose grants it does not list only those that let others in are held, in an account where it lists grants:
+    /// within an account, grants on keys come and go with ordinary work.
+    fn is_held(self, (baseline, now): (&State, &State), target: &Target) -> bool {
+        let Target::Resource { account, arn } = target else { return true };
+        let (Some(agreed), Some(stands)) =
+            (baseline.accounts.get(account), now.accounts.get(account))
+        else {
+            return false;
+        };
+        let is_listed = agreed.grants.contains_key(arn);
+        let has_grants = agreed.is_whole && !agreed.grants.is_empty();
+        let is_shared = || agreed.shares.values().any(|share| share.resources.contains(arn));
+        let has_shares = agreed.is_whole && !agreed.shares.is_empty();
+        match self {
+            Self::Policy => agreed.resources.contains_key(arn) && !stands.resources.is_empty(),
+            Self::Grants => is_listed && !stands.grants.is_empty(),
+            Self::GrantsOfOthers => (is_listed || has_grants) && !stands.grants.is_empty(),
+            Self::Shares => (has_shares || is_shared()) && !stands.shares.is_empty(),
+        }
+    }
+}
+
+/// Returns whether a grant lets in anybody outside of `account`; so does one that is not known, for all that is known.
+fn lets_others_in(grant: &Text, account: &str) -> bool {
+    let Text::Known(document) = grant else { return true };
+    let is_other = |name: &str| name.split(':').nth(4).unwrap_or(name) != account;
+    named_in(document).iter().any(|name| is_other(name))
+}
+
+/// Returns the pieces that are held against the baseline.
+fn held(all: Vec<Piece>, states: (&State, &State), target: &Target) -> Vec<Piece> {
+    let of = |piece: &Piece| Part::of(piece, target.account());
+    all.into_iter().filter(|piece| of(piece).is_held(states, target)).collect()
 }
 
 /// Returns what was agreed on, with what stands in the place of what nobody could read when it was.
@@ -231,13 +303,14 @@ pub fn targets(state: &State) -> impl Iterator<Item = Target> {
         for arn in account.policies.keys().filter(|arn| !is_of_aws(arn)) {
             all.push(Target::Managed { account: id.clone(), arn: arn.clone() });
         }
-        for arn in account.resources.keys() {
+        let shared = account.shares.values().flat_map(|share| &share.resources);
+        for arn in account.resources.keys().chain(account.grants.keys()).chain(shared) {
             all.push(Target::Resource { account: id.clone(), arn: arn.clone() });
         }
         for arn in account.networks.keys() {
             all.push(Target::Network { account: id.clone(), arn: arn.clone() });
         }
-        for arn in account.blocks.keys() {
+        for arn in account.blocks.keys().chain(account.shares.keys()) {
             all.push(Target::Block { account: id.clone(), arn: arn.clone() });
         }
     }

@@ -23,7 +23,8 @@ pub enum Named {
     Account(Box<str>),
     /// A policy of the organisation by its id or ARN.
     Control(Box<str>),
-    /// A user, group, role, managed policy, resource or permission set by its ARN; a root or unit by its id.
+    /// A user, group, role, managed policy, resource, security group, share or permission set by its ARN; a root or unit by its
+    /// id.
     One(Box<str>),
 }
 
@@ -74,7 +75,10 @@ impl Named {
                 let item = format!("attached/{id}");
                 is_of_organization && (arn == id || items.iter().any(|it| **it == *item))
             }
-            Self::One(name) => arn == name,
+            Self::One(name) => {
+                let of_share = format!("share/{name}");
+                arn == name || items.iter().any(|it| **it == *of_share)
+            }
         }
     }
 

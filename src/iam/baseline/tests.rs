@@ -196,3 +196,121 @@ fn what_nobody_could_read_when_it_was_agreed_on_differs_from_nothing() {
     assert_eq!(differing(&baseline, &state(&[account("s3:*")])), [""; 0]);
     assert_eq!(files(&baseline)["111122223333.json"]["Account"], "111122223333");
 }
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/k";
+const OTHER_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/other";
+const OWN: &str = "arn:aws:iam::111122223333:role/Worker";
+const STRANGER: &str = "arn:aws:iam::444455556666:role/Worker";
+const GROUP: &str = "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-1";
+const SUBNET: &str = "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-1";
+const SHARE: &str = "arn:aws:ram:eu-west-1:111122223333:resource-share/s";
+const BLOCK: &str = "arn:aws:s3::111122223333:public-access-block";
+
+/// The policy of a key that lets one role use it.
+fn key() -> Value {
+    let policy = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/Admin"},
+        "Action": "kms:Encrypt", "Resource": "*",
+    }});
+    json!({"Resources": [{"Account": "111122223333", "Arn": KEY, "Policy": policy}]})
+}
+
+fn grants(all: &[(&str, &str, &str)]) -> Value {
+    let all = all.iter().map(|(key, id, grantee)| {
+        json!({"KeyId": key, "GrantId": id, "GranteePrincipal": grantee, "Operations": ["Decrypt"]})
+    });
+    json!({"Grants": all.collect::<Value>()})
+}
+
+fn share(principal: &str, admits: bool) -> Value {
+    let of = |sort: &str, name: &str| json!({"resourceShareArn": SHARE, "associationType": sort, "associatedEntity": name});
+    json!({
+        "resourceShares": [{"resourceShareArn": SHARE, "name": "s", "allowExternalPrincipals": admits}],
+        "resourceShareAssociations": [of("PRINCIPAL", principal), of("RESOURCE", SUBNET)],
+    })
+}
+
+fn group(network: &str) -> Value {
+    let ranges = json!([{"CidrIp": network}]);
+    let port = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges});
+    json!({"SecurityGroups": [{"SecurityGroupArn": GROUP, "IpPermissions": [port]}]})
+}
+
+fn block(is_on: &[&str]) -> Value {
+    let on: Value = is_on.iter().map(|name| ((*name).to_owned(), Value::from(true))).collect();
+    json!({"PublicAccessBlocks": [{"Account": "111122223333", "PublicAccessBlockConfiguration": on}]})
+}
+
+#[test]
+fn grants_are_held_only_where_the_baseline_speaks_of_grants() {
+    let whole = |listed: &[(&str, &str, &str)]| state(&[account("s3:*"), key(), grants(listed)]);
+    let (own, stranger) = (whole(&[(KEY, "g-1", OWN)]), whole(&[(KEY, "g-1", STRANGER)]));
+    let told = [format!("+{KEY}")];
+    // Policies alone.
+    let policies = state(&[account("s3:*"), key()]);
+    assert_eq!(differing(&policies, &own), [""; 0]);
+    assert_eq!(differing(&policies, &stranger), [""; 0]);
+    // Grants on this key: what they come to, and not which they are.
+    let listed = whole(&[(KEY, "g-0", OWN)]);
+    assert_eq!(differing(&listed, &own), [""; 0]);
+    assert_eq!(differing(&listed, &stranger), told);
+    assert_eq!(differing(&whole(&[(KEY, "g-0", STRANGER)]), &own), told);
+    // Nobody looked for grants.
+    assert_eq!(differing(&listed, &policies), [""; 0]);
+    // Grants on another key of the account: ordinary work within it is no difference.
+    let other = whole(&[(OTHER_KEY, "g-0", OWN)]);
+    let both = |who: &str| whole(&[(OTHER_KEY, "g-0", OWN), (KEY, "g-1", who)]);
+    assert_eq!(differing(&other, &both(OWN)), [""; 0]);
+    assert_eq!(differing(&other, &both(STRANGER)), told);
+    // Of a part of an account, only what is named.
+    let part = state(&[key(), grants(&[(OTHER_KEY, "g-0", OWN)])]);
+    assert_eq!(differing(&part, &both(STRANGER)), [""; 0]);
+}
+
+#[test]
+fn a_baseline_of_policies_alone_stays_one_of_policies_alone() {
+    let stands = state(&[account("s3:*"), key(), grants(&[(KEY, "g-1", STRANGER)])]);
+    let mut baseline = state(&[account("s3:*"), key()]);
+    Named::read(KEY).agree(&mut baseline, &stands).unwrap();
+    assert_eq!(baseline.accounts["111122223333"].grants.len(), 0);
+    // Of a key that it does not have, all is agreed on; and of one whose grants it lists.
+    let mut baseline = state(&[account("s3:*")]);
+    Named::read(KEY).agree(&mut baseline, &stands).unwrap();
+    assert_eq!(baseline.accounts["111122223333"].grants[KEY].len(), 1);
+    assert_eq!(differing(&baseline, &stands), [""; 0]);
+    let mut baseline = state(&[account("s3:*"), key(), grants(&[(KEY, "g-0", OWN)])]);
+    Named::read(KEY).agree(&mut baseline, &stands).unwrap();
+    assert_eq!(differing(&baseline, &stands), [""; 0]);
+}
+
+#[test]
+fn what_stands_beside_policies_is_held_and_agreed_on_by_name() {
+    let closed = [account("s3:*"), share("111122223333", false), group("10.0.0.0/8")];
+    let open = [account("s3:*"), share("444455556666", true), group("0.0.0.0/0")];
+    let with = |files: &[Value], on: &[&str]| state(&[files, &[block(on)]].concat());
+    let agreed = with(&closed, &["BlockPublicAcls", "BlockPublicPolicy"]);
+    let stands = with(&open, &["BlockPublicAcls"]);
+    let all = [SUBNET, GROUP, SHARE, BLOCK].map(|arn| format!("+{arn}"));
+    assert_eq!(differing(&agreed, &stands), all);
+    for (name, its) in
+        [(GROUP, &[GROUP][..]), (SHARE, &[SUBNET, SHARE]), (BLOCK, &[BLOCK]), (SUBNET, &[SUBNET])]
+    {
+        let mut baseline = agreed.clone();
+        let named = Named::read(name);
+        let mut covered: Vec<Departure> = found(&agreed, &stands);
+        covered.retain(|departure| named.covers(departure));
+        let covered: Vec<&str> = covered.iter().map(|departure| &*departure.arn).collect();
+        assert_eq!(covered, its, "{name}");
+        named.agree(&mut baseline, &stands).unwrap();
+        let rest: Vec<&String> =
+            all.iter().filter(|it| its.iter().all(|arn| !it.ends_with(arn))).collect();
+        assert_eq!(differing(&baseline, &stands).iter().collect::<Vec<_>>(), rest, "{name}");
+    }
+    // A baseline that has none of it says nothing of it.
+    assert_eq!(differing(&state(&[account("s3:*")]), &stands), [""; 0]);
+    let mut none = state(&[]);
+    assert_eq!(
+        Named::read(SHARE).agree(&mut none, &state(&[])),
+        Err(NamedError::Nowhere(SHARE.to_owned()))
+    );
+}
