@@ -32,8 +32,8 @@ const FUEL: u64 = 20_000;
 const MAX_VALUE_BYTES: usize = 256;
 /// The longest story or step.
 const MAX_LINE_BYTES: usize = 1_024;
-/// The fact that is a whole command.
-const COMMAND: &str = "gw.policy.undo";
+/// The facts that are whole commands.
+const COMMANDS: [&str; 2] = ["gw.grant.undo", "gw.policy.undo"];
 /// How long a command may be to have room in a line.
 const MAX_COMMAND_BYTES: usize = 800;
 
@@ -214,7 +214,7 @@ impl Object for Below {
         let facts = || self.source.facts.iter().rev();
         if let Some((_, fact)) = facts().find(|(name, _)| *name == path) {
             return Some(match fact {
-                Fact::Text(text) if path == COMMAND => command(text),
+                Fact::Text(text) if COMMANDS.contains(&&*path) => command(text, &path),
                 fact => fact_value(fact, self.purpose),
             });
         }
@@ -232,10 +232,10 @@ impl Object for Below {
 }
 
 /// Returns a command of ours: what comes from records is quoted in it, and a part of it would do something else.
-fn command(text: &str) -> Value {
+fn command(text: &str, fact: &str) -> Value {
     match text.len() <= MAX_COMMAND_BYTES {
         true => Value::from(clean::one_line(text, MAX_COMMAND_BYTES)),
-        false => Value::from(format!("too long for a line: see {COMMAND}")),
+        false => Value::from(format!("too long for a line: see {fact}")),
     }
 }
 
@@ -401,14 +401,28 @@ mod tests {
 
     #[test]
     fn a_command_of_ours_stays_whole_or_is_not_shown() {
-        let render = |text: String| {
-            let facts = vec![(COMMAND, Fact::Text(text))];
-            let source = Arc::new(Source { fields: Fields::None, facts });
-            Stories::new().render("`{{ gw.policy.undo }}`", &source, Purpose::Step).unwrap()
-        };
-        let whole = r"aws iam detach-role-policy --role-name 'a; b'\''c' --policy-arn x";
-        assert_eq!(render(whole.to_owned()), format!("`{whole}`"));
-        assert_eq!(render("x ".repeat(500)), "`too long for a line: see gw.policy.undo`");
+        for fact in COMMANDS {
+            let render = |text: String| {
+                let facts = vec![(fact, Fact::Text(text))];
+                let source = Arc::new(Source { fields: Fields::None, facts });
+                let template = format!("`{{{{ {fact} }}}}`");
+                Stories::new().render(&template, &source, Purpose::Step).unwrap()
+            };
+            let whole = r"aws iam detach-role-policy --role-name 'a; b'\''c' --policy-arn x";
+            assert_eq!(render(whole.to_owned()), format!("`{whole}`"));
+            let told = format!("`too long for a line: see {fact}`");
+            assert_eq!(render("x ".repeat(500)), told);
+        }
+    }
+
+    #[test]
+    fn a_record_that_says_what_a_command_is_called_has_no_command() {
+        let text = r#"{"eventTime":"2026-03-01T08:12:30Z","requestParameters":{"undo":"a; b"},
+            "gw":{"grant":{"undo":"a; b"}},"gw.grant.undo":"a; b"}"#;
+        let source = Arc::new(Source::of(&record(text).event()));
+        let render = |template: &str| Stories::new().render(template, &source, Purpose::Step);
+        assert_eq!(render("`{{ gw.grant.undo }}`").unwrap(), "``");
+        assert_eq!(render("`{{ requestParameters.undo }}`").unwrap(), "`a__b`");
     }
 
     #[test]

@@ -60,6 +60,8 @@ crate::model::fields! {
     "Of a call that issues a session which names a grant: held, unknown (no such grant), over, not_begun, of_another (named by somebody who is neither a broker nor covered by it) or several. Set once the call's time is over by the grace." "of_another",
     "gw.grant.session_may_outlive" "flag" Grant
     "Of a call that issues a session under a grant that it names: whether the session may last longer than the grant." "true",
+    "gw.grant.undo" "text" Grant
+    "Of a signal about access: the command that takes it away, or, where it went too early, gives it back. Names out of records stand in quotes." "aws iam detach-user-policy --user-name ana --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess",
     "gw.session.revoked" "flag" Grant
     "Whether the session's role had its older sessions ended by a policy more than five minutes before; never false, but unset. Set on protected calls and on the signal about the session." "true",
     "gw.session.revoked_at" "text" Grant

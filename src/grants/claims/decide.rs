@@ -219,7 +219,7 @@ impl<'a> Judge<'a> {
             .with("since", made.time.to_string())
             .with("removedBy", &*deed.by)
             .with("secondsEarly", early.0)
-            .with("redo", command(claim, made, Verb::Make))
+            .command("redo", command(claim, made, Verb::Make))
             .who(&self.view.identity(claim))
             .grant(&hold.id, &hold.version)
             .evidence(deed);

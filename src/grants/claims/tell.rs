@@ -102,8 +102,14 @@ impl Draft {
     pub fn made(self, claim: &Claim, deed: &Deed) -> Self {
         self.with("since", deed.time.to_string())
             .with("madeBy", &*deed.by)
-            .with("undo", command(claim, deed, Verb::Remove))
+            .command("undo", command(claim, deed, Verb::Remove))
             .evidence(deed)
+    }
+
+    /// Adds the command that mends it: as a particular called `name`, and as the fact that a response step shows whole.
+    pub fn command(mut self, name: &str, command: String) -> Self {
+        self.facts.set("gw.grant.undo", command.as_str());
+        self.with(name, command)
     }
 
     /// Adds a try that changed nothing.

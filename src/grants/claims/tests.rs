@@ -14,6 +14,7 @@ use crate::grants::testkit;
 use crate::grants::testkit::HOME;
 use crate::grants::testkit::at;
 use crate::grants::testkit::texts;
+use crate::model::Fact;
 use crate::store::Migration;
 use crate::store::Store;
 
@@ -241,6 +242,8 @@ fn what_still_stands_after_the_end_is_a_residue() {
          AWS_ACCOUNT --target-id 111122223333 --permission-set-arn arn:aws:sso:::permissionSet/ssoins-1/ps-Admin \
          --principal-type USER --principal-id u-ana"
     );
+    let fact = signal.facts.get("gw.grant.undo").cloned();
+    assert_eq!(fact, signal.parameters["undo"].as_str().map(Fact::from));
     assert_eq!(signal.parameters["evidence"], serde_json::json!(["111122223333/1"]));
     assert_eq!((&*signal.account, &signal.parameters["permissionSet"]), (HOME, &"Admin".into()));
 }
@@ -364,6 +367,7 @@ fn the_end_of_one_grant_may_cut_another_short() {
     assert_eq!(told.told[0].parameters["endedGrant"], "g-1");
     let redo = told.told[0].parameters["redo"].as_str().unwrap();
     assert!(redo.starts_with("aws sso-admin create-account-assignment "), "{redo}");
+    assert_eq!(told.told[0].facts.get("gw.grant.undo"), Some(&Fact::from(redo)));
     check(
         &format!("{GIVEN} 11:00 hand takes ana Admin \n 13:00 stream"),
         &[
