@@ -6,6 +6,7 @@
 //! Invariant: a class is given only where something became possible.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
@@ -14,6 +15,7 @@ use crate::iam::compare::Around;
 use crate::iam::compare::Class;
 use crate::iam::compare::clause::Asks;
 use crate::iam::compare::clause::Clause;
+use crate::iam::compare::clause::is_among;
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
 use crate::iam::compare::region::Region;
@@ -222,20 +224,16 @@ fn is_admin(region: &Region) -> bool {
     let has_iam = region.actions.any.iter().any(|term| term.covers(&ALL_OF_IAM))
         && !region.actions.none.iter().any(|out| out.covers(&ALL_OF_IAM));
     let has_all = region.resources.any.iter().any(|term| term.is_whole("*"));
-    let is_narrow = |clause: &std::sync::Arc<Clause>| {
-        NARROWING.iter().any(|key| clause.source.key.starts_with(key))
-    };
+    let is_narrow =
+        |clause: &Arc<Clause>| NARROWING.iter().any(|key| clause.source.key.starts_with(key));
     has_iam && has_all && !region.terms.must.iter().any(is_narrow)
 }
 
 /// Returns whether a condition under which it was allowed is not asked any more, or less of it; time aside.
 fn drops(region: &Region, before: &[Region]) -> bool {
     let is_time = |clause: &Clause| clause.asks.as_deref().is_some_and(Asks::is_of_time);
-    let was_asked = |clause: &Clause| {
-        let had = |old: &&Region| {
-            old.terms.must.iter().any(|had| **had == *clause) && old.overlaps(region)
-        };
-        before.iter().any(|old| had(&old))
+    let was_asked = |clause: &Arc<Clause>| {
+        before.iter().any(|old| is_among(&old.terms.must, clause) && old.overlaps(region))
     };
     let all = region.terms.unless.iter().flatten();
     all.into_iter().any(|clause| !is_time(clause) && was_asked(clause))

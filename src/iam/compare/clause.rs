@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
 use crate::iam::compare::glob::Variables;
@@ -38,12 +40,14 @@ pub(super) struct Clause {
     language: Language,
     /// What it asks; `None` if that cannot be compared.
     pub(super) asks: Option<Arc<Asks>>,
+    /// The opposite of what it asks.
+    pub(super) fails: Option<Arc<Asks>>,
 }
 
 impl PartialEq for Clause {
     fn eq(&self, other: &Self) -> bool {
-        let is_free = self.asks.is_some() && other.asks.is_some();
-        self.source == other.source && (is_free || self.language == other.language)
+        let is_free = || self.asks.is_some() && self.asks == other.asks;
+        self.source == other.source && (self.language == other.language || is_free())
     }
 }
 
@@ -106,16 +110,42 @@ impl Asks {
     }
 }
 
-impl Clause {
-    /// Reads a condition.
-    pub(super) fn of(
+/// The conditions of two documents: what is the same is one, so that two are the same where they are one place in memory.
+#[derive(Debug, Default)]
+pub(super) struct Clauses(Vec<Arc<Clause>>);
+
+impl Clauses {
+    /// Reads a condition, or finds it where it was read before.
+    pub(super) fn read(
+        &mut self,
         condition: &Condition,
         language: Language,
         variables: &mut Variables,
-    ) -> Arc<Self> {
+    ) -> Arc<Clause> {
+        let is_it = |it: &&Arc<Clause>| it.language == language && it.source == *condition;
+        if let Some(known) = self.0.iter().find(is_it) {
+            return known.clone();
+        }
         let asks = asks(condition, language, variables).map(Arc::new);
-        Arc::new(Self { source: condition.clone(), language, asks })
+        let fails = asks.as_ref().map(|asks| Arc::new(asks.not()));
+        let clause = Clause { source: condition.clone(), language, asks, fails };
+        if let Some(known) = self.0.iter().find(|it| ***it == clause) {
+            return known.clone();
+        }
+        let clause = Arc::new(clause);
+        self.0.push(clause.clone());
+        clause
     }
+}
+
+/// Returns whether a condition is one of these. All are of the same [`Clauses`].
+pub(super) fn is_among(all: &[Arc<Clause>], one: &Arc<Clause>) -> bool {
+    all.iter().any(|it| Arc::ptr_eq(it, one))
+}
+
+/// Returns whether two lists are the same conditions in one order. All are of the same [`Clauses`].
+pub(super) fn are_same(some: &[Arc<Clause>], others: &[Arc<Clause>]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 impl Clause {
@@ -281,18 +311,20 @@ pub(super) fn is_impossible(all: &[&Asks]) -> bool {
     if all.iter().all(|asks| asks.absent == Share::All) {
         return false;
     }
-    let is_of = |many: Many| move |asks: &&&Asks| asks.over == many;
+    if let [one] = all {
+        return one.values.is_nothing();
+    }
     let is_single = all.iter().any(|asks| asks.over == Many::Single);
     if is_single {
-        let values: Vec<&Values> = all.iter().map(|asks| &asks.values).collect();
+        let values: SmallVec<[&Values; 4]> = all.iter().map(|asks| &asks.values).collect();
         return Values::have_nothing_in_common(&values);
     }
-    let each: Vec<&Values> = all.iter().filter(is_of(Many::Each)).map(|it| &it.values).collect();
-    let some = all.iter().filter(is_of(Many::Some)).map(|asks| &asks.values);
+    let of = |many: Many| all.iter().filter(move |it| it.over == many).map(|it| &it.values);
+    let each: SmallVec<[&Values; 4]> = of(Many::Each).collect();
     let is_barred = |one: &Values| {
-        let together: Vec<&Values> = each.iter().copied().chain([one]).collect();
+        let together: SmallVec<[&Values; 4]> = each.iter().copied().chain([one]).collect();
         Values::have_nothing_in_common(&together)
     };
     // Present, it has a value; that one is among those which each has to be among.
-    Values::have_nothing_in_common(&each) && !each.is_empty() || some.into_iter().any(is_barred)
+    !each.is_empty() && Values::have_nothing_in_common(&each) || of(Many::Some).any(is_barred)
 }

@@ -117,7 +117,10 @@ impl Glob {
         let mut tokens: SmallVec<[u32; 96]> = SmallVec::new();
         let (mut colons, mut rest, mut variables) = (0, text, variables);
         while let Some(letter) = rest.chars().next() {
-            let variable = rest.strip_prefix("${").and_then(|inner| inner.split_once('}'));
+            let variable = match letter {
+                '$' => rest.strip_prefix("${").and_then(|inner| inner.split_once('}')),
+                _ => None,
+            };
             if let (Some((name, after)), Some(variables)) = (variable, variables.as_deref_mut()) {
                 match name {
                     "*" | "?" | "$" => tokens.extend(name.chars().map(u32::from)),
@@ -126,7 +129,7 @@ impl Glob {
                 rest = after;
                 continue;
             }
-            rest = rest.strip_prefix(letter).unwrap_or_default();
+            rest = rest.get(letter.len_utf8()..).unwrap_or_default();
             let is_part = colons < parts;
             let token = match letter {
                 '*' if sort != Sort::Exact => [ANY, ANY_PART][usize::from(is_part)],
@@ -175,7 +178,7 @@ impl Glob {
 
     /// Returns the pattern as it is written.
     pub(super) fn text(&self, variables: &Variables) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.tokens.len());
         for (at, token) in self.tokens.iter().enumerate() {
             match *token {
                 ANY | ANY_PART => text.push('*'),
@@ -367,6 +370,15 @@ pub(super) fn is_hollow<'g>(
         if near.take(2).count() < 2 {
             return false;
         }
+    }
+    let is_apart =
+        |(at, one): (usize, &Glob)| within.iter().skip(at + 1).any(|it| !it.overlaps(one));
+    if within.iter().enumerate().any(is_apart) {
+        return true;
+    }
+    // One text that all the others take too.
+    if within.iter().any(Glob::is_literal) {
+        return false;
     }
     let loose: SmallVec<[Glob; 2]> =
         within.iter().map(|glob| glob.loosened().into_owned()).collect();

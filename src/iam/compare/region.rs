@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::iam::compare::clause::Asks;
-use crate::iam::compare::clause::Clause;
+use crate::iam::compare::clause::Clauses;
+use crate::iam::compare::clause::is_among;
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
 use crate::iam::compare::glob::Variables;
@@ -75,6 +76,8 @@ impl Compiled {
 /// What is needed to compare.
 pub(super) struct Work {
     pub(super) variables: Variables,
+    /// The conditions that were read.
+    clauses: Clauses,
     /// What is so of every request.
     always: Arc<Asks>,
     /// Whether pieces were left as they are, because there were too many.
@@ -83,7 +86,12 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(always: Asks) -> Self {
-        Self { variables: Variables::default(), always: Arc::new(always), is_coarse: false }
+        Self {
+            variables: Variables::default(),
+            clauses: Clauses::default(),
+            always: Arc::new(always),
+            is_coarse: false,
+        }
     }
 
     /// Reads two documents: a statement of both once, and not at all if it can have nothing to do with what differs.
@@ -125,7 +133,7 @@ impl Work {
     fn region(&mut self, statement: &Statement, language: Language) -> Region {
         let conditions = statement.conditions.iter();
         let variables = &mut self.variables;
-        let must = conditions.map(|it| Clause::of(it, language, variables)).collect();
+        let must = conditions.map(|it| self.clauses.read(it, language, variables)).collect();
         let is_new = language == Language::Of2012;
         let mut terms = |list: &[Box<str>], sort: Sort| -> Vec<Term> {
             let mut read = |text: &str| {
@@ -168,7 +176,7 @@ impl Work {
         }
         let mut terms = one.terms.clone();
         for clause in &other.terms.must {
-            if !terms.must.contains(clause) {
+            if !is_among(&terms.must, clause) {
                 terms.must.push(clause.clone());
             }
         }
@@ -207,11 +215,7 @@ impl Work {
             left.push(from);
             return;
         }
-        let shared = Terms {
-            must: from.terms.must.iter().chain(&off.terms.must).cloned().collect(),
-            unless: from.terms.unless.clone(),
-        };
-        if !off.terms.must.is_empty() && shared.settled(&self.always).is_none() {
+        if from.terms.exclude(&off.terms, &self.always) {
             left.push(from);
             return;
         }
@@ -308,11 +312,9 @@ impl Region {
 
     /// Returns whether surely all of `narrow` is in it.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
-        let is_asked_less = self.terms.must.iter().all(|it| narrow.terms.must.contains(it))
-            && self.terms.unless.iter().all(|it| narrow.terms.unless.contains(it));
-        is_asked_less
-            && self.actions.covers(&narrow.actions)
-            && self.resources.covers(&narrow.resources)
+        self.terms.are_in(&narrow.terms)
             && self.who.covers(&narrow.who)
+            && self.resources.covers(&narrow.resources)
+            && self.actions.covers(&narrow.actions)
     }
 }

@@ -19,7 +19,7 @@ pub(super) trait Atom: Clone + Eq + Ord {
     /// Returns what is in both.
     fn meet(&self, other: &Self) -> SmallVec<[Self; 1]>;
     /// Returns whether surely all of it is in `out`.
-    fn is_within(&self, out: &[Self]) -> bool;
+    fn is_within<'a>(&'a self, out: impl Iterator<Item = &'a Self> + Clone) -> bool;
 }
 
 /// Texts that fit each of some patterns: one, or several where their intersection is no pattern.
@@ -59,11 +59,11 @@ impl Atom for Term {
         smallvec![Self(all)]
     }
 
-    fn is_within(&self, out: &[Self]) -> bool {
-        if out.iter().any(|wide| wide.covers(self)) {
+    fn is_within<'a>(&'a self, out: impl Iterator<Item = &'a Self> + Clone) -> bool {
+        if out.clone().any(|wide| wide.covers(self)) {
             return true;
         }
-        let single = out.iter().filter(|wide| wide.0.len() == 1).map(|wide| &wide.0[0]);
+        let single = out.filter(|wide| wide.0.len() == 1).map(|wide| &wide.0[0]);
         is_hollow(&self.0, single)
     }
 }
@@ -86,7 +86,7 @@ impl<A: Atom> Set<A> {
         none.sort();
         none.dedup();
         if !none.is_empty() {
-            any.retain(|atom| !atom.is_within(&none));
+            any.retain(|atom| !atom.is_within(none.iter()));
         }
         none.retain(|out| any.iter().any(|atom| atom.overlaps(out)));
         Self { any: maximal(any).into(), none: maximal(none).into() }
@@ -130,25 +130,39 @@ impl<A: Atom> Set<A> {
         Self::new(any.collect(), self.none.iter().chain(&*other.none).cloned().collect())
     }
 
-    /// Returns what is in this and in none of `out`, of which none covers another.
-    fn without(&self, out: &[A]) -> Self {
+    /// Returns those of `out`, of which none covers another, that take something off which is not off already.
+    fn near<'a>(&'a self, out: &'a [A]) -> SmallVec<[&'a A; 8]> {
         let is_near = |atom: &&A| {
             self.any.iter().any(|it| it.overlaps(atom))
                 && !self.none.iter().any(|it| it.covers(atom))
         };
-        let more: SmallVec<[&A; 4]> = out.iter().filter(is_near).collect();
+        out.iter().filter(is_near).collect()
+    }
+
+    /// Returns what is in this and in none of `out`, of which none covers another.
+    fn without(&self, out: &[A]) -> Self {
+        let more = self.near(out);
         if more.is_empty() {
             return self.clone();
         }
         let is_kept = |it: &&A| !more.iter().any(|wide| wide.covers(it));
-        let kept = self.none.iter().filter(is_kept);
-        let mut none: Vec<A> = kept.chain(more.iter().copied()).cloned().collect();
-        none.sort();
-        let any: Vec<A> = self.any.iter().filter(|it| !it.is_within(&none)).cloned().collect();
-        if any.len() < self.any.len() {
-            none.retain(|out| any.iter().any(|atom| atom.overlaps(out)));
+        let kept: SmallVec<[&A; 8]> = self.none.iter().filter(is_kept).collect();
+        let all = || kept.iter().chain(&more).copied();
+        let any: Vec<A> = self.any.iter().filter(|it| !it.is_within(all())).cloned().collect();
+        if any.is_empty() {
+            return Self { any: Arc::default(), none: Arc::default() };
         }
-        Self { any: any.into(), none: none.into() }
+        let is_smaller = any.len() < self.any.len();
+        let is_off = |out: &&A| !is_smaller || any.iter().any(|atom| atom.overlaps(out));
+        let mut none: Vec<A> = all().filter(is_off).cloned().collect();
+        none.sort();
+        Self { any: if is_smaller { any.into() } else { self.any.clone() }, none: none.into() }
+    }
+
+    /// Returns what is in this and among what `other` spares of its own patterns.
+    fn spared_by(&self, other: &Self) -> Self {
+        let only = |list: &Arc<[A]>| Self { any: list.clone(), none: Arc::default() };
+        self.and(&only(&other.none)).and(&only(&other.any))
     }
 
     /// Returns what is in this and not in `other`, in pieces that have nothing in common.
@@ -159,9 +173,7 @@ impl<A: Atom> Set<A> {
         }
         pieces.push(self.without(&other.any));
         if !other.none.is_empty() {
-            let spared = Self::new(other.none.to_vec(), Vec::new());
-            let all = Self::new(other.any.to_vec(), Vec::new());
-            pieces.push(self.and(&spared).and(&all));
+            pieces.push(self.spared_by(other));
         }
         pieces.retain(|piece| !piece.is_empty());
         pieces
@@ -169,11 +181,24 @@ impl<A: Atom> Set<A> {
 
     /// Returns whether surely all of `narrow` is in it.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
+        if narrow.is_inside(self) {
+            return true;
+        }
         let is_far = |atom: &A| !self.any.iter().any(|wide| wide.overlaps(atom));
         if narrow.any.iter().any(is_far) {
             return false;
         }
-        self == narrow || narrow.minus(self).is_empty()
+        // What is spared here and is there.
+        let is_left = |out: &A| {
+            narrow.any.iter().any(|it| it.covers(out)) && !out.is_within(narrow.none.iter())
+        };
+        if self.none.iter().any(is_left) {
+            return false;
+        }
+        let near = narrow.near(&self.any);
+        let is_gone = |atom: &A| atom.is_within(narrow.none.iter().chain(near.iter().copied()));
+        narrow.any.iter().all(is_gone)
+            && (self.none.is_empty() || narrow.spared_by(self).is_empty())
     }
 }
 

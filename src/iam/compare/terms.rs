@@ -4,21 +4,61 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::iam::compare::clause::Asks;
 use crate::iam::compare::clause::Clause;
+use crate::iam::compare::clause::are_same;
+use crate::iam::compare::clause::is_among;
 use crate::iam::compare::clause::is_impossible;
+use crate::iam::compare::values::Share;
+use crate::iam::policy::Condition;
+
+/// What is known of keys.
+type Keys = SmallVec<[Arc<Asks>; 8]>;
 
 /// How many conditions, each of several of which one has to fail, are tried out together.
 const MAX_BRANCHES: usize = 64;
 
 /// Conditions: all of some hold, and of each of some lists one does not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Terms {
     pub(super) must: Vec<Arc<Clause>>,
     pub(super) unless: Vec<Vec<Arc<Clause>>>,
 }
 
+impl PartialEq for Terms {
+    fn eq(&self, other: &Self) -> bool {
+        are_same(&self.must, &other.must)
+            && self.unless.len() == other.unless.len()
+            && self.unless.iter().zip(&other.unless).all(|(a, b)| are_same(a, b))
+    }
+}
+
+impl Eq for Terms {}
+
 impl Terms {
+    /// Returns whether all that is asked here is asked there, told condition by condition.
+    pub(super) fn are_in(&self, other: &Self) -> bool {
+        let is_there = |list: &Vec<Arc<Clause>>| other.unless.iter().any(|it| are_same(it, list));
+        self.must.iter().all(|it| is_among(&other.must, it)) && self.unless.iter().all(is_there)
+    }
+
+    /// Returns whether surely no request that fulfils these, which are settled, fulfils what others ask in any case.
+    pub(super) fn exclude(&self, others: &Self, always: &Arc<Asks>) -> bool {
+        let theirs = || others.must.iter().filter_map(|it| it.asks.as_ref());
+        let is_near = |clause: &Arc<Clause>| {
+            let is_asked = |asks: &Arc<Asks>| theirs().any(|it| it.key == asks.key);
+            is_among(&others.must, clause) || clause.asks.as_ref().is_some_and(is_asked)
+        };
+        if self.must.iter().chain(self.unless.iter().flatten()).any(is_near) {
+            let must = self.must.iter().chain(&others.must).cloned().collect();
+            return Self { must, unless: self.unless.clone() }.settled(always).is_none();
+        }
+        let facts: Keys = theirs().chain([always]).cloned().collect();
+        contradicts(&facts)
+    }
+
     /// Returns what is asked here and not there, in pieces that have nothing in common.
     pub(super) fn minus(&self, off: &Self) -> Vec<Self> {
         let mut pieces = Vec::new();
@@ -42,11 +82,12 @@ impl Terms {
     pub(super) fn settled(&self, always: &Arc<Asks>) -> Option<Self> {
         let mut must: Vec<Arc<Clause>> = Vec::with_capacity(self.must.len());
         for clause in &self.must {
-            if !must.contains(clause) {
+            if !is_among(&must, clause) {
                 must.push(clause.clone());
             }
         }
-        let mut facts: Vec<Arc<Asks>> = vec![always.clone()];
+        let mut facts = Keys::new();
+        facts.push(always.clone());
         facts.extend(must.iter().filter_map(|clause| clause.asks.clone()));
         if contradicts(&facts) {
             return None;
@@ -55,8 +96,8 @@ impl Terms {
         let mut units: Vec<Arc<Clause>> = Vec::new();
         while let Some(at) = reduce(&mut unless, &must, &units, &facts)? {
             let unit = unless.remove(at).remove(0);
-            if let Some(asks) = &unit.asks {
-                facts.push(Arc::new(asks.not()));
+            if let Some(fails) = &unit.fails {
+                facts.push(fails.clone());
                 if contradicts(&facts) {
                     return None;
                 }
@@ -67,8 +108,10 @@ impl Terms {
         if unless.len() > 1 && is_dead(&unless, &facts, &mut budget) {
             return None;
         }
-        unless.sort_by(|a, b| sources(a).cmp(&sources(b)));
-        unless.dedup();
+        if unless.len() > 1 {
+            unless.sort_by(|a, b| sources(a).cmp(sources(b)));
+            unless.dedup_by(|a, b| are_same(a, b));
+        }
         let (must, units) = needed(must, units, always);
         let mut all: Vec<Vec<Arc<Clause>>> = units.into_iter().map(|unit| vec![unit]).collect();
         all.extend(unless);
@@ -76,24 +119,27 @@ impl Terms {
     }
 }
 
-fn sources(list: &[Arc<Clause>]) -> Vec<&crate::iam::policy::Condition> {
-    list.iter().map(|clause| &clause.source).collect()
+fn sources(list: &[Arc<Clause>]) -> impl Iterator<Item = &Condition> {
+    list.iter().map(|clause| &clause.source)
 }
 
 /// Returns whether facts about one key exclude each other.
 fn contradicts(facts: &[Arc<Asks>]) -> bool {
-    let is_first = |at: usize| !facts[..at].iter().any(|fact| fact.key == facts[at].key);
-    (0..facts.len()).filter(|at| is_first(*at)).any(|at| {
-        let same = facts.iter().filter(|fact| fact.key == facts[at].key);
-        let same: Vec<&Asks> = same.map(|fact| &**fact).collect();
-        same.len() > 1 && is_impossible(&same)
+    facts.iter().enumerate().any(|(at, first)| {
+        let (before, from) = facts.split_at(at);
+        let is_same = |fact: &&Arc<Asks>| fact.key == first.key;
+        if from.iter().filter(is_same).nth(1).is_none() || before.iter().any(|it| is_same(&it)) {
+            return false;
+        }
+        let same: SmallVec<[&Asks; 4]> = from.iter().filter(is_same).map(|it| &**it).collect();
+        is_impossible(&same)
     })
 }
 
 /// Returns whether `facts` make this impossible.
 fn excludes(facts: &[Arc<Asks>], asks: &Asks) -> bool {
     let same = facts.iter().filter(|fact| fact.key == asks.key);
-    let mut same: Vec<&Asks> = same.map(|fact| &**fact).collect();
+    let mut same: SmallVec<[&Asks; 4]> = same.map(|fact| &**fact).collect();
     same.push(asks);
     is_impossible(&same)
 }
@@ -106,11 +152,10 @@ fn reduce(
     facts: &[Arc<Asks>],
 ) -> Option<Option<usize>> {
     let fails = |clause: &Arc<Clause>| {
-        units.contains(clause) || clause.asks.as_ref().is_some_and(|asks| excludes(facts, asks))
+        is_among(units, clause) || clause.asks.as_ref().is_some_and(|asks| excludes(facts, asks))
     };
     let holds = |clause: &Arc<Clause>| {
-        must.contains(clause)
-            || clause.asks.as_ref().is_some_and(|asks| excludes(facts, &asks.not()))
+        is_among(must, clause) || clause.fails.as_ref().is_some_and(|fails| excludes(facts, fails))
     };
     unless.retain(|list| !list.iter().any(fails));
     for list in unless.iter_mut() {
@@ -127,9 +172,9 @@ fn is_dead(unless: &[Vec<Arc<Clause>>], facts: &[Arc<Asks>], budget: &mut usize)
     let Some((first, rest)) = unless.split_first() else { return false };
     first.iter().all(|clause| {
         *budget = budget.saturating_sub(1);
-        let Some(asks) = clause.asks.as_ref().filter(|_| *budget > 0) else { return false };
-        let mut more = facts.to_vec();
-        more.push(Arc::new(asks.not()));
+        let Some(fails) = clause.fails.as_ref().filter(|_| *budget > 0) else { return false };
+        let mut more: Keys = facts.iter().cloned().collect();
+        more.push(fails.clone());
         contradicts(&more) || is_dead(rest, &more, budget)
     })
 }
@@ -140,29 +185,30 @@ fn needed(
     units: Vec<Arc<Clause>>,
     always: &Arc<Asks>,
 ) -> (Vec<Arc<Clause>>, Vec<Arc<Clause>>) {
-    let mut all: Vec<(Arc<Clause>, bool)> = must.into_iter().map(|it| (it, true)).collect();
-    all.extend(units.into_iter().map(|it| (it, false)));
+    let mut all: SmallVec<[(Arc<Clause>, Share); 8]> =
+        must.into_iter().map(|it| (it, Share::All)).collect();
+    all.extend(units.into_iter().map(|it| (it, Share::Nothing)));
+    // What is so of a request: that a condition holds, or that it does not; and the opposite.
+    let fact = |(clause, share): &(Arc<Clause>, Share)| match share {
+        Share::All => clause.asks.clone().zip(clause.fails.clone()),
+        Share::Nothing => clause.fails.clone().zip(clause.asks.clone()),
+    };
     let mut at = all.len();
     while at > 0 {
         at -= 1;
-        let fact = |(clause, holds): &(Arc<Clause>, bool)| {
-            clause
-                .asks
-                .as_ref()
-                .map(|asks| if *holds { asks.clone() } else { Arc::new(asks.not()) })
-        };
-        let Some(own) = all.get(at).and_then(fact) else { continue };
+        let Some((own, opposite)) = all.get(at).and_then(fact) else { continue };
         let others = all.iter().enumerate().filter(|(other, _)| *other != at);
-        let others = others.filter_map(|(_, other)| fact(other)).filter(|it| it.key == own.key);
-        let mut facts: Vec<Arc<Asks>> = others.collect();
+        let mut facts: Keys = others.filter_map(|(_, other)| Some(fact(other)?.0)).collect();
+        facts.retain(|it| it.key == own.key);
         if always.key == own.key {
             facts.push(always.clone());
         }
-        if excludes(&facts, &own.not()) {
+        if excludes(&facts, &opposite) {
             all.remove(at);
         }
     }
-    let (must, units): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, holds)| *holds);
-    let bare = |list: Vec<(Arc<Clause>, bool)>| list.into_iter().map(|(it, _)| it).collect();
-    (bare(must), bare(units))
+    let of = |share: Share| {
+        all.iter().filter(move |(_, it)| *it == share).map(|(clause, _)| clause.clone()).collect()
+    };
+    (of(Share::All), of(Share::Nothing))
 }

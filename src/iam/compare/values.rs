@@ -2,9 +2,11 @@
 //!
 //! Invariant: two sets of different sorts are not compared; nothing is said of them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::is_hollow;
@@ -164,8 +166,25 @@ impl Values {
         }
     }
 
+    /// Returns whether surely no value is in it.
+    pub(super) fn is_nothing(&self) -> bool {
+        match self {
+            Self::Whole(share) => *share == Share::Nothing,
+            Self::Text(Texts { globs, share: Share::All, .. }) => globs.is_empty(),
+            Self::Text(Texts { globs, .. }) => globs.iter().any(Glob::is_any),
+            Self::Line(_, ranges) => ranges.is_empty(),
+            Self::Ip { v4, v6, others } => {
+                v4.is_empty() && v6.is_empty() && *others == Share::Nothing
+            }
+            Self::Truth { yes, no } => [yes, no].iter().all(|it| **it == Share::Nothing),
+        }
+    }
+
     /// Returns whether surely no value is in all of these.
     pub(super) fn have_nothing_in_common(all: &[&Self]) -> bool {
+        if let [one] = all {
+            return one.is_nothing();
+        }
         if all.contains(&&Self::Whole(Share::Nothing)) {
             return true;
         }
@@ -230,7 +249,7 @@ fn is_exhausted(texts: &[&Texts]) -> bool {
     }
     let mut choice = vec![0; within.len()];
     loop {
-        let chosen: Vec<Glob> =
+        let chosen: SmallVec<[Glob; 2]> =
             within.iter().zip(&choice).filter_map(|(of, at)| of.globs.get(*at).cloned()).collect();
         if chosen.len() == within.len() && !is_hollow(&chosen, without.clone()) {
             return false;
@@ -256,10 +275,12 @@ fn mixed_are_exhausted(texts: &[&Texts]) -> bool {
     let Some(plain) = texts.iter().find(is_plain) else { return false };
     plain.globs.iter().all(|text| {
         texts.iter().any(|of| {
-            let folded = text.folded();
-            let text = if of.case == Case::Folded { &folded } else { text };
-            let is_among = of.globs.iter().any(|glob| glob.covers(text));
-            let may_be_among = of.globs.iter().any(|glob| glob.overlaps(text));
+            let text = match of.case {
+                Case::Folded => Cow::Owned(text.folded()),
+                Case::Counts => Cow::Borrowed(text),
+            };
+            let is_among = of.globs.iter().any(|glob| glob.covers(&text));
+            let may_be_among = of.globs.iter().any(|glob| glob.overlaps(&text));
             match of.share {
                 Share::All => !may_be_among,
                 Share::Nothing => is_among,

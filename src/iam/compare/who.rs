@@ -143,8 +143,9 @@ impl Atom for Who {
         }
     }
 
-    fn is_within(&self, out: &[Self]) -> bool {
-        out.iter().any(|wide| wide.covers(self))
+    fn is_within<'a>(&'a self, out: impl Iterator<Item = &'a Self> + Clone) -> bool {
+        let mut out = out;
+        out.any(|wide| wide.covers(self))
     }
 }
 

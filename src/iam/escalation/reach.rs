@@ -308,16 +308,20 @@ fn spared(found: Found, but: &[(String, BTreeSet<Box<str>>)], force: &Force) -> 
     parts.collect()
 }
 
-/// Returns the numbers of the actions of ways that a statement is about.
-fn numbers(statement: &Statement) -> BTreeSet<usize> {
-    let fitting = |patterns: &[Box<str>]| -> BTreeSet<usize> {
-        patterns.iter().flat_map(|pattern| known().fitting(pattern)).collect()
+/// Returns the numbers of the actions of ways that a statement is about, each once.
+fn numbers(statement: &Statement) -> Vec<usize> {
+    let fitting = |patterns: &[Box<str>]| -> Vec<usize> {
+        let all = patterns.iter().flat_map(|pattern| known().fitting(pattern));
+        let mut all: Vec<usize> = all.collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     };
     match &statement.actions {
         Listed::Only(patterns) => fitting(patterns),
         Listed::AllBut(patterns) => {
             let but = fitting(patterns);
-            (0..known().count()).filter(|number| !but.contains(number)).collect()
+            (0..known().count()).filter(|number| but.binary_search(number).is_err()).collect()
         }
     }
 }
