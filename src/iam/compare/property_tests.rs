@@ -352,8 +352,9 @@ fn beside(document: &Document, kind: Kind) -> Document {
     Document { language: Language::Of2012, statements }
 }
 
-/// Holds every answer of a comparison against the evaluator, each action on each resource by one of those who ask.
-fn check(kind: Kind, before: &Written, after: &Written, asked: &[(Context, &str)]) {
+/// Holds the answers of a comparison against the evaluator: every other action on a resource, the first or the second of
+/// them on, by one of those who ask.
+fn check(kind: Kind, before: &Written, after: &Written, asked: &[(Context, &str)], from: usize) {
     let (before, after) = (read(before, kind), read(after, kind));
     let found = drift(&before, &after, kind);
     assert!(!found.is_coarse);
@@ -362,7 +363,9 @@ fn check(kind: Kind, before: &Written, after: &Written, asked: &[(Context, &str)
     let (lifts, denies) = (told(&found.lifts), told(&found.denies));
     let (more, less) = (beside(&before, kind), beside(&after, kind));
     let pairs = ASKED.iter().flat_map(|action| ON.iter().map(move |resource| (*action, *resource)));
-    for ((action, resource), (context, principal)) in pairs.zip(asked.iter().cycle()) {
+    for ((action, resource), (context, principal)) in
+        pairs.zip(asked.iter().cycle()).skip(from).step_by(2)
+    {
         let is_of_kind = kind != Kind::Trust || action.starts_with("sts:");
         if !is_of_kind {
             continue;
@@ -408,21 +411,22 @@ macro_rules! kinds {
             fn $name(
                 (before, after) in pair($kind),
                 asked in prop::collection::vec((context(), who($kind)), 7),
+                from in 0..2_usize,
             ) {
-                check($kind, &before, &after, &asked);
+                check($kind, &before, &after, &asked, from);
             }
         }
     )*};
 }
 
 kinds! {
-    fn identity_policies_differ_as_the_evaluator_has_it, Kind::Identity, 160;
-    fn resource_policies_differ_as_the_evaluator_has_it, Kind::Resource, 160;
-    fn trust_policies_differ_as_the_evaluator_has_it, Kind::Trust, 120;
+    fn identity_policies_differ_as_the_evaluator_has_it, Kind::Identity, 120;
+    fn resource_policies_differ_as_the_evaluator_has_it, Kind::Resource, 120;
+    fn trust_policies_differ_as_the_evaluator_has_it, Kind::Trust, 80;
     fn boundaries_differ_as_the_evaluator_has_it, Kind::Boundary, 40;
     fn session_policies_differ_as_the_evaluator_has_it, Kind::Session, 40;
-    fn service_control_policies_differ_as_the_evaluator_has_it, Kind::ServiceControl, 80;
-    fn resource_control_policies_differ_as_the_evaluator_has_it, Kind::ResourceControl, 80;
+    fn service_control_policies_differ_as_the_evaluator_has_it, Kind::ServiceControl, 60;
+    fn resource_control_policies_differ_as_the_evaluator_has_it, Kind::ResourceControl, 60;
 }
 
 /// Returns the same in other words: another order, statements twice, lists as statements of their own or as one text,
