@@ -91,9 +91,13 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::of(&snapshot())
+    }
+
+    fn of(snapshot: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stands = folder.path().join("stands.json");
-        fs::write(&stands, snapshot().to_string()).unwrap();
+        fs::write(&stands, snapshot.to_string()).unwrap();
         let mut config = Config::default();
         config.grants.paths = vec!["grants".into()];
         config.policies.snapshots = vec![stands];
@@ -188,6 +192,14 @@ impl Stage {
                 None => panic!("{line}"),
             }
         }
+        self
+    }
+
+    /// Lets all that is under way come to its end.
+    fn finished(mut self) -> Self {
+        let core = self.core.as_mut().unwrap();
+        core.finish();
+        core.commit(Seconds(1_800_000_000)).unwrap();
         self
     }
 
@@ -310,6 +322,36 @@ fn what_a_signal_says_is_who_by_what_and_whose_change_it_was() {
     }
     let undo = "aws iam remove-user-from-group --user-name bob --group-name ops";
     assert!(alert.respond.iter().any(|it| it.contains(undo)), "{:?}", alert.respond);
+}
+
+/// The snapshot with so many users besides that the inventory of it is taken beside the core. They have nothing.
+fn crowd() -> Value {
+    let mut stands = snapshot();
+    let users = stands["UserDetailList"].as_array_mut().unwrap();
+    users.extend((0..500).map(|number| {
+        let name = format!("user{number}");
+        json!({
+            "Path": "/", "UserName": name, "UserId": format!("AIDA{number}"), "GroupList": [],
+            "Arn": format!("arn:aws:iam::{HOME}:user/{name}"), "CreateDate": "2026-01-01T00:00:00Z",
+            "AttachedManagedPolicies": [],
+        })
+    }));
+    stands
+}
+
+#[test]
+fn of_many_the_inventory_tells_the_same_from_beside_the_core() {
+    let day_one = "1 08:00 bob GetUser \n 1 12:00 bob GetUser \n grant 1 \n 1 13:00 ana permits group/ops \n 1 20:00 bob GetUser";
+    // A restart comes while the inventory of a day runs; a day comes while that of the one before does.
+    let days = "2 08:00 bob GetUser \n 3 08:00 bob GetUser \n grant 3 \n 3 09:00 ana permits role/Build \n 4 08:00 bob GetUser";
+    let broken = "2 08:00 bob GetUser \n restart \n 2 08:01 bob GetUser \n 3 08:00 bob GetUser \n grant 3 \n 3 09:00 ana permits role/Build \n 4 08:00 bob GetUser \n restart \n 4 08:01 bob GetUser";
+    for rest in [days, broken] {
+        let story = format!("{day_one} \n {rest}");
+        let few = Stage::new().told(&story).finished();
+        let many = Stage::of(&crowd()).told(&story).finished();
+        assert_eq!(few.names(), ["standing_privilege_new 1 open", "standing_privilege_new 1 open"]);
+        assert_eq!(many.alerts(), few.alerts(), "{story}");
+    }
 }
 
 #[test]
