@@ -125,6 +125,12 @@ impl Wants {
         }
     }
 
+    /// Returns the names of all.
+    #[cfg(test)]
+    pub fn names(&self) -> Vec<String> {
+        self.all.keys().cloned().collect()
+    }
+
     /// Returns a want by its name.
     pub fn get(&self, id: &str) -> Option<&Want> {
         self.all.get(id)
@@ -236,7 +242,10 @@ fn managed(account: &str, arn: &str, version: Option<Box<str>>) -> Question {
     Question::Managed { account: account.into(), arn: arn.into(), version }
 }
 
-/// Returns before when wants are given up, at `watermark`, if they are kept for `kept`.
+/// Returns before when wants are given up, at `watermark`, if they are kept for `kept`. That nothing comes any more makes none old.
 pub fn oldest(watermark: Seconds, kept: Span) -> Seconds {
-    Seconds(watermark.0.saturating_sub(kept.0))
+    match watermark {
+        Seconds(i64::MAX) => Seconds(i64::MIN),
+        Seconds(time) => Seconds(time.saturating_sub(kept.0)),
+    }
 }

@@ -6,6 +6,9 @@ use serde_json::json;
 use super::*;
 use crate::iam::drift::table::NOTED_SCHEMA;
 use crate::iam::snapshot::Snapshot;
+use crate::model::AlertId;
+use crate::model::Answer;
+use crate::model::Reading;
 use crate::model::Slots;
 use crate::model::TrailRecord;
 use crate::store::Migration;
@@ -53,7 +56,9 @@ impl House {
 
     fn load(known: &Snapshot, store: &Store) -> Drift {
         let known = Known { standing: known.clone(), baseline: None };
-        Drift::load(&Config::default(), known, store.connection()).unwrap()
+        let mut config = Config::default();
+        config.fetch.omitted = true;
+        Drift::load(&config, known, store.connection()).unwrap()
     }
 
     /// Writes what was learned, and begins anew from it.
@@ -328,4 +333,88 @@ fn whose_accounts_are_ours_is_kept_and_follows_the_organisation() {
         text(&grant(&mut house, 3, "arn:aws:iam::777788889999:role/other"), "gw.policy.worst"),
         "cross_account"
     );
+}
+
+/// An account with a role that has `inline`, as it was read in a minute of the day.
+fn account(minute: i64, inline: &Value) -> Value {
+    let trust = json!({"Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ]});
+    json!({
+        "Taken": START.plus(Span(minute * 60)).to_string(), "UserDetailList": [], "GroupDetailList": [], "Policies": [],
+        "RoleDetailList": [{
+            "Path": "/", "RoleName": "Deploy", "RoleId": "AROADEPLOY", "Arn": format!("arn:aws:iam::{ACCOUNT}:role/Deploy"),
+            "CreateDate": "2026-01-01T00:00:00Z", "AssumeRolePolicyDocument": trust, "InstanceProfileList": [],
+            "RolePolicyList": inline, "AttachedManagedPolicies": [],
+        }],
+    })
+}
+
+fn everything() -> Value {
+    json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+}
+
+impl House {
+    /// Writes what was learned, and begins again with an account that was read anew.
+    fn read_anew(&mut self, shown: &Value) {
+        let tx = self.store.begin().unwrap();
+        self.drift.save(&tx, Seconds(i64::MAX)).unwrap();
+        tx.commit().unwrap();
+        self.known = Snapshot::default();
+        self.known.take(shown, ACCOUNT).unwrap();
+        let known = Known { standing: self.known.clone(), baseline: None };
+        self.drift.begin_again(known, self.store.connection()).unwrap();
+    }
+
+    /// Puts what is not told into a role; returns the name of the question.
+    fn puts_what_is_left_out(&mut self, minute: i64) -> String {
+        let facts = self.learn(
+            minute,
+            ("iam", "PutRolePolicy"),
+            &json!({"roleName": "Deploy", "policyName": "fix"}),
+            &Value::Null,
+        );
+        assert_eq!(text(&facts, "gw.policy.change"), "not_known");
+        let [want] = &self.drift.wants.names()[..] else { panic!("{:?}", self.drift.wants) };
+        want.clone()
+    }
+
+    fn answered(&mut self, minute: i64, want: &str) -> read::Outcome {
+        let at = START.plus(Span(minute * 60));
+        let answer = Answer::Text { version: None, text: everything().to_string() };
+        let reading = Reading { want: want.to_owned(), at, answer };
+        self.drift.read(reading, &mut std::iter::empty())
+    }
+}
+
+#[test]
+fn a_question_outlives_a_snapshot_that_was_taken_before_the_change() {
+    let mut house = House::new(&account(0, &json!([])));
+    let want = house.puts_what_is_left_out(30);
+    house.read_anew(&account(20, &json!([])));
+    let outcome = house.answered(31, &want);
+    assert_eq!(outcome.name, "read");
+    let facts = outcome.signal.map(|signal| signal.facts);
+    assert_eq!(text(&facts, "gw.policy.worst"), "admin");
+    // It is a grave change like any other: who takes it back is linked to it, also after another snapshot.
+    house.read_anew(&account(21, &json!([])));
+    let asked = json!({"roleName": "Deploy", "policyName": "fix"});
+    house.learn(40, ("iam", "DeleteRolePolicy"), &asked, &Value::Null);
+    assert_eq!(house.drift.ledger().closed().len(), 1);
+    assert_eq!(house.answered(41, &want).name, "overtaken", "a question is answered once");
+}
+
+#[test]
+fn an_answer_closes_nothing_where_a_snapshot_knows_the_change_already() {
+    let mut house = House::new(&account(0, &json!([])));
+    let want = house.puts_what_is_left_out(30);
+    let id = house.drift.wants.get(&want).map(|want| (want.time, want.event.clone())).unwrap();
+    house.drift.wants.told(&id, &AlertId("a".to_owned()));
+    house.read_anew(&account(60, &json!([{"PolicyName": "fix", "PolicyDocument": everything()}])));
+    // What the role had before is not kept any more, so nobody can say what the change made possible: its alert stays.
+    let outcome = house.answered(61, &want);
+    assert_eq!((outcome.name, outcome.signal, outcome.known), ("overtaken", None, None));
+    let role = &house.drift.state().accounts[ACCOUNT].roles["Deploy"];
+    assert!(matches!(role.entity.inline["fix"], Text::Known(_)));
+    assert!(house.drift.wants.is_empty());
 }
