@@ -219,7 +219,8 @@ fn folder(
     for entry in fs::read_dir(path).with_context(failed)? {
         let entry = entry.with_context(failed)?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type().with_context(failed)?.is_dir() {
+        // A link to a folder is one: what it holds would go unseen.
+        if entry.path().is_dir() {
             folder(&entry.path(), &format!("{name}/"), depth + 1, all)?;
         } else if name.ends_with(".json") {
             all.insert(name, text_of(&entry.path())?);
@@ -233,7 +234,9 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
     let failed = || format!("could not read {}", path.display());
     let bytes = fs::metadata(path).with_context(failed)?.len();
     anyhow::ensure!(bytes <= MAX_BYTES as u64, "{} is too large for a policy", path.display());
-    fs::read_to_string(path).with_context(failed)
+    let text = fs::read_to_string(path).with_context(failed)?;
+    // Some editors begin a file with a byte order mark, which is no JSON and cannot be seen.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
 
 fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
