@@ -105,12 +105,25 @@ pub enum StoreError {
     Read(#[source] rusqlite::Error),
 }
 
+/// The lock on a store's file, given back when it is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a process that another thread is just starting holds it, too, until it runs.
+        // Where it cannot be unlocked, closing it is what is left.
+        self.0.unlock().ok();
+    }
+}
+
 /// The store, opened for writing by its one writer.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    _lock: File,
+    /// Dropped last: nobody else opens the file before it is closed.
+    _lock: Lock,
 }
 
 impl Store {
@@ -232,7 +245,7 @@ impl Deref for Reader {
     }
 }
 
-fn take_lock(path: &Path) -> Result<File, StoreError> {
+fn take_lock(path: &Path) -> Result<Lock, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -243,7 +256,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
         .open(&lock_path)
         .map_err(|source| StoreError::LockFile { path: lock_path.clone(), source })?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
         Err(std::fs::TryLockError::Error(source)) => {
             Err(StoreError::LockFile { path: lock_path, source })
@@ -335,6 +348,17 @@ mod tests {
         let path = folder.path().join("a.db");
         let _first = Store::open(&path, &[ONE]).unwrap();
         assert!(matches!(Store::open(&path, &[ONE]), Err(StoreError::Locked { .. })));
+    }
+
+    #[test]
+    fn a_process_that_is_being_started_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let store = Store::open(&path, &[ONE]).unwrap();
+        let inherited = store._lock.0.try_clone().unwrap();
+        drop(store);
+        assert!(Store::open(&path, &[ONE]).is_ok());
+        drop(inherited);
     }
 
     #[test]

@@ -58,7 +58,10 @@ pub(super) fn lists(id: &str, account: &Account) -> Vec<(&'static str, Value)> {
         ("SecurityGroups", networks.keys().map(|arn| json!({"SecurityGroupArn": arn})).collect()),
         ("SecurityGroupRules", rules.collect()),
         ("resourceShares", shares.iter().map(|(arn, share)| of_share(arn, share)).collect()),
-        ("resourceShareAssociations", shares.iter().flat_map(associations).collect()),
+        (
+            "resourceShareAssociations",
+            shares.iter().flat_map(|(arn, share)| associations(arn, share)).collect(),
+        ),
         ("PublicAccessBlocks", blocks.iter().map(|(arn, on)| of_blocks(id, arn, on)).collect()),
     ];
     let some = all.into_iter().filter(|(_, list)| !list.is_empty());
@@ -190,7 +193,7 @@ fn of_share(arn: &str, share: &Share) -> Value {
 }
 
 /// Writes who and what is in a share.
-fn associations((arn, share): (&Box<str>, &Share)) -> Vec<Value> {
+fn associations(arn: &str, share: &Share) -> Vec<Value> {
     let all = [("PRINCIPAL", &share.principals), ("RESOURCE", &share.resources)];
     let all = all.into_iter().flat_map(|(sort, names)| names.iter().map(move |it| (sort, it)));
     all.map(|(sort, name)| {
