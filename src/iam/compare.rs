@@ -109,7 +109,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// What a change means. In the order of the list.
+/// What a change means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// A way to more privilege is open that was not.

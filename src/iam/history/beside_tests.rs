@@ -564,7 +564,7 @@ fn any_call(minute: i64, what: u8, which: u8) -> String {
         10 => iam(
             minute,
             "UpdateGroup",
-            json!({"groupName": format!("g{}", which % 3), "newGroupName": format!("g{}", (which + 1) % 3)}),
+            json!({"groupName": format!("g{}", which % 3), "newGroupName": format!("g{}", (which % 3 + 1) % 3)}),
         ),
         _ => record(
             minute,
