@@ -9,18 +9,13 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::source::error::SourceError;
 use crate::source::folder::age;
 use crate::source::folder::walk;
-use crate::source::folder::watch::GATHER;
-use crate::source::folder::watch::RESCAN;
-use crate::source::folder::watch::RESCAN_UNTOLD;
+use crate::source::folder::watch::Bell;
 use crate::source::folder::watch::SETTLE;
-use crate::source::folder::watch::watcher;
 use crate::source::stop::until;
 use crate::source::window::Window;
 use crate::telemetry::chain;
@@ -68,11 +63,8 @@ impl Changes {
         if self.paths.is_empty() {
             return Ok(());
         }
-        let (wake, mut woken) = mpsc::channel(1);
         // A file that is named by itself is watched until it is replaced; the look now and then finds what comes after.
-        let watchers: Vec<_> = self.paths.iter().map(|path| watcher(path, wake.clone())).collect();
-        drop(wake);
-        let rescan = if watchers.iter().all(Option::is_some) { RESCAN } else { RESCAN_UNTOLD };
+        let mut bell = Bell::of(self.paths.iter().map(PathBuf::as_path));
         loop {
             let looked = spawn_blocking(move || {
                 let found = self.look();
@@ -81,26 +73,18 @@ impl Changes {
             let (back, found) = looked.await.map_err(|source| SourceError::Panicked { source })?;
             self = back;
             let pause = match found {
-                Look::Same => rescan,
+                Look::Same => bell.rescan,
                 Look::Again => SETTLE,
                 Look::Changed(files) => {
                     self.told = files;
                     match until(&mut stop, to.send(())).await {
-                        Some(Ok(())) => rescan,
+                        Some(Ok(())) => bell.rescan,
                         Some(Err(_nobody_listens)) => return Ok(()),
                         None => return Ok(()),
                     }
                 }
             };
-            let wait = async {
-                match timeout(pause, woken.recv()).await {
-                    Ok(Some(())) => sleep(GATHER).await,
-                    // Without a watcher nobody wakes us, at once.
-                    Ok(None) => sleep(pause).await,
-                    Err(_elapsed) => {}
-                }
-            };
-            if until(&mut stop, wait).await.is_none() {
+            if until(&mut stop, bell.wait(pause)).await.is_none() {
                 return Ok(());
             }
         }

@@ -107,12 +107,9 @@ impl Core {
         for id in self.protect.doubted() {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
-                let found = self.protect.recount(&id, found);
-                if let Some(kept) = self.protect.kept(&id) {
-                    let mut event = kept.act.event();
-                    self.protect.judge_again(&mut event);
-                    uses::note_cover(&mut self.uses, &event);
-                }
+                let uses = &mut self.uses;
+                let judged = &mut |event: &Event<'_>| uses::note_cover(uses, event);
+                let found = self.protect.recount(&id, found, judged);
                 // What it is taken out of is said below.
                 self.policies.retold((id.0, &id.1), &found.tellings, &rules);
                 self.protect.found_now(&id, found);

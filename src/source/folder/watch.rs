@@ -35,11 +35,11 @@ use crate::telemetry::chain;
 pub(in crate::source) const SETTLE: Duration = Duration::from_secs(1);
 
 /// How soon after a notification we look: changes come in swarms.
-pub(in crate::source) const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// How often we look without being told, with notifications and without.
-pub(in crate::source) const RESCAN: Duration = Duration::from_secs(30);
-pub(in crate::source) const RESCAN_UNTOLD: Duration = Duration::from_secs(2);
+const RESCAN: Duration = Duration::from_secs(30);
+const RESCAN_UNTOLD: Duration = Duration::from_secs(2);
 
 /// What a watched folder remembers between looks.
 struct Watched {
@@ -65,9 +65,7 @@ enum Look {
 
 /// Reads what is in `root` and goes on reading what is added or changed, until the reader's stop.
 pub(in crate::source) async fn watch(reader: Reader, root: PathBuf) -> Result<(), SourceError> {
-    let (wake, mut woken) = mpsc::channel(1);
-    let watcher = watcher(&root, wake);
-    let rescan = if watcher.is_some() { RESCAN } else { RESCAN_UNTOLD };
+    let mut bell = Bell::of([&*root]);
     let mut stop = reader.stop.clone();
     let mut watched = Watched {
         reader,
@@ -84,29 +82,46 @@ pub(in crate::source) async fn watch(reader: Reader, root: PathBuf) -> Result<()
         let (back, look) = look.await.map_err(|source| SourceError::Panicked { source })?;
         watched = back;
         let pause = match look {
-            Look::Complete => rescan,
+            Look::Complete => bell.rescan,
             Look::Again => SETTLE,
             Look::Stopped => return Ok(()),
         };
-        let wait = async {
-            match timeout(pause, woken.recv()).await {
-                Ok(Some(())) => sleep(GATHER).await,
-                // Without a watcher nobody wakes us, at once.
-                Ok(None) => sleep(pause).await,
-                Err(_elapsed) => {}
-            }
-        };
-        if until(&mut stop, wait).await.is_none() {
+        if until(&mut stop, bell.wait(pause)).await.is_none() {
             return Ok(());
         }
     }
 }
 
+/// Wakes who looks at paths now and then, as soon as something changes there.
+pub(in crate::source) struct Bell {
+    /// They watch for as long as they are held.
+    _watchers: Vec<RecommendedWatcher>,
+    woken: mpsc::Receiver<()>,
+    /// How long to wait for a notification before we look without one.
+    pub(in crate::source) rescan: Duration,
+}
+
+impl Bell {
+    pub(in crate::source) fn of<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
+        let (wake, woken) = mpsc::channel(1);
+        let all: Vec<_> = paths.into_iter().map(|path| watcher(path, wake.clone())).collect();
+        let rescan = if all.iter().all(Option::is_some) { RESCAN } else { RESCAN_UNTOLD };
+        Self { _watchers: all.into_iter().flatten().collect(), woken, rescan }
+    }
+
+    /// Waits until something changed, at most for `pause`.
+    pub(in crate::source) async fn wait(&mut self, pause: Duration) {
+        match timeout(pause, self.woken.recv()).await {
+            Ok(Some(())) => sleep(GATHER).await,
+            // Without a watcher nobody wakes us, at once.
+            Ok(None) => sleep(pause).await,
+            Err(_elapsed) => {}
+        }
+    }
+}
+
 /// Returns a watcher that wakes us, or nothing if the system has none to give.
-pub(in crate::source) fn watcher(
-    root: &Path,
-    wake: mpsc::Sender<()>,
-) -> Option<RecommendedWatcher> {
+fn watcher(root: &Path, wake: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
     let on_change = move |event: notify::Result<notify::Event>| match event {
         // A full channel means that we are to be woken already.
         Ok(event) if !event.kind.is_access() => {

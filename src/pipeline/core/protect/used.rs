@@ -70,8 +70,13 @@ impl Protect {
     /// Counts anew an act that was counted and of which `found` holds now; returns that with the grant it counts to.
     ///
     /// The score follows, and so does the use: it leaves the grant that it was counted to for the one that covers the act,
-    /// or is nearest, by what is known now.
-    pub(in crate::pipeline::core) fn recount(&mut self, id: &ActId, found: Found) -> Found {
+    /// or is nearest, by what is known now. `judged` is shown the act as it is judged now.
+    pub(in crate::pipeline::core) fn recount(
+        &mut self,
+        id: &ActId,
+        found: Found,
+        judged: &mut dyn FnMut(&Event<'_>),
+    ) -> Found {
         let Some(kept) = self.kept(id) else { return found };
         let (act, before) = (kept.act.clone(), kept.found.verdict().to_owned());
         // What was noted by an earlier version: what no grant spoke of was no use of any.
@@ -81,6 +86,7 @@ impl Protect {
         };
         let mut event = act.event();
         self.judge_again(&mut event);
+        judged(&event);
         let Record::Trail(record) = &event.record else { return found };
         if found.verdict() != before {
             let account = record.slot_or_empty(Slot::RecipientAccountId);
