@@ -149,4 +149,26 @@ mod tests {
             ["policies of resources in account 111122223333: only what stands after has it"]
         );
     }
+
+    #[test]
+    fn who_is_gone_has_no_more_than_before() {
+        let mut before = account("s3:*");
+        let bound = "arn:aws:iam::111122223333:policy/bound";
+        let guard = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}]});
+        before["UserDetailList"][0]["PermissionsBoundary"] =
+            json!({"PermissionsBoundaryArn": bound});
+        before["UserDetailList"][0]["UserPolicyList"][0]["PolicyDocument"] = guard.clone();
+        before["Policies"] = json!([{"Arn": bound, "DefaultVersionId": "v1",
+            "PolicyVersionList": [{"VersionId": "v1", "Document": guard}]}]);
+        let mut after = before.clone();
+        after["UserDetailList"] = json!([]);
+        let gone = found(&[before.clone()], &[after]);
+        assert!(gone.departures.iter().all(|it| it.difference.adds.is_empty()), "{gone:?}");
+        before["UserDetailList"][0]["PermissionsBoundary"] = Value::Null;
+        let mut bounded = before.clone();
+        bounded["UserDetailList"][0]["PermissionsBoundary"] =
+            json!({"PermissionsBoundaryArn": bound});
+        let unbound = found(&[bounded], &[before]);
+        assert!(unbound.departures[0].difference.classes.contains("boundary_removed"));
+    }
 }

@@ -24,6 +24,7 @@ use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::entity;
 use crate::iam::drift::effect::managed;
 use crate::iam::drift::effect::pieces;
+use crate::iam::drift::gone::is_gone;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::sharing::named as named_in;
@@ -95,7 +96,8 @@ pub fn standing(baseline: &State, now: &State, target: &Target, measure: &Measur
     items.extend(more);
     items.sort_unstable();
     items.dedup();
-    let (agreed, stands) = (Whole::of(&agreed), Whole::of(&stands));
+    let stands = Whole { is_gone: is_gone(now, target), ..Whole::of(&stands) };
+    let agreed = Whole::of(&agreed);
     let difference = measure.between(&agreed, &stands, target.kind());
     let is_known = stands.unknown.iter().all(|it| agreed.unknown.contains(it));
     if difference.is_none() && is_known {

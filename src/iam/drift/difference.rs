@@ -125,6 +125,9 @@ impl Measure {
     /// Returns how `after` differs from `before`.
     pub fn between(&self, before: &Whole, after: &Whole, kind: Kind) -> Difference {
         let mut found = self.difference(&before.meant(kind), &after.meant(kind), kind);
+        if after.is_gone {
+            return Difference { removes: found.removes, ..Difference::default() };
+        }
         if kind == Kind::Boundary && before.is_there && !after.is_there {
             found.classes.insert("boundary_removed");
         }

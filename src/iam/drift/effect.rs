@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::iam::block;
 use crate::iam::block::Blocks;
+use crate::iam::drift::gone::is_gone;
 pub use crate::iam::history::change::Holder;
 pub use crate::iam::history::change::Target;
 use crate::iam::network;
@@ -294,6 +295,8 @@ pub struct Whole {
     pub is_there: bool,
     /// The pieces whose text is not known, each with why.
     pub unknown: Vec<String>,
+    /// Whether the target itself is gone: what it was forbidden, nobody can do.
+    pub is_gone: bool,
 }
 
 impl Whole {
@@ -316,7 +319,12 @@ impl Whole {
         statements.sort();
         statements.dedup();
         let document = Document { language, statements };
-        Self { document, is_there: !pieces.is_empty(), unknown }
+        Self { document, is_there: !pieces.is_empty(), unknown, is_gone: false }
+    }
+
+    /// Returns what `target` comes to in `state`, in which all is known of where it is.
+    pub fn standing(state: &State, target: &Target) -> Self {
+        Self { is_gone: is_gone(state, target), ..Self::of(&pieces(state, target)) }
     }
 
     /// Returns the document, or what it means that there is none.

@@ -225,8 +225,12 @@ impl Ledger {
             if now.unknown.iter().any(|it| !made.unknown.contains(it.as_str())) {
                 continue;
             }
-            let before =
-                Whole { document: made.before.clone(), is_there: true, unknown: Vec::new() };
+            let before = Whole {
+                document: made.before.clone(),
+                is_there: true,
+                unknown: Vec::new(),
+                is_gone: false,
+            };
             let since = measure.between(&before, now, target.kind());
             let stands = match made.is_departure() || made.is_gain() {
                 true => !since.adds.is_empty(),

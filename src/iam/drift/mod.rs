@@ -8,6 +8,7 @@
 
 pub mod difference;
 pub mod effect;
+pub mod gone;
 pub mod known;
 pub mod made;
 mod ours;
@@ -29,6 +30,7 @@ use crate::iam::drift::effect::Piece;
 use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
+use crate::iam::drift::gone::ended;
 use crate::iam::drift::known::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Ledger;
@@ -145,12 +147,18 @@ impl Drift {
         if lesson.edits.iter().any(|(key, _)| matches!(key, Key::Node { .. })) {
             self.ours = Ours::default();
         }
+        let ended = ended(&lesson);
         let steps = self.history.take(lesson, event.time, &id.1);
         let state = self.history.now();
-        let account = steps.first()?.target.account().into();
+        let account = steps.first().map(|step| &step.target).or(ended.first())?.account().into();
         let measure = Measure { account, ours: self.ours.of(state, ours), now: event.time };
         let known = (&mut self.ledger, &mut self.gains, protected);
         let mut facts = take(known, &self.config, (id, event), &steps, (state, &measure));
+        for target in &ended {
+            let now = Whole::standing(state, target);
+            self.ledger.close(target, &now, (id, by(event)), &measure);
+        }
+        steps.first()?;
         let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
         for target in targets {
             let of = (target, state, &measure);
@@ -204,10 +212,7 @@ fn take(
     let mut facts = main.facts(&arn, state);
     facts.set("gw.policy.via", via.name());
     facts.set("gw.policy.planned", via.is_planned());
-    let by = match event.fact("gw.identity.name") {
-        Some(Fact::Text(name)) => name.as_str(),
-        _ => "",
-    };
+    let by = by(event);
     if !via.is_planned() {
         let mut made = main.made(by);
         let documents = (&main.before.document, &main.after.document);
@@ -223,7 +228,8 @@ fn take(
     let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
     let mut undone = None;
     for target in targets {
-        let now = Whole::of(&pieces(state, target));
+        let mut now = Whole::standing(state, target);
+        now.is_gone |= steps.iter().any(|step| step.target == *target && step.is_gone);
         undone = ledger.close(target, &now, (id, by), measure).or(undone);
     }
     if let Some(Undone { id: (time, other), made, .. }) = undone {
@@ -235,6 +241,14 @@ fn take(
     facts
 }
 
+/// Returns who made an event.
+fn by<'e>(event: &'e Event<'_>) -> &'e str {
+    match event.fact("gw.identity.name") {
+        Some(Fact::Text(name)) => name,
+        _ => "",
+    }
+}
+
 /// Compares what a step's target comes to before and after.
 fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> {
     // Of a permission set the boundary is a limit, and the rest of it gives nothing beyond.
@@ -242,7 +256,8 @@ fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> 
     let now = if is_limit { Vec::new() } else { pieces(state, &step.target) };
     let (old, new) = (read(step, step.before.as_ref()), read(step, step.after.as_ref()));
     let before = Whole::of(&with(&now, step, old.as_ref(), state));
-    let after = Whole::of(&with(&now, step, new.as_ref(), state));
+    let after =
+        Whole { is_gone: step.is_gone, ..Whole::of(&with(&now, step, new.as_ref(), state)) };
     let mut unknown = Vec::new();
     for (when, text) in [("before", &old), ("after", &new)] {
         if let Some(Text::Unknown(why)) = text

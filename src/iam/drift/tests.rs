@@ -418,3 +418,67 @@ fn an_answer_closes_nothing_where_a_snapshot_knows_the_change_already() {
     assert!(matches!(role.entity.inline["fix"], Text::Known(_)));
     assert!(house.drift.wants.is_empty());
 }
+
+/// A role that may not touch IAM and is bounded, a unit with a guardrail, a bucket that lets in nobody without encryption.
+fn guarded() -> House {
+    let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
+    let denied = |action: &str| json!({"Effect": "Deny", "Action": action, "Resource": "*"});
+    let bound = "arn:aws:iam::111122223333:policy/bound";
+    let mut known = json!({
+        "Taken": "2026-03-01T00:00:00Z", "Account": ACCOUNT, "UserDetailList": [], "GroupDetailList": [],
+        "RoleDetailList": [{"RoleName": "App", "Path": "/", "RoleId": "AROA1", "Arn": "arn:aws:iam::111122223333:role/App",
+            "AssumeRolePolicyDocument": policy(json!({"Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"Service": "ec2.amazonaws.com"}})),
+            "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": policy(denied("iam:*"))}],
+            "PermissionsBoundary": {"PermissionsBoundaryArn": bound}}],
+        "Policies": [{"PolicyName": "bound", "Arn": bound, "DefaultVersionId": "v1",
+            "PolicyVersionList": [{"VersionId": "v1", "Document": policy(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}))}]}],
+        "Resources": [{"Account": ACCOUNT, "Arn": "arn:aws:s3:::logs", "Policy": policy(json!({"Effect": "Deny",
+            "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs/*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}))}],
+    });
+    known["Organization"] = json!({
+        "MasterAccountId": "999999999999",
+        "Parents": [{"Id": ACCOUNT, "ParentId": "r-1"}, {"Id": "ou-1", "ParentId": "r-1"}],
+        "Policies": [{"PolicySummary": {"Id": "p-1", "Name": "trail", "Type": "SERVICE_CONTROL_POLICY"},
+            "Content": policy(denied("cloudtrail:*")), "Targets": [{"TargetId": "ou-1"}]}],
+    });
+    House::new(&known)
+}
+
+#[test]
+fn what_is_gone_opens_nothing() {
+    for (service, name, asked) in [
+        ("iam", "DeleteRole", json!({"roleName": "App"})),
+        ("iam", "DeletePolicy", json!({"policyArn": "arn:aws:iam::111122223333:policy/bound"})),
+        ("s3", "DeleteBucket", json!({"bucketName": "logs"})),
+        ("organizations", "DeleteOrganizationalUnit", json!({"organizationalUnitId": "ou-1"})),
+        ("organizations", "DeletePolicy", json!({"policyId": "p-1"})),
+    ] {
+        let facts = guarded().learn(1, (service, name), &asked, &Value::Null);
+        assert!(facts.is_some(), "{name}");
+        assert_eq!(text(&facts, "gw.policy.worst"), "None", "{name}");
+        assert_eq!(text(&facts, "gw.policy.adds"), "None", "{name}");
+    }
+    for (service, name, asked) in [
+        ("iam", "DeleteRolePolicy", json!({"roleName": "App", "policyName": "p"})),
+        ("s3", "DeleteBucketPolicy", json!({"bucketName": "logs"})),
+        ("organizations", "DetachPolicy", json!({"policyId": "p-1", "targetId": "ou-1"})),
+    ] {
+        let facts = guarded().learn(1, (service, name), &asked, &Value::Null);
+        assert_eq!(text(&facts, "gw.policy.worst"), "guardrail_weakened", "{name}");
+    }
+}
+
+#[test]
+fn what_was_opened_on_a_role_ends_with_it() {
+    let mut house = guarded();
+    let weaker = json!({"roleName": "App", "policyName": "p"});
+    house.learn(1, ("iam", "DeleteRolePolicy"), &weaker, &Value::Null);
+    assert_eq!(house.drift.ledger().closed(), []);
+    house.restart();
+    house.learn(2, ("iam", "DeleteRole"), &json!({"roleName": "App"}), &Value::Null);
+    let closed = house.drift.ledger().closed();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(&*closed[0].by.1, "person:ana@example.com");
+}

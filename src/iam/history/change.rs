@@ -67,6 +67,8 @@ pub struct Change {
     pub after: Option<Text>,
     /// The version, or the boundary, that was in force before; empty if none was.
     pub earlier: Box<str>,
+    /// Whether what was changed is gone, so that nobody can do with it what was forbidden before.
+    pub is_gone: bool,
 }
 
 /// A piece's place and what it says; the name behind it is that of a version or of a boundary.
@@ -97,6 +99,7 @@ pub(super) fn between(
         news.retain(|(target, _), _| !matches!(target, Target::Block { .. }));
         olds.retain(|(target, _), _| !matches!(target, Target::Block { .. }));
     }
+    let is_gone = ends(key, edit);
     let mut changes = Vec::new();
     for ((target, item), (text, name)) in news {
         let old = olds.remove(&(target.clone(), item.clone()));
@@ -106,13 +109,28 @@ pub(super) fn between(
         if !is_same {
             let (before, earlier) = old.unzip();
             let earlier = earlier.unwrap_or_default();
-            changes.push(Change { target, item, before, after: Some(text), earlier });
+            changes.push(Change { target, item, before, after: Some(text), earlier, is_gone });
         }
     }
     for ((target, item), (text, earlier)) in olds {
-        changes.push(Change { target, item, before: Some(text), after: None, earlier });
+        changes.push(Change { target, item, before: Some(text), after: None, earlier, is_gone });
     }
     changes
+}
+
+/// Returns whether `edit` takes away the thing itself, and not only what a policy says of it.
+fn ends(key: &Key, edit: &Edit) -> bool {
+    match (key, edit) {
+        (_, Edit::Gone) => true,
+        // A unit can be deleted only where nothing is below it; an account that leaves is there still.
+        (Key::Node { id }, Edit::Deleted) => id.starts_with("ou-"),
+        (
+            Key::User { .. } | Key::Group { .. } | Key::Role { .. } | Key::Policy { .. },
+            Edit::Deleted,
+        ) => true,
+        (Key::Control { .. } | Key::Set { .. }, Edit::Deleted) => true,
+        _ => false,
+    }
 }
 
 /// Returns whether `edit` wrote `text` though nobody can read it: it may be the same as before, or not.
@@ -148,6 +166,7 @@ fn of_statement(key: &Key, edit: &Edit, before: Option<&Thing>) -> Option<Change
         before: after.is_none().then(unread),
         after,
         earlier: "".into(),
+        is_gone: false,
     })
 }
 

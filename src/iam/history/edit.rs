@@ -32,6 +32,8 @@ pub enum Edit {
     Made(Thing),
     /// It is gone.
     Deleted,
+    /// It is gone, and what it spoke of with it: a bucket, not its policy alone.
+    Gone,
     /// It has another name from now on.
     RenamedTo {
         name: Box<str>,
@@ -221,7 +223,7 @@ impl Edit {
                 *thing = Some(made);
                 return;
             }
-            Self::Deleted | Self::RenamedTo { .. } => {
+            Self::Deleted | Self::Gone | Self::RenamedTo { .. } => {
                 *thing = None;
                 return;
             }

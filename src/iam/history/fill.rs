@@ -101,7 +101,7 @@ impl Edit {
     /// Returns whether it leaves nothing of what `earlier` wrote in the same thing.
     pub(super) fn writes_over(&self, earlier: &Self) -> bool {
         match (earlier, self) {
-            (_, Self::Made(_) | Self::Deleted) => true,
+            (_, Self::Made(_) | Self::Deleted | Self::Gone) => true,
             (Self::Inline { name, .. }, Self::Inline { name: again, .. }) => name == again,
             (Self::Trust { .. } | Self::Made(Thing::Role(_)), Self::Trust { .. }) => true,
             (

@@ -104,6 +104,7 @@ fn a_change_says_what_was_before_and_what_is_now() {
     assert_eq!(
         second,
         [Change {
+            is_gone: false,
             target,
             item: "inline/own".into(),
             before: known("s3:GetObject"),

@@ -183,17 +183,18 @@ fn first_of(group: &[(&Stamp, &Edit)], thing: Option<&Thing>) -> usize {
     let is_made = group.iter().any(|(_, edit)| is_beginning(edit));
     let rank = |edit: &Edit| match edit {
         edit if edit.takes_away() && edit.finds(thing) => 0,
-        Edit::Deleted | Edit::RenamedTo { .. } if thing.is_some() && is_made => 1,
+        Edit::Deleted | Edit::Gone | Edit::RenamedTo { .. } if thing.is_some() && is_made => 1,
         edit if is_beginning(edit) && thing.is_none() => 2,
         Edit::Version { id, .. } => 10 + number(id),
         Edit::Default { .. } => 1_000_000,
         edit if edit.takes_away() => 1_000_001,
-        Edit::Deleted | Edit::RenamedTo { .. } => 1_000_002,
+        Edit::Deleted | Edit::Gone | Edit::RenamedTo { .. } => 1_000_002,
         _ => 3,
     };
     // What was made in this very second is deleted after all else that was done to it.
-    let others = group.iter().filter(|(_, edit)| !matches!(edit, Edit::Deleted)).count();
-    let is_ready = |edit: &Edit| !matches!(edit, Edit::Deleted) || is_made || others == 0;
+    let is_end = |edit: &Edit| matches!(edit, Edit::Deleted | Edit::Gone);
+    let others = group.iter().filter(|(_, edit)| !is_end(edit)).count();
+    let is_ready = |edit: &Edit| !is_end(edit) || is_made || others == 0;
     let ready = (0..group.len()).filter(|at| is_ready(group[*at].1));
     ready.min_by_key(|at| rank(group[*at].1)).unwrap_or_default()
 }

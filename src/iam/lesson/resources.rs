@@ -34,8 +34,10 @@ enum Does {
     Writes(&'static str),
     /// It makes the resource, and may write a policy.
     Makes(&'static str),
-    /// It takes the policy away, or the resource with it.
+    /// It takes the policy away.
     Ends,
+    /// It takes the resource away, and its policy with it.
+    Destroys,
     /// It adds or removes one statement.
     Adds,
     Removes,
@@ -76,6 +78,7 @@ pub(super) fn of(fields: &Fields<'_, '_>, service: &str, event: &str) -> Option<
             Edit::Made(Thing::Resource(fields.document(field, Kind::Resource)))
         }
         Does::Ends => Edit::Deleted,
+        Does::Destroys => Edit::Gone,
         Does::Adds => added(fields, service, &arn)?,
         Does::Removes if fields.asked("removeAllPermissions").as_deref() == Some("true") => {
             Edit::Deleted
