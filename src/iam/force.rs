@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::iam::evaluate::moment;
 use crate::iam::pattern::arn_matches;
 use crate::iam::pattern::matches;
 use crate::iam::policy::Condition;
@@ -85,10 +86,16 @@ fn is_time(condition: &Condition) -> bool {
 
 /// Returns from when until when a condition about the time holds.
 fn window(condition: &Condition) -> Option<(Option<Seconds>, Option<Seconds>)> {
-    let read = |text: &str| match text.parse::<i64>() {
-        Ok(number) => Some(Seconds(number)),
-        // A day stands for its beginning.
-        Err(_) => Seconds::parse(text).or_else(|| Seconds::parse(&format!("{text}T00:00:00Z"))),
+    let is_number = matches!(
+        condition.operator.test,
+        Test::NumericLessThan
+            | Test::NumericLessThanEquals
+            | Test::NumericGreaterThan
+            | Test::NumericGreaterThanEquals
+    );
+    let read = |text: &str| match is_number {
+        true => text.parse().ok().map(Seconds),
+        false => moment(text).map(|time| Seconds(time.as_second())),
     };
     let times: Option<Vec<Seconds>> = condition.values.iter().map(|it| read(it)).collect();
     let times = times?;
@@ -160,6 +167,23 @@ mod tests {
         assert!(found.keys.is_empty());
         let found = force(condition, &Facts::default()).unwrap();
         assert_eq!(found.keys.len(), 1, "without a time it is a condition");
+    }
+
+    #[test]
+    fn dates_are_read_as_requests_are_judged_by_them() {
+        let facts = Facts { now: at("2026-01-01T00:00:00Z"), ..Facts::default() };
+        for (written, expected) in [
+            ("2027", "2027-01-01T00:00:00Z"),
+            ("2026-03-01T08:00:00", "2026-03-01T08:00:00Z"),
+            ("2026-03-01T08:00Z", "2026-03-01T08:00:00Z"),
+            ("2026-03-01T09:00:00+01:00", "2026-03-01T08:00:00Z"),
+            ("1772352000", "2026-03-01T08:00:00Z"),
+        ] {
+            let condition = format!(r#"{{"DateLessThan":{{"aws:CurrentTime":"{written}"}}}}"#);
+            assert_eq!(force(&condition, &facts).unwrap().until, at(expected), "{written}");
+        }
+        let number = r#"{"NumericLessThan":{"aws:EpochTime":"2027"}}"#;
+        assert_eq!(force(number, &facts).unwrap().until, Some(Seconds(2027)));
     }
 
     #[test]

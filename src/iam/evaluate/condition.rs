@@ -157,15 +157,21 @@ pub(in crate::iam) fn moment(text: &str) -> Option<jiff::Timestamp> {
     if is_epoch {
         return jiff::Timestamp::from_second(text.parse().ok()?).ok();
     }
-    let whole = match text.len() {
-        4 => format!("{text}-01-01T00:00:00Z"),
-        7 => format!("{text}-01T00:00:00Z"),
-        10 => format!("{text}T00:00:00Z"),
-        // `2026-03-01T08:00Z`: without seconds.
-        17 => format!("{}:00Z", text.strip_suffix('Z')?),
-        _ => text.to_owned(),
+    let (date, time) = text.split_once(['T', 't']).unwrap_or((text, ""));
+    // Without a zone it is UTC.
+    let (time, zone) = match time.find(['Z', 'z', '+', '-']) {
+        Some(at) => time.split_at_checked(at)?,
+        None => (time, "Z"),
     };
-    whole.parse().ok()
+    let (month, hour) = match (date.len(), time.len()) {
+        (4, _) => ("-01-01", "00:00:00"),
+        (7, _) => ("-01", "00:00:00"),
+        (_, 0) => ("", "00:00:00"),
+        (_, 2) => ("", ":00:00"),
+        (_, 5) => ("", ":00"),
+        _ => ("", ""),
+    };
+    format!("{date}{month}T{time}{hour}{zone}").parse().ok()
 }
 
 fn truths(found: &str, wanted: &str) -> Option<bool> {
