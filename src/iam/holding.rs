@@ -11,6 +11,7 @@ use crate::iam::State;
 use crate::iam::policy::Text;
 use crate::iam::state::Account;
 use crate::iam::state::Entity;
+use crate::iam::state::Organization;
 use crate::iam::state::Role;
 use crate::iam::state::User;
 
@@ -166,6 +167,11 @@ pub struct Level<'a> {
     pub is_whole: bool,
 }
 
+/// The service control policy that AWS attaches to every root, unit and account.
+///
+/// Source: AWS Organizations User Guide, "Service control policies (SCPs)".
+pub const FULL_ACCESS: &str = "p-FullAWSAccess";
+
 /// The control policies above one account: a list per level, all of which have to allow.
 #[derive(Debug, Clone, Default)]
 pub struct Control<'a> {
@@ -195,26 +201,37 @@ impl<'a> Control<'a> {
                 control.unknown.insert(format!("service control policies above {id}").into());
                 break;
             }
-            let attached = organization.attached.get(here).into_iter().flatten();
-            let policies = attached.filter_map(|it| Some((it, organization.policies.get(it)?)));
-            let mut level = Level { documents: Vec::new(), is_whole: true };
-            for (policy, it) in policies.filter(|(_, it)| &*it.kind == "SERVICE_CONTROL_POLICY") {
-                match &it.text {
-                    Text::Known(document) => level.documents.push(document),
-                    Text::Unknown(_) => {
-                        level.is_whole = false;
-                        control.unknown.insert(format!("service control policy {policy}").into());
-                    }
-                }
-            }
-            if level.documents.is_empty() && level.is_whole {
-                // There is always one where the type is enabled: either it is not, or this was not read.
-                level.is_whole = false;
-                control.unknown.insert(format!("service control policies of {here}").into());
-            }
+            let level = control.level(organization, here);
             control.levels.push(level);
         }
         control.levels.reverse();
         control
+    }
+
+    /// Gathers the service control policies attached at one level.
+    fn level(&mut self, organization: &'a Organization, here: &str) -> Level<'a> {
+        let mut level = Level { documents: Vec::new(), is_whole: true };
+        for policy in organization.attached.get(here).into_iter().flatten() {
+            let known = organization.policies.get(policy);
+            match known.map(|it| (&*it.kind, &it.text)) {
+                Some(("SERVICE_CONTROL_POLICY", Text::Known(document))) => {
+                    level.documents.push(document);
+                }
+                // It allows everything, whether its text was read or not.
+                None if **policy == *FULL_ACCESS => level.is_whole = false,
+                // What nobody described may be one, and may allow anything.
+                Some(("SERVICE_CONTROL_POLICY", Text::Unknown(_))) | None => {
+                    level.is_whole = false;
+                    self.unknown.insert(format!("service control policy {policy}").into());
+                }
+                Some(_) => {}
+            }
+        }
+        if level.is_whole && level.documents.is_empty() {
+            // There is always one where the type is enabled: either it is not, or this was not read.
+            level.is_whole = false;
+            self.unknown.insert(format!("service control policies of {here}").into());
+        }
+        level
     }
 }

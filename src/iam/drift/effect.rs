@@ -14,6 +14,7 @@ use crate::iam::block::Blocks;
 use crate::iam::drift::gone::is_gone;
 pub use crate::iam::history::change::Holder;
 pub use crate::iam::history::change::Target;
+use crate::iam::holding::FULL_ACCESS;
 use crate::iam::network;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
@@ -225,14 +226,16 @@ fn of_set(center: &IdentityCenter, arn: &str) -> Vec<Piece> {
 fn of_node(state: &State, id: &str, kind: Kind) -> Vec<Piece> {
     let Some(organization) = &state.organization else { return Vec::new() };
     let attached = organization.attached.get(id).into_iter().flatten();
-    let known = attached.filter_map(|policy| Some((policy, organization.policies.get(policy)?)));
-    known
-        .filter(|(_, policy)| kind_of(&policy.kind) == Some(kind))
-        .map(|(id, policy)| Piece {
-            name: format!("attached/{id}").into(),
-            text: policy.text.clone(),
-        })
-        .collect()
+    let text = |id: &str| match organization.policies.get(id) {
+        Some(policy) => (kind_of(&policy.kind) == Some(kind)).then(|| policy.text.clone()),
+        None if (id, kind) == (FULL_ACCESS, Kind::ServiceControl) => {
+            Some(Text::Known(Document::absent(kind).into()))
+        }
+        None => None,
+    };
+    let pieces = attached
+        .filter_map(|id| Some(Piece { name: format!("attached/{id}").into(), text: text(id)? }));
+    pieces.collect()
 }
 
 /// Returns the sort of a policy of the organisation, if it is one that authorises.

@@ -64,8 +64,11 @@ pub(in crate::iam) fn named(
 
 /// Returns whether a Deny with `NotPrincipal` spares who acts: all that he is has to be listed, the account too.
 ///
-/// AWS says of a list without the account only that it might deny.
+/// AWS says of a list without the account only that it might deny. Who has a permissions boundary it spares in no case.
 fn spared(scene: &Scene<'_>, listed: &Named) -> Truth {
+    if scene.entity.is_some_and(|entity| entity.boundary.is_some()) {
+        return Truth::False;
+    }
     let all = match scene.who.sort {
         Sort::Role { .. } | Sort::Session { .. } => {
             listed.direct.clone().and(listed.role.clone()).and(listed.account.clone())

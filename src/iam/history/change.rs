@@ -8,7 +8,9 @@ use crate::iam::block;
 use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
+use crate::iam::holding::FULL_ACCESS;
 use crate::iam::network;
+use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::sharing::Share;
@@ -90,6 +92,11 @@ pub(super) fn between(
     }
     let mut olds = before.map(|thing| pieces(key, thing, state)).unwrap_or_default();
     let mut news = after.map(|thing| pieces(key, thing, state)).unwrap_or_default();
+    if let (Key::Node { .. }, Edit::Attached { arn }) = (key, edit) {
+        // What stood there before and was not known is no change.
+        let item = format!("attached/{arn}");
+        news.retain(|place, _| *place.1 == *item || olds.contains_key(place));
+    }
     if before.is_none() && !matches!(edit, Edit::Made(_) | Edit::Trust { .. }) {
         // Of a role that nobody told of before, who may take it did not change.
         news.retain(|(target, _), _| !matches!(target, Target::Trust { .. }));
@@ -317,6 +324,9 @@ fn not_told(arn: &str) -> Text {
 }
 
 fn control(state: &State, id: &str) -> (Kind, Text) {
+    if id == FULL_ACCESS {
+        return (Kind::ServiceControl, Text::Known(Document::absent(Kind::ServiceControl).into()));
+    }
     let known = state.organization.as_ref().and_then(|it| it.policies.get(id));
     let kind = known.and_then(|policy| control_kind(&policy.kind));
     // Most are service control policies; the text says that it is not known.

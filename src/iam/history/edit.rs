@@ -250,7 +250,7 @@ impl Edit {
             },
             Some(Thing::Resource(text)) => self.on_resource(text),
             Some(Thing::Node(node)) => match self {
-                Self::Attached { arn } => drop(node.attached.insert(arn.clone())),
+                Self::Attached { arn } => node.attach(arn),
                 Self::Detached { arn } => drop(node.attached.remove(arn)),
                 Self::Moved { to } => node.parent = Some(to.clone()),
                 _ => {}

@@ -245,6 +245,116 @@ fn a_new_name_takes_along_what_there_was() {
 }
 
 #[test]
+fn a_new_name_keeps_the_path() {
+    for (service, old, new) in [
+        ("User", json!({"userName": "ana"}), json!({"userName": "ana", "newUserName": "bea"})),
+        ("Group", json!({"groupName": "ana"}), json!({"groupName": "ana", "newGroupName": "bea"})),
+    ] {
+        let mut made = old;
+        made["path"] = "/team/".into();
+        let (create, update) = (format!("Create{service}"), format!("Update{service}"));
+        let history = of(&[iam(1, &create, made), iam(2, &update, new.clone())]);
+        let arn_of = |history: &History| {
+            let account = account(history.now());
+            let user = account.users.get("bea").map(|user| user.entity.arn.clone());
+            user.or_else(|| account.groups.get("bea").map(|group| group.arn.clone())).unwrap()
+        };
+        let sort = service.to_lowercase();
+        let expected = format!("arn:aws:iam::{ACCOUNT}:{sort}/team/bea");
+        assert_eq!(*arn_of(&history), *expected);
+        let mut moved = new;
+        moved["newPath"] = "/".into();
+        let history = of(&[
+            iam(1, &create, json!({"userName": "ana", "groupName": "ana"})),
+            iam(2, &update, moved),
+        ]);
+        assert_eq!(*arn_of(&history), *format!("arn:aws:iam::{ACCOUNT}:{sort}/bea"));
+    }
+}
+
+#[test]
+fn what_is_attached_first_stands_beside_what_aws_attaches_to_everything() {
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "cloudtrail:*", "Resource": "*"}]});
+    let organization = |minute, event: &str, asked: Value, answered: Value| {
+        record(minute, "organizations", event, asked, answered)
+    };
+    let attach = |minute, policy: &str| {
+        organization(
+            minute,
+            "AttachPolicy",
+            json!({"policyId": policy, "targetId": "ou-1"}),
+            Value::Null,
+        )
+    };
+    let policy = json!({"policy": {"policySummary": {"id": "p-1"}}});
+    let asked =
+        json!({"name": "no", "type": "SERVICE_CONTROL_POLICY", "content": deny.to_string()});
+    let mut history = of(&[
+        organization(
+            1,
+            "CreateOrganizationalUnit",
+            json!({"parentId": "r-1"}),
+            json!({"organizationalUnit": {"id": "ou-1"}}),
+        ),
+        organization(2, "CreatePolicy", asked, policy),
+        organization(
+            3,
+            "MoveAccount",
+            json!({"accountId": ACCOUNT, "destinationParentId": "ou-1"}),
+            Value::Null,
+        ),
+        iam(3, "CreateUser", json!({"userName": "ana"})),
+        iam(
+            3,
+            "AttachUserPolicy",
+            json!({"userName": "ana", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        ),
+    ]);
+    let changes = take(&mut history, &attach(4, "p-1"));
+    assert!(
+        matches!(&changes[..], [Change { item, .. }] if **item == *"attached/p-1"),
+        "{changes:?}"
+    );
+    let allowed = |history: &History, action: &str| {
+        let context = crate::iam::evaluate::Context::new();
+        let principal = &format!("arn:aws:iam::{ACCOUNT}:user/ana");
+        let request =
+            crate::iam::evaluate::Request { principal, action, resource: "*", context: &context };
+        history.now().allowed(&request).decision
+    };
+    assert_eq!(allowed(&history, "s3:CreateBucket"), crate::iam::Decision::Allowed);
+    assert_eq!(allowed(&history, "cloudtrail:StopLogging"), crate::iam::Decision::ExplicitDeny);
+    let control = crate::iam::holding::Control::above(history.now(), ACCOUNT);
+    assert!(control.levels.iter().all(|level| !level.is_whole), "{control:?}");
+    // Once it is taken away, what no other allows is not allowed.
+    let detach = json!({"policyId": "p-FullAWSAccess", "targetId": "ou-1"});
+    take(&mut history, &organization(5, "DetachPolicy", detach, Value::Null));
+    assert_eq!(allowed(&history, "s3:CreateBucket"), crate::iam::Decision::ImplicitDeny);
+    let again = take(&mut history, &attach(6, "p-FullAWSAccess"));
+    assert!(matches!(&again[..], [Change { after: Some(Text::Known(_)), .. }]), "{again:?}");
+}
+
+#[test]
+fn an_empty_text_takes_a_queues_and_a_domains_policy_away() {
+    let open = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
+    .to_string();
+    let queue = format!("https://sqs.eu-central-1.amazonaws.com/{ACCOUNT}/q");
+    let of_queue = |text: &str| json!({"queueUrl": queue, "attributes": {"Policy": text}});
+    let of_domain = |text: &str| json!({"domainName": "d", "accessPolicies": text});
+    let mut history = of(&[
+        record(1, "sqs", "SetQueueAttributes", of_queue(&open), Value::Null),
+        record(1, "es", "UpdateDomainConfig", of_domain(&open), Value::Null),
+    ]);
+    assert_eq!(account(history.now()).resources.len(), 2);
+    let gone =
+        take(&mut history, &record(2, "sqs", "SetQueueAttributes", of_queue(""), Value::Null));
+    assert!(matches!(&gone[..], [Change { before: Some(_), after: None, .. }]), "{gone:?}");
+    take(&mut history, &record(2, "es", "UpdateDomainConfig", of_domain(""), Value::Null));
+    assert!(account(history.now()).resources.is_empty());
+}
+
+#[test]
 fn an_assignment_and_a_membership_end_by_what_is_told_of_them() {
     let joined = record(
         1,

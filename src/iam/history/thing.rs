@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::iam::block::Blocks;
+use crate::iam::holding::FULL_ACCESS;
 use crate::iam::network::Rules;
 use crate::iam::policy::Text;
 use crate::iam::sharing::Share;
@@ -157,6 +158,16 @@ pub struct Node {
     pub parent: Option<Box<str>>,
     /// Ids of the policies attached.
     pub attached: BTreeSet<Box<str>>,
+}
+
+impl Node {
+    /// Attaches a policy. Where none is known, there is the one that AWS attaches to whatever is made, and no event tells.
+    pub fn attach(&mut self, policy: &str) {
+        if self.attached.is_empty() {
+            self.attached.insert(FULL_ACCESS.into());
+        }
+        self.attached.insert(policy.into());
+    }
 }
 
 impl Thing {

@@ -217,13 +217,21 @@ fn inherited(
     // A new path alone leaves it where it is.
     let old = renamed(key, name).filter(|old| old != key)?;
     let names = names.checked_sub(1)?;
-    match history.timelines.get(&old) {
+    let mut thing = match history.timelines.get(&old) {
         Some(timeline) => {
             let until = Seconds(time.0.saturating_sub(1));
             timeline.walk(&old, until, (history, names), None).0
         }
         None => thing::get(&history.now, &old),
+    };
+    // The path stays; where it changes as well, the event says the new ARN.
+    if let (Some(entity), Key::User { name, .. } | Key::Group { name, .. }) =
+        (thing.as_mut().and_then(Thing::entity_mut), key)
+        && let Some((before, _)) = entity.arn.rsplit_once('/')
+    {
+        entity.arn = format!("{before}/{name}").into();
     }
+    thing
 }
 
 /// Returns the key of the same sort with another name.

@@ -199,8 +199,7 @@ fn renamed(fields: &Fields<'_, '_>, event: &str) -> Option<Edits> {
         "UpdateUser" => Key::User { account, name: name.clone() },
         _ => Key::Group { account, name: name.clone() },
     };
-    let arn = arn(&name).or_else(|| Some(fields.arn(sort, "/", &name)));
-    let from = Edit::RenamedFrom { name: was.clone(), arn };
+    let from = Edit::RenamedFrom { name: was.clone(), arn: arn(&name) };
     Some(vec![(old, Edit::RenamedTo { name }), (new, from)])
 }
 

@@ -43,7 +43,6 @@ pub(super) fn of(fields: &Fields<'_, '_>, event: &str) -> Option<Vec<(Key, Edit)
         "CreateOrganizationalUnit" => {
             let made = Node { parent: Some(fields.asked("parentId")?), ..Node::default() };
             let id = fields.answered("organizationalUnit.id")?;
-            // A guardrail of AWS's own is attached to whatever is made; nothing records it.
             (node(id), Edit::Made(Thing::Node(made)))
         }
         "DeleteOrganizationalUnit" => (node(fields.asked("organizationalUnitId")?), Edit::Deleted),

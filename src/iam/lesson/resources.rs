@@ -70,6 +70,8 @@ pub(super) fn of(fields: &Fields<'_, '_>, service: &str, event: &str) -> Option<
             // A bus is opened by a whole policy or by a statement, an endpoint's policy is put back to AWS's own.
             None if service == "events" => added(fields, service, &arn)?,
             None if event == "ModifyVpcEndpoint" && is_reset(fields) => Edit::Deleted,
+            // Of a queue or a domain an empty text takes the policy away.
+            None if is_emptied(fields, all) => Edit::Deleted,
             None if sets_others(event) => return None,
             None => Edit::Policy { text: fields.document(first(all), Kind::Resource) },
         },
@@ -112,6 +114,17 @@ fn written(fields: &Fields<'_, '_>, all: &'static str) -> Option<&'static str> {
         });
         is_there
     })
+}
+
+/// Returns whether one of some parameters is there and says nothing.
+fn is_emptied(fields: &Fields<'_, '_>, all: &str) -> bool {
+    let mut is_empty = false;
+    for field in all.split('|') {
+        fields.record.walk(&format!("requestParameters.{field}"), &mut |raw| {
+            is_empty |= raw == "\"\"";
+        });
+    }
+    is_empty
 }
 
 fn is_reset(fields: &Fields<'_, '_>) -> bool {

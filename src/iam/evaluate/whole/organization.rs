@@ -12,6 +12,7 @@ use crate::iam::evaluate::sum::Gathered;
 use crate::iam::evaluate::sum::Place;
 use crate::iam::evaluate::sum::Sum;
 use crate::iam::evaluate::whole::identity::EVERYTHING;
+use crate::iam::holding::FULL_ACCESS;
 use crate::iam::state::Organization;
 use crate::iam::state::State;
 
@@ -19,7 +20,7 @@ const SERVICE_CONTROL: &str = "SERVICE_CONTROL_POLICY";
 const RESOURCE_CONTROL: &str = "RESOURCE_CONTROL_POLICY";
 /// The policies that AWS attaches everywhere, of which the organisation's API tells no text of ours.
 const FULL: [(&str, &str); 2] =
-    [("p-FullAWSAccess", SERVICE_CONTROL), ("p-RCPFullAWSAccess", RESOURCE_CONTROL)];
+    [(FULL_ACCESS, SERVICE_CONTROL), ("p-RCPFullAWSAccess", RESOURCE_CONTROL)];
 /// Services whose resources RCPs bind.
 const WITH_RCP: [&str; 10] =
     ["s3", "sts", "kms", "sqs", "secretsmanager", "ecr", "aoss", "cognito-idp", "logs", "dynamodb"];
@@ -74,7 +75,9 @@ fn levels<'a>(
 ) -> Option<(&'a Organization, Vec<&'a str>)> {
     let role = scene.who.role().unwrap_or_default();
     let arn = scene.entity.map_or(scene.who.name, |entity| &entity.arn);
-    if arn.contains(":role/aws-service-role/") || role.starts_with("AWSServiceRoleFor") {
+    // Of a session of a role that nobody told of, the name has to do.
+    let is_named_so = scene.entity.is_none() && role.starts_with("AWSServiceRoleFor");
+    if arn.contains(":role/aws-service-role/") || is_named_so {
         return None;
     }
     let Some(organization) = &state.organization else {

@@ -203,6 +203,20 @@ fn an_scp_has_to_allow_on_every_level_and_binds_roots_too() {
 }
 
 #[test]
+fn a_role_that_is_only_named_like_a_service_linked_one_is_bound() {
+    let mut state = start();
+    control(&mut state, "r-1", "p-1", Kind::ServiceControl, deny("*"));
+    let own = "arn:aws:iam::111122223333:role/AWSServiceRoleForMe";
+    let mut role = account(&mut state, HOME).roles["app"].clone();
+    role.entity.arn = own.into();
+    give(&mut role.entity, allow("*"));
+    account(&mut state, HOME).roles.insert("AWSServiceRoleForMe".into(), role);
+    assert_eq!(ask(&state, own, "s3:CreateBucket", "*"), Decision::ExplicitDeny);
+    let session = "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForMe/one";
+    assert_eq!(ask(&state, session, "s3:CreateBucket", "*"), Decision::ExplicitDeny);
+}
+
+#[test]
 fn scps_bind_neither_the_management_account_nor_service_linked_roles() {
     let mut state = start();
     control(&mut state, "r-1", "p-1", Kind::ServiceControl, deny("*"));
@@ -351,6 +365,13 @@ fn not_principal_spares_only_who_is_listed_with_his_account() {
         resources.insert(QUEUE.into(), text(Kind::Resource, statement));
         assert_eq!(ask(&state, who, "sqs:SendMessage", QUEUE), expected, "{listed} {who}");
     }
+    // IAM User Guide, "NotPrincipal": a Deny with it always denies whom a boundary is set for, whoever is listed.
+    bound(&mut state, ana, allow("*"));
+    let statement = json!({"Effect": "Deny", "NotPrincipal": {"AWS": [ANA, root]},
+        "Action": "sqs:*", "Resource": "*"});
+    let resources = &mut account(&mut state, HOME).resources;
+    resources.insert(QUEUE.into(), text(Kind::Resource, statement));
+    assert_eq!(ask(&state, ANA, "sqs:SendMessage", QUEUE), Decision::ExplicitDeny);
     let statement = json!({"Effect": "Allow", "NotPrincipal": {"AWS": ANA},
         "Action": "sqs:*", "Resource": "*"});
     let resources = &mut account(&mut state, HOME).resources;
