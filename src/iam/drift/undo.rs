@@ -4,10 +4,12 @@
 //! than the whole way back, or it says what is missing.
 
 mod beside;
+mod resource;
 
 use crate::iam::drift::effect::Holder;
 use crate::iam::drift::effect::Target;
 use crate::iam::policy::Document;
+use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 
 /// A document longer than this is not put into a command.
@@ -71,7 +73,8 @@ pub fn command(way: &Way<'_>) -> String {
         Target::Resource { arn, .. } => match way.item.split_once('/') {
             Some(("grant", grant)) => beside::of_grant(way, arn, grant),
             Some(("share", share)) => beside::of_share(way, arn, share),
-            _ => of_resource(way, arn),
+            Some(("statement", sid)) => resource::of_statement(way, arn, sid),
+            _ => resource::of_policy(way, arn),
         },
         Target::Network { arn, .. } => beside::of_rules(way, arn),
         Target::Block { arn, .. } => beside::of_blocks(way, arn),
@@ -84,11 +87,27 @@ pub fn command(way: &Way<'_>) -> String {
                 quoted(id)
             )
         }
-        Target::Organization { id, .. } => format!(
-            "aws organizations update-policy --policy-id {} --content {}",
-            quoted(id),
-            document(way.before)
-        ),
+        Target::Organization { id, kind } => of_organization(way, id, *kind),
+    }
+}
+
+fn of_organization(way: &Way<'_>, id: &str, kind: Kind) -> String {
+    let (policy, text) = (quoted(id), document(way.before));
+    match (way.before, way.after) {
+        (None, _) => format!("aws organizations delete-policy --policy-id {policy}"),
+        // What is gone cannot be changed, and comes back with another id.
+        (Some(_), None) => {
+            let sort = match kind {
+                Kind::ResourceControl => "RESOURCE_CONTROL_POLICY",
+                _ => "SERVICE_CONTROL_POLICY",
+            };
+            format!(
+                "aws organizations create-policy --name {policy} --description '' --type {sort} --content {text}"
+            )
+        }
+        (Some(_), Some(_)) => {
+            format!("aws organizations update-policy --policy-id {policy} --content {text}")
+        }
     }
 }
 
@@ -120,14 +139,30 @@ fn of_identity(way: &Way<'_>, holder: Holder, name: &str) -> String {
     }
 }
 
+/// Returns a permission set as the calls of Identity Center name it: with its instance, of which its ARN has the id.
+pub fn of_instance(set: &str) -> String {
+    let parts = set.split_once(":permissionSet/").map(|(of, rest)| (of, rest.split('/').next()));
+    let instance = match parts {
+        Some((of, Some(id))) => format!("{of}:instance/{id}"),
+        _ => "INSTANCE".to_owned(),
+    };
+    format!("--instance-arn {} --permission-set-arn {}", quoted(&instance), quoted(set))
+}
+
 fn of_set(way: &Way<'_>, arn: &str) -> String {
-    let set = format!("--instance-arn INSTANCE --permission-set-arn {}", quoted(arn));
+    let set = of_instance(arn);
     let back = match (way.item.split_once('/'), way.before) {
         (None, None) if way.item == "boundary" => {
             format!("aws sso-admin delete-permissions-boundary-from-permission-set {set}")
         }
         (None, Some(_)) if way.item == "boundary" => {
-            let of = quoted(&format!("ManagedPolicyArn={}", way.earlier));
+            let of = match way.earlier.starts_with("arn:") {
+                true => quoted(&format!("ManagedPolicyArn={}", way.earlier)),
+                false => {
+                    let (path, name) = way.earlier.rsplit_once('/').unwrap_or(("", way.earlier));
+                    quoted(&format!("CustomerManagedPolicyReference={{Name={name},Path={path}/}}"))
+                }
+            };
             format!(
                 "aws sso-admin put-permissions-boundary-to-permission-set {set} --permissions-boundary {of}"
             )
@@ -157,44 +192,6 @@ fn of_set(way: &Way<'_>, arn: &str) -> String {
     format!(
         "{back} && aws sso-admin provision-permission-set {set} --target-type ALL_PROVISIONED_ACCOUNTS"
     )
-}
-
-fn of_resource(way: &Way<'_>, arn: &str) -> String {
-    let mut parts = arn.splitn(6, ':').skip(2);
-    let service = parts.next().unwrap_or_default();
-    let name = parts.nth(2).unwrap_or_default();
-    let text = document(way.before);
-    match (service, way.before.is_some()) {
-        ("s3", true) => {
-            format!("aws s3api put-bucket-policy --bucket {} --policy {text}", quoted(name))
-        }
-        ("s3", false) => format!("aws s3api delete-bucket-policy --bucket {}", quoted(name)),
-        ("kms", true) => {
-            let key = quoted(name.strip_prefix("key/").unwrap_or(name));
-            format!("aws kms put-key-policy --key-id {key} --policy-name default --policy {text}")
-        }
-        ("sns", true) => format!(
-            "aws sns set-topic-attributes --topic-arn {} --attribute-name Policy --attribute-value {text}",
-            quoted(arn)
-        ),
-        ("secretsmanager", true) => format!(
-            "aws secretsmanager put-resource-policy --secret-id {} --resource-policy {text}",
-            quoted(arn)
-        ),
-        ("secretsmanager", false) => {
-            format!("aws secretsmanager delete-resource-policy --secret-id {}", quoted(arn))
-        }
-        ("ecr", true) => {
-            let name = quoted(name.strip_prefix("repository/").unwrap_or(name));
-            format!("aws ecr set-repository-policy --repository-name {name} --policy-text {text}")
-        }
-        ("ecr", false) => {
-            let name = quoted(name.strip_prefix("repository/").unwrap_or(name));
-            format!("aws ecr delete-repository-policy --repository-name {name}")
-        }
-        (_, true) => format!("put back the policy of {}: {text}", quoted(arn)),
-        (_, false) => format!("take the policy of {} away", quoted(arn)),
-    }
 }
 
 /// Returns the document as one word of a shell.
@@ -261,5 +258,65 @@ mod tests {
             way(&bucket, "policy", None, ""),
             "aws s3api delete-bucket-policy --bucket reports"
         );
+    }
+
+    fn known(document: &str) -> Text {
+        Text::Known(Document::parse(document, Kind::Resource).unwrap().into())
+    }
+
+    #[test]
+    fn a_resource_is_put_back_where_it_is_and_a_statement_alone() {
+        let open = r#"{"Version":"2012-10-17","Statement":[{"Sid":"all","Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}"#;
+        let open = known(open);
+        let of = |arn: &str, item: &str, before: Option<&Text>, after: Option<&Text>| {
+            let target = Target::Resource { account: "111122223333".into(), arn: arn.into() };
+            command(&Way { target: &target, item, before, after, earlier: "" })
+        };
+        let queue = "arn:aws:sqs:eu-west-1:111122223333:jobs";
+        assert_eq!(
+            of(queue, "policy", None, Some(&open)),
+            "aws sqs set-queue-attributes --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/jobs --attributes Policy= --region eu-west-1"
+        );
+        let put = of(queue, "policy", Some(&open), None);
+        assert!(put.contains(r#"--attributes '{"Policy":"{\"Statement\":"#), "{put}");
+        assert_eq!(
+            of(queue, "statement/all", None, Some(&open)),
+            "aws sqs remove-permission --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/jobs --label all --region eu-west-1"
+        );
+        let function = "arn:aws:lambda:eu-west-1:111122223333:function:f";
+        for item in ["statement/all", "policy"] {
+            assert_eq!(
+                of(function, item, None, Some(&open)),
+                "aws lambda remove-permission --function-name f --statement-id all --region eu-west-1"
+            );
+        }
+        let key = of("arn:aws:kms:eu-west-1:111122223333:key/k", "policy", Some(&open), None);
+        assert!(key.starts_with("aws kms put-key-policy --key-id k "), "{key}");
+        assert!(key.ends_with(" --region eu-west-1"), "{key}");
+    }
+
+    #[test]
+    fn a_permission_set_is_named_with_its_instance_and_what_is_gone_is_made_again() {
+        let arn: Box<str> = "arn:aws:sso:::permissionSet/ssoins-1/ps-1".into();
+        let set = Target::Set { arn };
+        let open = known(
+            r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#,
+        );
+        let bounded = way(&set, "boundary", Some(&open), "/team/limit");
+        assert!(bounded.contains("--instance-arn arn:aws:sso:::instance/ssoins-1 "), "{bounded}");
+        let reference =
+            "--permissions-boundary 'CustomerManagedPolicyReference={Name=limit,Path=/team/}'";
+        assert!(bounded.contains(reference), "{bounded}");
+        let control = Target::Organization { id: "p-1".into(), kind: Kind::ServiceControl };
+        assert_eq!(
+            way(&control, "policy", None, ""),
+            "aws organizations delete-policy --policy-id p-1"
+        );
+        let gone = way(&control, "policy", Some(&open), "");
+        assert!(gone.starts_with("aws organizations create-policy --name p-1 "), "{gone}");
+        assert!(gone.contains("--type SERVICE_CONTROL_POLICY"), "{gone}");
+        let after = Some(&open);
+        let changed = Way { target: &control, item: "policy", before: after, after, earlier: "" };
+        assert!(command(&changed).starts_with("aws organizations update-policy --policy-id p-1 "));
     }
 }

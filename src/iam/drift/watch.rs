@@ -265,9 +265,8 @@ impl Watch {
             let mut facts = Facts::default();
             facts.set("gw.policy.target", &**arn);
             let undo = format!(
-                "aws sso-admin provision-permission-set --instance-arn INSTANCE --permission-set-arn {} \
-                 --target-type ALL_PROVISIONED_ACCOUNTS",
-                super::undo::quoted(arn)
+                "aws sso-admin provision-permission-set {} --target-type ALL_PROVISIONED_ACCOUNTS",
+                super::undo::of_instance(arn)
             );
             facts.set("gw.policy.undo", undo);
             self.owed.push(Signal {
