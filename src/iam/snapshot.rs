@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::iam::history::Documents;
+use crate::iam::history::thing::Key;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
@@ -41,8 +42,7 @@ const MAX_DEPTH: usize = 16;
 pub struct Snapshot {
     /// What stood.
     pub state: State,
-    /// When each account was read, where its file says so (`"Taken"`); the organisation's time is under the empty name, that of
-    /// the resources of a service under the account and the service, `111122223333/s3`.
+    /// When each part was read, where its file says so (`"Taken"`), by the names of [`Key::part`].
     pub taken: BTreeMap<Box<str>, Seconds>,
     /// The documents, each once.
     pub documents: Documents,
@@ -170,8 +170,13 @@ impl Snapshot {
                 is_known = true;
             }
         }
-        if members.contains_key("Organization") || members.contains_key("IdentityCenter") {
+        if members.contains_key("Organization") {
             self.taken("", value)?;
+        }
+        for part in ["PermissionSets", "AccountAssignments", "GroupMemberships"] {
+            if !value["IdentityCenter"][part].is_null() {
+                self.taken(part, value)?;
+            }
         }
         match is_known {
             true => Ok(()),
@@ -194,6 +199,11 @@ impl Snapshot {
             Ok(document) => self.documents.share(Text::Known(document.into())),
             Err(error) => Text::Unknown(format!("the document cannot be read: {error}").into()),
         }
+    }
+
+    /// Notes when the list was read that has `key`.
+    fn taken_of(&mut self, key: &Key, value: &Value) -> Result<(), String> {
+        self.taken(&key.part(), value)
     }
 
     /// Notes when something was read.

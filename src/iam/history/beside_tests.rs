@@ -9,6 +9,7 @@ use super::*;
 use crate::iam::history::change::Target;
 use crate::iam::history::tests::ACCOUNT;
 use crate::iam::history::tests::MIGRATIONS;
+use crate::iam::history::tests::START;
 use crate::iam::history::tests::account;
 use crate::iam::history::tests::document;
 use crate::iam::history::tests::iam;
@@ -613,4 +614,74 @@ proptest! {
             prop_assert!(take(&mut history, record).is_empty());
         }
     }
+}
+
+/// A snapshot of one moment, with what each list of it speaks of.
+fn taken(members: Value) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let mut file = members;
+    file["Taken"] = START.plus(Span(86_400)).to_string().into();
+    snapshot.take(&file, ACCOUNT).unwrap();
+    snapshot
+}
+
+#[test]
+fn that_one_list_was_read_says_nothing_of_another() {
+    let key = format!("arn:aws:kms:eu-central-1:{ACCOUNT}:key/k-1");
+    let set = "arn:aws:sso:::permissionSet/ssoins-1/ps-1";
+    let records = [
+        record(
+            1,
+            "ec2",
+            "CreateSecurityGroup",
+            json!({"groupName": "g"}),
+            json!({"groupId": "sg-1"}),
+        ),
+        record(
+            1,
+            "kms",
+            "CreateGrant",
+            json!({"keyId": key, "granteePrincipal": "arn:aws:iam::777788889999:role/a", "operations": ["Decrypt"]}),
+            json!({"grantId": "g-1", "keyId": key}),
+        ),
+        record(
+            1,
+            "sso",
+            "CreatePermissionSet",
+            json!({"name": "s"}),
+            json!({"permissionSet": {"permissionSetArn": set}}),
+        ),
+        record(
+            1,
+            "ram",
+            "CreateResourceShare",
+            json!({"name": "s"}),
+            json!({"resourceShare": {"resourceShareArn": format!("arn:aws:ram:eu-central-1:{ACCOUNT}:resource-share/s")}}),
+        ),
+        record(1, "s3", "DeleteAccountPublicAccessBlock", json!({}), Value::Null),
+        iam(1, "CreateUser", json!({"userName": "ana"})),
+    ];
+    let known = json!({"Account": ACCOUNT, "UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [],
+        "Policies": [], "Organization": {"MasterAccountId": "999999999999"}});
+    let mut history = History::new(taken(known));
+    for record in &records {
+        take(&mut history, record);
+    }
+    let state = history.now();
+    let there = account(state);
+    assert!(there.users.is_empty(), "the snapshot read users and has none");
+    assert_eq!((there.networks.len(), there.grants.len()), (1, 1));
+    assert_eq!((there.shares.len(), there.blocks.len()), (1, 1));
+    assert_eq!(state.identity_center.sets.len(), 1);
+    // Where they were read, what is older is in it or gone.
+    let known = json!({
+        "SecurityGroups": [{"GroupId": "sg-2", "OwnerId": ACCOUNT}], "Region": "eu-central-1",
+        "IdentityCenter": {"PermissionSets": []},
+    });
+    let mut history = History::new(taken(known));
+    for record in &records {
+        take(&mut history, record);
+    }
+    assert_eq!(account(history.now()).networks.len(), 1);
+    assert!(history.now().identity_center.sets.is_empty());
 }

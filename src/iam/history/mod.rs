@@ -58,7 +58,7 @@ pub struct History {
     now: State,
     timelines: BTreeMap<Key, Timeline>,
     edits: usize,
-    /// When each account's snapshot was taken, where that is known; the organisation's is under the empty name.
+    /// When each part of the snapshot was taken, where that is known ([`Key::part`]).
     taken: BTreeMap<Box<str>, Seconds>,
     documents: Documents,
     /// What happened before is part of the beginnings.
@@ -217,24 +217,18 @@ impl History {
         edit.apply(key, time, &mut after);
         let mut changes = change::between(key, edit, (None, after.as_ref()), &self.now);
         changes.retain(|change| !matches!(change.after, Some(Text::Unknown(_))));
-        for change in &mut changes {
+        // What was made was not there before.
+        let told = changes.iter_mut().filter(|_| !matches!(edit, Edit::Made(_)));
+        for change in told {
             let why = "the change is older than what is known";
             change.before = Some(Text::Unknown(why.into()));
         }
         changes
     }
 
-    /// Returns until when the snapshot of the key's account has seen everything, if what happened at `time` is before.
+    /// Returns until when the snapshot has seen everything of the key's part, if what happened at `time` is before.
     fn contained_until(&self, key: &Key, time: Seconds) -> Option<Seconds> {
-        let taken = match key {
-            // That an account was read says nothing of its resources: they are read service by service.
-            Key::Resource { account, arn } => {
-                let service = arn.split(':').nth(2).unwrap_or_default();
-                self.taken.get(&*format!("{account}/{service}"))?
-            }
-            other => self.taken.get(other.account())?,
-        };
-        let until = taken.plus(Span(-OVERLAP.0));
+        let until = self.taken.get(&*key.part())?.plus(Span(-OVERLAP.0));
         (time < until).then_some(until)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is taken out of a state and put back leaves it as it was.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -121,6 +122,31 @@ impl Key {
             | Self::Block { account, .. } => account,
             _ => "",
         }
+    }
+}
+
+impl Key {
+    /// Returns the name of what a snapshot has to have read to know of this: that one list was read says nothing of another.
+    pub fn part(&self) -> Cow<'_, str> {
+        let field = |arn: &str, at: usize| arn.split(':').nth(at).unwrap_or_default().to_owned();
+        Cow::Owned(match self {
+            Self::User { account, .. }
+            | Self::Group { account, .. }
+            | Self::Role { account, .. }
+            | Self::Policy { account, .. }
+            | Self::Profile { account, .. } => return Cow::Borrowed(account),
+            Self::Node { .. } | Self::Control { .. } => return Cow::Borrowed(""),
+            Self::Set { .. } => return Cow::Borrowed("PermissionSets"),
+            Self::Assigned(_) => return Cow::Borrowed("AccountAssignments"),
+            Self::Member { .. } | Self::Membership { .. } | Self::Directory { .. } => {
+                return Cow::Borrowed("GroupMemberships");
+            }
+            Self::Resource { account, arn } => format!("{account}/{}", field(arn, 2)),
+            Self::Grant { account, key, .. } => format!("{account}/Grants/{key}"),
+            Self::Network { account, arn } => format!("{account}/SecurityGroups/{}", field(arn, 3)),
+            Self::Share { account, .. } => format!("{account}/resourceShares"),
+            Self::Block { account, arn } => format!("{account}/PublicAccessBlocks/{arn}"),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::iam::block::Blocks;
 use crate::iam::block::OF_S3;
+use crate::iam::history::thing::Key;
 use crate::iam::network::MAX_RULES;
 use crate::iam::network::Rule;
 use crate::iam::network::Rules;
@@ -58,6 +59,8 @@ fn grants(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
             Value::Null => granted(grant, key)?,
             says => Some(snapshot.text(says, Kind::Resource)),
         };
+        let of = Key::Grant { account: id.into(), key: key.into(), id: "".into() };
+        snapshot.taken_of(&of, value)?;
         let Some(document) = document else { continue };
         let document = snapshot.documents.share(document);
         let grants = account(snapshot, id).grants.entry(key.into()).or_default();
@@ -113,6 +116,8 @@ fn groups(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
                 }
             }
         }
+        let of = Key::Network { account: id.as_str().into(), arn: arn.as_str().into() };
+        snapshot.taken_of(&of, value)?;
         let known = account(snapshot, &id).networks.entry(arn.into()).or_default();
         for (text, id) in rules.into_iter().take(MAX_RULES) {
             // Another file may have told the rule's id.
@@ -184,6 +189,8 @@ fn shares(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
             continue;
         }
         let id = owner(arn).ok_or_else(|| format!("resourceShares: {arn} names no account"))?;
+        let of = Key::Share { account: id.into(), arn: arn.into() };
+        snapshot.taken_of(&of, value)?;
         let known = account(snapshot, id).shares.entry(arn.into()).or_default();
         known.name = text(share, "name");
         known.admits_strangers = share["allowExternalPrincipals"].as_bool();
@@ -230,6 +237,8 @@ fn blocks(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
         let on = all.map(|(flag, _)| &**flag);
         let on = on.filter(|flag| named.is_some() || OF_S3.contains(flag));
         let on: Blocks = on.map(Into::into).collect();
+        let of = Key::Block { account: id.into(), arn: arn.as_str().into() };
+        snapshot.taken_of(&of, value)?;
         account(snapshot, id).blocks.insert(arn.into(), on);
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::iam::history::thing::Key;
 use crate::iam::lesson::with_path;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
@@ -141,8 +142,8 @@ fn resources(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
                 format!("Resources: the ARN {arn} has no account; add \"Account\"")
             })?,
         };
-        let service = arn.split(':').nth(2).unwrap_or_default();
-        snapshot.taken(&format!("{account}/{service}"), value)?;
+        let key = Key::Resource { account: account.into(), arn: arn.into() };
+        snapshot.taken_of(&key, value)?;
         let text = snapshot.text(&resource["Policy"], Kind::Resource);
         let account = snapshot.state.accounts.entry(account.into()).or_default();
         account.resources.insert(arn.into(), text);
