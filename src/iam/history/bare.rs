@@ -29,7 +29,11 @@ pub(super) fn bare(key: &Key) -> Option<Thing> {
         }
         Key::Group { account, name } => Thing::Group(Box::new(entity("group", account, name))),
         Key::Role { account, name } => Thing::Role(Box::new(Role {
-            entity: entity("role", account, name),
+            // Such names are given by Identity Center alone, to roles below this path.
+            entity: match name.starts_with("AWSReservedSSO_") {
+                true => entity("role/aws-reserved/sso.amazonaws.com", account, name),
+                false => entity("role", account, name),
+            },
             trust: untold,
             last_used: None,
         })),

@@ -90,6 +90,10 @@ pub(super) fn between(
         // A new name alone gives nobody anything.
         return Vec::new();
     }
+    if let (None, Edit::Version { is_default: false, .. }) = (before, edit) {
+        // Of a policy that nobody told of, the version in force is the same as before.
+        return Vec::new();
+    }
     let mut olds = before.map(|thing| pieces(key, thing, state)).unwrap_or_default();
     let mut news = after.map(|thing| pieces(key, thing, state)).unwrap_or_default();
     if let (Key::Node { .. }, Edit::Attached { arn }) = (key, edit) {
@@ -114,7 +118,10 @@ pub(super) fn between(
             .as_ref()
             .is_some_and(|(old, earlier)| *earlier == name && *old == text && !said(edit, &text));
         if !is_same {
-            let (before, earlier) = old.unzip();
+            let (mut before, earlier) = old.unzip();
+            if before.is_none() && is_untold(edit) {
+                before = Some(Text::Unknown("no snapshot and no event told it".into()));
+            }
             let earlier = earlier.unwrap_or_default();
             changes.push(Change { target, item, before, after: Some(text), earlier, is_gone });
         }
@@ -123,6 +130,12 @@ pub(super) fn between(
         changes.push(Change { target, item, before: Some(text), after: None, earlier, is_gone });
     }
     changes
+}
+
+/// Returns whether what `edit` changes was there before, though nobody told what it said: every role has a trust policy, and
+/// every managed policy a version in force.
+fn is_untold(edit: &Edit) -> bool {
+    matches!(edit, Edit::Trust { .. } | Edit::Version { .. } | Edit::Default { .. })
 }
 
 /// Returns whether `edit` takes away the thing itself, and not only what a policy says of it.

@@ -335,6 +335,59 @@ fn what_is_attached_first_stands_beside_what_aws_attaches_to_everything() {
 }
 
 #[test]
+fn what_was_there_and_nobody_told_is_not_known_and_not_new() {
+    let arn = format!("arn:aws:iam::{ACCOUNT}:policy/own");
+    let version = |minute, id: &str, is_default: bool| {
+        let asked = json!({"policyArn": arn, "policyDocument": document("s3:*"), "setAsDefault": is_default});
+        record(
+            minute,
+            "iam",
+            "CreatePolicyVersion",
+            asked,
+            json!({"policyVersion": {"versionId": id}}),
+        )
+    };
+    let trusted = json!({"roleName": "app", "policyDocument": trust("*")});
+    let default = json!({"policyArn": arn, "versionId": "v2"});
+    for text in [
+        version(1, "v2", true),
+        iam(1, "SetDefaultPolicyVersion", default),
+        iam(1, "UpdateAssumeRolePolicy", trusted),
+    ] {
+        let changes = take(&mut History::default(), &text);
+        assert!(
+            matches!(&changes[..], [Change { before: Some(Text::Unknown(_)), after: Some(_), .. }]),
+            "{changes:?}"
+        );
+    }
+    // A version that is not put in force changes nothing.
+    assert_eq!(take(&mut History::default(), &version(1, "v2", false)), []);
+    let mut history = of(&[version(1, "v2", true)]);
+    assert_eq!(take(&mut history, &version(2, "v3", false)), []);
+    let own = json!({"roleName": "app", "assumeRolePolicyDocument": trust("*")});
+    let made = take(&mut History::default(), &iam(1, "CreateRole", own));
+    assert!(matches!(&made[..], [Change { before: None, .. }]), "{made:?}");
+}
+
+#[test]
+fn a_record_that_does_not_say_who_receives_it_is_its_callers_accounts() {
+    let mut old: Value = serde_json::from_str(&put(1, "s3:*")).unwrap();
+    old.as_object_mut().unwrap().remove("recipientAccountId");
+    old["userIdentity"] = json!({"type": "Root", "accountId": ACCOUNT});
+    let history = of(&[old.to_string()]);
+    assert_eq!(account(history.now()).roles["app"].entity.inline.len(), 1);
+}
+
+#[test]
+fn a_role_of_identity_center_is_known_by_its_name() {
+    let name = "AWSReservedSSO_Admin_0123456789abcdef";
+    let asked = json!({"roleName": name, "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"});
+    let history = of(&[iam(1, "AttachRolePolicy", asked)]);
+    let arn = &account(history.now()).roles[name].entity.arn;
+    assert!(arn.contains(":role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_"), "{arn}");
+}
+
+#[test]
 fn an_empty_text_takes_a_queues_and_a_domains_policy_away() {
     let open = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})

@@ -34,7 +34,13 @@ pub(super) struct Fields<'r, 'a> {
 
 impl<'r, 'a> Fields<'r, 'a> {
     pub fn of(record: &'r TrailRecord<'a>) -> Self {
-        Self { record, account: record.slot_or_empty(Slot::RecipientAccountId).into() }
+        let mut fields =
+            Self { record, account: record.slot_or_empty(Slot::RecipientAccountId).into() };
+        if fields.account.is_empty() {
+            // Records before version 1.02 do not say who receives them.
+            fields.account = fields.at("userIdentity.accountId").unwrap_or_default();
+        }
+        fields
     }
 
     /// Returns a short text anywhere in the record.
