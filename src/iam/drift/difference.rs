@@ -109,8 +109,12 @@ impl Measure {
             Around { account: &self.account, organization_accounts: &self.ours, now: self.now };
         let Drift { adds, removes, lifts, denies, classes, escalations, is_coarse } =
             compare(before, after, kind, &around);
-        let lines =
-            |all: Vec<Access>| all.into_iter().map(|access| sharing::in_words(access.to_string()));
+        let spoken = |access: Access| match (sharing::in_words(access.to_string()), kind) {
+            // A trust policy is about its role.
+            (line, Kind::Trust) => line.replace(" on every resource", ""),
+            (line, _) => line,
+        };
+        let lines = |all: Vec<Access>| all.into_iter().map(spoken);
         let lifted = lines(lifts).map(|line| format!("no longer denied: {line}"));
         let denied = lines(denies).map(|line| format!("now denied: {line}"));
         Difference {

@@ -471,6 +471,16 @@ fn what_is_gone_opens_nothing() {
 }
 
 #[test]
+fn whom_a_role_lets_in_is_told_without_a_resource() {
+    let mut house = guarded();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": "777788889999", "Service": "ec2.amazonaws.com"}}]});
+    let asked = json!({"roleName": "App", "policyDocument": trust.to_string()});
+    let facts = house.learn(1, ("iam", "UpdateAssumeRolePolicy"), &asked, &Value::Null);
+    assert_eq!(text(&facts, "gw.policy.adds"), "account 777788889999: sts:AssumeRole");
+}
+
+#[test]
 fn what_was_opened_on_a_role_ends_with_it() {
     let mut house = guarded();
     let weaker = json!({"roleName": "App", "policyName": "p"});
