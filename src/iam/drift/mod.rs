@@ -282,7 +282,9 @@ fn weigh<'s>(step: &'s Change, state: &State, measure: &Measure) -> Weighed<'s> 
         unknown.extend(others.cloned());
         let account = step.target.account();
         let is_whole = state.accounts.get(account).is_some_and(|account| account.is_whole);
-        if !is_whole && !account.is_empty() && step.before.is_none() {
+        // What has no trust policy, or no version in force, was made by this very change.
+        let is_new = matches!(step.target, Target::Trust { .. } | Target::Managed { .. });
+        if !is_whole && !is_new && !account.is_empty() && step.before.is_none() {
             unknown.push(format!("before: no snapshot of account {account} was read"));
         }
     }

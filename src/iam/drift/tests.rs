@@ -481,6 +481,22 @@ fn whom_a_role_lets_in_is_told_without_a_resource() {
 }
 
 #[test]
+fn of_what_is_made_nothing_is_unknown() {
+    let mut house = House::new(&Value::Null);
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": "777788889999"}}]});
+    let asked = json!({"roleName": "New", "assumeRolePolicyDocument": trust.to_string()});
+    let made = house.learn(1, ("iam", "CreateRole"), &asked, &Value::Null);
+    assert_eq!(text(&made, "gw.policy.worst"), "outside_organization");
+    assert_eq!(text(&made, "gw.policy.unknown"), "None");
+    let asked = json!({"roleName": "Old", "policyDocument": trust.to_string()});
+    let untold = house.learn(2, ("iam", "UpdateAssumeRolePolicy"), &asked, &Value::Null);
+    assert!(text(&untold, "gw.policy.unknown").contains("before: "));
+    let undo = text(&untold, "gw.policy.undo");
+    assert!(undo.starts_with("aws iam update-assume-role-policy --role-name Old "), "{undo}");
+}
+
+#[test]
 fn what_was_opened_on_a_role_ends_with_it() {
     let mut house = guarded();
     let weaker = json!({"roleName": "App", "policyName": "p"});
