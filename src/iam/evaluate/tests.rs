@@ -120,8 +120,8 @@ fn what_cannot_be_read_is_not_guessed() {
     let context = Context::new().with("aws:k", "7").with("aws:CurrentTime", "2026-03-01T12:00:00Z");
     for (operator, key, value) in [
         ("NumericLessThan", "aws:k", "ten"),
-        ("DateLessThan", "aws:CurrentTime", "tomorrow"),
-        ("DateNotEquals", "aws:CurrentTime", "tomorrow"),
+        ("DateLessThan", "aws:CurrentTime", "2026-02-30"),
+        ("DateNotEquals", "aws:CurrentTime", "2026-02-30"),
         ("IpAddress", "aws:k", "192.0.2.0/99"),
         ("Bool", "aws:k", "yes"),
         ("Null", "aws:k", "yes"),

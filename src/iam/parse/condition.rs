@@ -11,6 +11,7 @@ use crate::iam::parse::each;
 use crate::iam::parse::object;
 use crate::iam::parse::tree::Tree;
 use crate::iam::policy::Condition;
+use crate::iam::policy::Kind;
 use crate::iam::policy::Operator;
 use crate::iam::policy::Over;
 use crate::iam::policy::Test;
@@ -47,14 +48,14 @@ pub(in crate::iam) const TESTS: [(&str, Test); 27] = [
 ];
 
 /// Reads a `Condition` block.
-pub(super) fn read(tree: &Tree) -> Read<Vec<Condition>> {
+pub(super) fn read(tree: &Tree, kind: Kind) -> Read<Vec<Condition>> {
     let mut all = Vec::new();
     for block in object(tree, "a `Condition`")? {
         let operator =
             operator(block.name).ok_or_else(|| unknown(block.name).within(block.at, block.name))?;
         let read = |tree: &Tree| {
             let keys = object(tree, "an operator's keys")?;
-            keys.iter().map(|key| condition(operator, key)).collect::<Read<Vec<_>>>()
+            keys.iter().map(|key| condition(operator, key, kind)).collect::<Read<Vec<_>>>()
         };
         all.extend(block.read(read)?);
     }
@@ -92,20 +93,20 @@ fn unknown(name: &str) -> Refusal {
     })
 }
 
-fn condition(operator: Operator, key: &Member<'_>) -> Read<Condition> {
+fn condition(operator: Operator, key: &Member<'_>, kind: Kind) -> Read<Condition> {
     if key.name.split_once(':').is_none_or(|(service, name)| service.is_empty() || name.is_empty())
     {
         let wanted = "a key begins with its service, like `aws:SourceIp`";
         let refusal = Refusal::new(format!("{wanted}; not {:?}", key.name));
         return Err(refusal.within(key.at, key.name));
     }
-    let mut values = key.read(|tree| each(tree, |tree| value(operator.test, tree)))?;
+    let mut values = key.read(|tree| each(tree, |tree| value(operator.test, tree, kind)))?;
     values.sort();
     values.dedup();
     Ok(Condition { operator, key: key.name.to_ascii_lowercase().into(), values })
 }
 
-fn value(test: Test, tree: &Tree) -> Read<Box<str>> {
+fn value(test: Test, tree: &Tree, kind: Kind) -> Read<Box<str>> {
     let text = match tree {
         Tree::Text(text) | Tree::Number(text) => text.clone(),
         Tree::Bool(value) => value.to_string(),
@@ -115,8 +116,31 @@ fn value(test: Test, tree: &Tree) -> Read<Box<str>> {
             return Err(Refusal::new(wanted));
         }
     };
+    if is_of_dates(test) && kind != Kind::Resource && !looks_like_date(&text) {
+        return Err(Refusal::new(format!(
+            "a date is like 2026-03-01T08:00:00Z, or seconds since 1970; not {text:?}"
+        )));
+    }
     Ok(match test {
         Test::Bool | Test::Null => text.to_ascii_lowercase().into(),
         _ => text.into(),
     })
+}
+
+fn is_of_dates(test: Test) -> bool {
+    matches!(
+        test,
+        Test::DateEquals
+            | Test::DateNotEquals
+            | Test::DateLessThan
+            | Test::DateLessThanEquals
+            | Test::DateGreaterThan
+            | Test::DateGreaterThanEquals
+    )
+}
+
+/// Returns whether IAM may take a text for a date. What it makes of the days of a month it does not say.
+fn looks_like_date(text: &str) -> bool {
+    let year = text.split(['-', 'T', 't']).find(|part| !part.is_empty()).unwrap_or_default();
+    !year.is_empty() && year.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -48,7 +48,7 @@ pub(super) fn read(tree: &Tree, kind: Kind) -> Read<Statement> {
         .ok_or_else(|| Refusal::new("a statement has an `Action` or a `NotAction`"))?;
     let resources = resources(&members, kind)?;
     let mut conditions = match member(&members, "Condition") {
-        Some(conditions) => conditions.read(condition::read)?,
+        Some(conditions) => conditions.read(|tree| condition::read(tree, kind))?,
         None => Vec::new(),
     };
     conditions.sort();

@@ -191,6 +191,13 @@ fn what_aws_refuses_of_principals_and_conditions_is_named_too() {
             "at $.Statement[0].Condition.StringLike[\"aws:a\"][1]: a value is a text, a number or true or false; not null",
         ),
         (
+            &format!(
+                "{fine}, \"Condition\": {{\"DateLessThan\": {{\"aws:CurrentTime\": \"tomorrow\"}}}}"
+            ),
+            Kind::Identity,
+            "at $.Statement[0].Condition.DateLessThan[\"aws:CurrentTime\"]: a date is like 2026-03-01T08:00:00Z, or seconds since 1970; not \"tomorrow\"",
+        ),
+        (
             &format!("{fine}, \"Sid\": \"with space\""),
             Kind::Identity,
             "at $.Statement[0].Sid: a `Sid` is of letters A-Z, a-z and digits; not \"with space\"",
