@@ -5,6 +5,7 @@
 //!
 //! Invariant: no subcommand reads the environment but for `GRANTWATCH_CONFIG`, which names the configuration.
 
+mod asked;
 mod baseline;
 mod completions;
 mod config;

@@ -26,6 +26,7 @@ mod envelopes;
 mod faults;
 mod late;
 mod least_privilege;
+mod policies_asked;
 mod policies_fetch;
 mod policy_history;
 mod policy_history_beside;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::baseline::Both;
 use crate::cli::baseline::Stands;
 use crate::cli::output::printable;
@@ -33,19 +34,22 @@ pub(super) struct ApproveArgs {
     #[command(flatten)]
     both: Both,
     /// Who agrees.
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = asked::something)]
     by: String,
     /// Why: an order, a ticket.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = asked::something)]
     why: String,
 }
 
 /// Write what stands as a baseline into a folder.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "grantwatch baseline export <FOLDER> --snapshot <PATH>...\n       grantwatch baseline export <FOLDER> --config <FILE>"
+)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     stands: Stands,
-    /// The folder; what was exported into it before is overwritten.
+    /// The folder, named before --snapshot, which takes all that follows; what was exported into it before is overwritten.
     #[arg(value_name = "FOLDER")]
     to: PathBuf,
 }
@@ -58,8 +62,11 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
 
 pub(super) fn run(args: &ApproveArgs) -> anyhow::Result<Exit> {
     let folder = &args.both.baseline()?;
-    fs::create_dir_all(folder)
-        .with_context(|| format!("could not make the folder {}", folder.display()))?;
+    anyhow::ensure!(
+        !folder.is_file(),
+        "{} is a file, and what is agreed on is written into a folder: write one with `grantwatch baseline export`",
+        folder.display()
+    );
     let (mut agreed, stands) = args.both.read()?;
     let changed: Vec<Box<str>> = match &args.both.target {
         Some(name) => Named::read(name).agree(&mut agreed, &stands)?,

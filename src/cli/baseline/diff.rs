@@ -45,8 +45,7 @@ enum Format {
 }
 
 pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Exit> {
-    let (agreed, stands) = args.both.read()?;
-    let found = args.both.departures(&agreed, &stands);
+    let (agreed, found) = args.both.compared()?;
     let mut accounts: BTreeMap<&str, [usize; 3]> =
         agreed.accounts.keys().map(|account| (&**account, [0; 3])).collect();
     for departure in &found {
@@ -79,8 +78,7 @@ fn ended(found: &[Departure]) -> Exit {
 }
 
 pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
-    let (agreed, stands) = args.both.read()?;
-    let found = args.both.departures(&agreed, &stands);
+    let (_, found) = args.both.compared()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for departure in &found {
         match args.format {

@@ -13,6 +13,7 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::when::now;
 use crate::config;
 use crate::config::Config;
@@ -65,7 +66,7 @@ struct Both {
     baseline: Option<PathBuf>,
     /// Only this user, group, role, policy, bucket, permission set, root or unit, by its ARN or id; an account's id for all
     /// that is in it; `organization` or `identity-center`.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = asked::something)]
     target: Option<String>,
 }
 
@@ -78,8 +79,9 @@ impl Stands {
         let config = self.config()?;
         let configured = config.as_ref().map(|config| config.policies.snapshots.as_slice());
         let snapshot = match self.snapshot.is_empty() {
+            // What a configuration names may be filled later; what a person names is there.
             true => read(configured.unwrap_or_default())?,
-            false => read(&self.snapshot)?,
+            false => asked::snapshot(&self.snapshot)?,
         };
         let store = config.as_ref().map(|config| &config.store.path);
         match self.store.as_ref().or(store) {
@@ -108,9 +110,28 @@ impl Both {
         )
     }
 
-    /// Returns what should stand and what does.
+    /// Returns what should stand and what does; of a baseline that is not there yet, nothing should.
     fn read(&self) -> anyhow::Result<(State, State)> {
-        Ok((read(&[self.baseline()?])?.state, self.stands.read()?))
+        let path = self.baseline()?;
+        let agreed = if path.exists() { read(&[path])?.state } else { State::default() };
+        Ok((agreed, self.stands.read()?))
+    }
+
+    /// Returns what should stand, what does, and how they differ.
+    ///
+    /// # Errors
+    /// When there is no baseline, or neither has what is named: nothing would differ.
+    fn compared(&self) -> anyhow::Result<(State, Vec<Departure>)> {
+        let (agreed, stands) = (asked::snapshot(&[self.baseline()?])?.state, self.stands.read()?);
+        let found = self.departures(&agreed, &stands);
+        if let Some(name) = self.target.as_deref().filter(|_| found.is_empty()) {
+            let is_there = Named::read(name).is_in(&agreed, &stands);
+            anyhow::ensure!(
+                is_there,
+                "--target: neither what stands nor the baseline has `{name}`"
+            );
+        }
+        Ok((agreed, found))
     }
 
     /// Returns what differs.

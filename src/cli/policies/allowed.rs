@@ -11,18 +11,22 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::output::printable;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::Decision;
 use crate::iam::Document;
 use crate::iam::Kind;
+use crate::iam::State;
 use crate::iam::evaluate::Context;
 use crate::iam::evaluate::Outcome;
 use crate::iam::evaluate::Request;
 use crate::iam::evaluate::of_documents;
-use crate::iam::snapshot;
+use crate::iam::holding::account_of;
+use crate::iam::pattern::segments;
 use crate::model::Seconds;
+use crate::model::actions::level;
 use crate::model::printable_json;
 
 /// Say whether somebody may do something, by which statements, and what was not known.
@@ -38,19 +42,19 @@ pub struct AllowedArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     policy: Vec<PathBuf>,
     /// Who: the ARN of a user, role, session or root; the name of a service; `*` for somebody without credentials.
-    #[arg(long, value_name = "ARN", required_unless_present = "policy")]
+    #[arg(long, value_name = "ARN", required_unless_present = "policy", value_parser = asked::principal)]
     principal: Option<String>,
     /// What: `s3:GetObject`.
-    #[arg(long, value_name = "ACTION")]
+    #[arg(long, value_name = "ACTION", value_parser = asked::action)]
     action: String,
     /// On what: an ARN, or `*` for actions that have no resource.
-    #[arg(long, value_name = "ARN", default_value = "*")]
+    #[arg(long, value_name = "ARN", default_value = "*", value_parser = asked::resource)]
     resource: String,
     /// A condition key's value, like `aws:SourceIp=192.0.2.1`. May be given again, of one key too.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = asked::pair)]
     context: Vec<(String, String)>,
     /// A condition key that the request does not have.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = asked::key)]
     without: Vec<String>,
     /// When it is asked, like `2026-03-01T08:00:00Z`.
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -70,6 +74,11 @@ enum Shape {
 }
 
 pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
+    let given =
+        |key: &String| args.context.iter().any(|(given, _)| given.eq_ignore_ascii_case(key));
+    if let Some(key) = args.without.iter().find(|key| given(key)) {
+        anyhow::bail!("--context gives a value to {key} and --without says that there is none");
+    }
     let context = context(args);
     let request = Request {
         // Of somebody without a name nothing follows.
@@ -78,16 +87,24 @@ pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
         resource: &args.resource,
         context: &context,
     };
-    let outcome = match args.policy.is_empty() {
-        true => snapshot::read(&args.snapshot)?.state.allowed(&request),
+    let mut stranger = None;
+    let mut outcome = match args.policy.is_empty() {
+        true => {
+            let state = asked::snapshot(&args.snapshot)?.state;
+            stranger = absent(&state, request.principal);
+            state.allowed(&request)
+        }
         false => Outcome {
             decision: of_documents(&documents(&args.policy)?, &request),
             because: Vec::new(),
             missing: Vec::new(),
         },
     };
+    if level(&args.action).is_guessed {
+        outcome.missing.push(format!("{}: no action that is known here", args.action).into());
+    }
     let mut out = io::stdout().lock();
-    out.write_all(written(&outcome, args.format).as_bytes())?;
+    out.write_all(written(&outcome, stranger.as_deref(), args.format).as_bytes())?;
     out.flush()?;
     Ok(Exit::Done)
 }
@@ -122,7 +139,27 @@ fn context(args: &AllowedArgs) -> Context {
     context
 }
 
-fn written(outcome: &Outcome, shape: Shape) -> String {
+/// Returns who is not there, where the snapshot has the whole account and nobody of that name in it. Whoever is made with
+/// that name may do what policies of others say of it, so the question is answered all the same.
+fn absent(state: &State, principal: &str) -> Option<String> {
+    let id = account_of(principal);
+    let account = state.accounts.get(id).filter(|account| account.is_whole)?;
+    let [_, _, _, _, _, rest] = segments(principal)?;
+    let (kind, path) = rest.split_once('/')?;
+    let last = path.rsplit('/').next()?;
+    let (sort, name, is_there) = match kind {
+        "user" => ("user", last, account.users.contains_key(last)),
+        "role" => ("role", last, account.roles.contains_key(last)),
+        "assumed-role" => {
+            let role = path.split('/').next()?;
+            ("role", role, account.roles.contains_key(role))
+        }
+        _ => return None,
+    };
+    (!is_there).then(|| format!("account {id} has no {sort} `{name}`"))
+}
+
+fn written(outcome: &Outcome, stranger: Option<&str>, shape: Shape) -> String {
     let depends_on: Vec<&str> = match &outcome.decision {
         Decision::Conditional(keys) => keys.iter().map(|key| &**key).collect(),
         _ => Vec::new(),
@@ -136,6 +173,7 @@ fn written(outcome: &Outcome, shape: Shape) -> String {
             "depends_on": depends_on,
             "because": because.collect::<Vec<_>>(),
             "missing": outcome.missing,
+            "absent": stranger,
         });
         return printable_json(format!("{answer:#}\n"));
     }
@@ -145,6 +183,9 @@ fn written(outcome: &Outcome, shape: Shape) -> String {
         Decision::ExplicitDeny => "denied\n".to_owned(),
         Decision::Conditional(_) => format!("depends on {}\n", depends_on.join(", ")),
     };
+    if let Some(stranger) = stranger {
+        text.insert_str(0, &format!("nobody: {stranger}; whoever gets that name would be\n"));
+    }
     for because in &outcome.because {
         text.push_str(&format!("  {because}\n"));
     }
@@ -156,11 +197,6 @@ fn written(outcome: &Outcome, shape: Shape) -> String {
     }
     let lines = text.lines().map(|line| format!("{}\n", printable(line)));
     lines.collect()
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let found = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
-    found.ok_or_else(|| format!("`{text}` is no KEY=VALUE"))
 }
 
 #[cfg(test)]
@@ -183,12 +219,12 @@ mod tests {
     #[test]
     fn an_answer_says_what_it_depends_on_and_what_was_not_known() {
         assert_eq!(
-            written(&outcome(), Shape::Text),
+            written(&outcome(), None, Shape::Text),
             "depends on aws:sourceip\n  \
              inline policy \\u{1b}[31mp of x, statement 0: may allow: depends on aws:sourceip\n\
              not known:\n  account 1: no snapshot of it was read\n"
         );
-        let json = written(&outcome(), Shape::Json);
+        let json = written(&outcome(), None, Shape::Json);
         let answer: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(answer["decision"], "conditional");
         assert_eq!(answer["depends_on"], json!(["aws:sourceip"]));
@@ -199,7 +235,7 @@ mod tests {
     fn a_decision_alone_is_one_line() {
         let told = |decision| {
             let outcome = Outcome { decision, because: Vec::new(), missing: Vec::new() };
-            written(&outcome, Shape::Text)
+            written(&outcome, None, Shape::Text)
         };
         assert_eq!(told(Decision::Allowed), "allowed\n");
         assert_eq!(told(Decision::ImplicitDeny), "denied: nothing allows it\n");

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::cli::Exit;
 use crate::cli::Told;
+use crate::cli::asked;
 use crate::cli::output::printable;
 use crate::cli::when::moment;
 use crate::cli::when::now;
@@ -54,10 +55,10 @@ pub struct CompareArgs {
     #[arg(long, value_enum)]
     kind: Option<Sort>,
     /// The account whose policies they are: others that are let in are another's.
-    #[arg(long, value_name = "ACCOUNT", default_value = "")]
-    account: String,
+    #[arg(long, value_name = "ACCOUNT", value_parser = asked::account)]
+    account: Option<String>,
     /// The accounts of the organisation; may be repeated, or be a list with commas.
-    #[arg(long = "organization-account", value_name = "ACCOUNT", value_delimiter = ',')]
+    #[arg(long = "organization-account", value_name = "ACCOUNT", value_delimiter = ',', value_parser = asked::account)]
     organization_accounts: Vec<String>,
     /// The time as of which they are compared, instead of now: what is over by then allows nothing.
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -144,12 +145,24 @@ fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
         args.before.display(),
         args.after.display()
     );
+    let (is_one, is_other) = (args.before.is_dir(), args.after.is_dir());
+    // Of a folder with a name that is wrong nothing would be left, and nothing that grew.
+    if is_one != is_other {
+        let (folder, path) =
+            if is_one { (&args.before, &args.after) } else { (&args.after, &args.before) };
+        let is = if path.exists() { "is none" } else { "is not there" };
+        anyhow::bail!(
+            "{} is a folder and {} {is}: they cannot be compared",
+            folder.display(),
+            path.display()
+        );
+    }
     let before = texts(&args.before)?;
     let after = texts(&args.after)?;
     let accounts: BTreeSet<Box<str>> =
         args.organization_accounts.iter().map(|it| it.as_str().into()).collect();
     let around = Around {
-        account: &args.account,
+        account: args.account.as_deref().unwrap_or_default(),
         organization_accounts: &accounts,
         now: args.at.unwrap_or_else(now),
     };
@@ -202,6 +215,11 @@ fn texts(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     if path.is_dir() {
         folder(path, "", 0, &mut all)?;
+        anyhow::ensure!(
+            !all.is_empty(),
+            "{} has no .json file: there is nothing to compare",
+            path.display()
+        );
     } else if path.exists() {
         all.insert(String::new(), text_of(path)?);
     }

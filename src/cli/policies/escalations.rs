@@ -3,10 +3,8 @@
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use clap::ValueEnum;
 use comfy_table::ContentArrangement;
@@ -16,6 +14,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
 use crate::cli::when::moment;
@@ -25,7 +24,6 @@ use crate::iam::escalation::Everywhere;
 use crate::iam::escalation::Open;
 use crate::iam::escalation::Strength;
 use crate::iam::holding::account_of;
-use crate::iam::snapshot;
 use crate::model::Seconds;
 use crate::model::printable_json;
 
@@ -39,10 +37,10 @@ pub struct EscalationsArgs {
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     snapshot: Vec<PathBuf>,
     /// Only this account.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = asked::account)]
     account: Option<String>,
     /// Only users and roles whose ARN holds this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = asked::something)]
     identity: Option<String>,
     /// As of this time; now, if it is not given.
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -62,8 +60,13 @@ enum Shape {
 }
 
 pub(super) fn run(args: &EscalationsArgs) -> anyhow::Result<Exit> {
-    let paths: Vec<&Path> = args.snapshot.iter().map(PathBuf::as_path).collect();
-    let state = snapshot::read(&paths).context("could not read the snapshot")?.state;
+    let state = asked::snapshot(&args.snapshot)?.state;
+    if let Some(id) = args.account.as_deref() {
+        anyhow::ensure!(
+            state.accounts.contains_key(id),
+            "--account: the snapshot has no account {id}"
+        );
+    }
     let is_asked = |found: &Escalations| {
         let of_account = args.account.as_deref().is_none_or(|id| account_of(&found.holder) == id);
         let of_identity = args.identity.as_deref().is_none_or(|text| found.holder.contains(text));
@@ -71,11 +74,17 @@ pub(super) fn run(args: &EscalationsArgs) -> anyhow::Result<Exit> {
         of_account && of_identity && has_some
     };
     let mut all = Vec::new();
+    let mut is_anybody = args.identity.is_none();
     Everywhere::new(&state, args.as_of.unwrap_or_else(now)).each(|found| {
+        is_anybody |= args.identity.as_deref().is_some_and(|text| found.holder.contains(text));
         if is_asked(&found) {
             all.push(found);
         }
     });
+    if !is_anybody {
+        let text = args.identity.as_deref().unwrap_or_default();
+        anyhow::bail!("--identity: the snapshot has no user and no role whose ARN holds `{text}`");
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
         Shape::Json => {

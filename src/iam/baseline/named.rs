@@ -82,6 +82,22 @@ impl Named {
         }
     }
 
+    /// Returns whether what should stand or what does has it.
+    pub fn is_in(&self, baseline: &State, now: &State) -> bool {
+        let has = |state: &State| match self {
+            Self::Organization => state.organization.is_some(),
+            Self::IdentityCenter => !state.identity_center.sets.is_empty(),
+            Self::Account(id) => {
+                let organization = state.organization.as_ref();
+                state.accounts.contains_key(id)
+                    || organization.is_some_and(|it| it.attached.contains_key(id))
+            }
+            Self::Control(_) => false,
+            Self::One(name) => state.accounts.values().any(|it| it.shares.contains_key(name)),
+        };
+        has(baseline) || has(now) || !self.targets(baseline, now).is_empty()
+    }
+
     /// Makes `baseline` say of what is named what stands now; returns what that is, by ARN or id.
     ///
     /// # Errors

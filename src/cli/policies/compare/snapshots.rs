@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::output::printable;
 use crate::cli::policies::compare::CompareArgs;
 use crate::cli::policies::compare::Form;
@@ -70,12 +71,12 @@ fn first(path: &Path) -> anyhow::Result<Option<PathBuf>> {
 
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(args.kind.is_none(), "a snapshot says of each policy what sort it is");
-    let before = snapshot::read(&[&args.before])?.state;
-    let after = snapshot::read(&[&args.after])?.state;
+    let before = asked::snapshot(&[&args.before])?.state;
+    let after = asked::snapshot(&[&args.after])?.state;
     let named = args.organization_accounts.iter().map(|it| it.as_str().into());
     let known = before.accounts.keys().chain(after.accounts.keys()).cloned();
     let measure = Measure {
-        account: args.account.as_str().into(),
+        account: args.account.as_deref().unwrap_or_default().into(),
         ours: Arc::new(named.chain(known).collect()),
         now: args.at.unwrap_or_else(now),
     };
