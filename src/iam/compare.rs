@@ -17,6 +17,7 @@ mod reading;
 mod region;
 mod services;
 mod set;
+mod strangers;
 mod terms;
 mod text;
 mod tidy;

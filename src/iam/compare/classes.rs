@@ -1,15 +1,12 @@
 //! What a change means, from what it adds.
 //!
-//! Sources: AWS's meaning of a public policy (S3 User Guide, "The meaning of public"); handbook of this project on standing
-//! privilege for admin.
+//! Source: handbook of this project on standing privilege for admin. Whom a resource or a role lets in says `strangers.rs`.
 //!
 //! Invariant: a class is given only where something became possible.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::LazyLock;
-
-use ipnet::IpNet;
 
 use crate::iam::compare::Around;
 use crate::iam::compare::Class;
@@ -22,12 +19,9 @@ use crate::iam::compare::region::Region;
 use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
-use crate::iam::compare::who::Who;
+use crate::iam::compare::strangers::let_in;
 use crate::iam::escalation::known::known;
-use crate::iam::policy::Condition;
 use crate::iam::policy::Kind;
-use crate::iam::policy::Over;
-use crate::iam::policy::Test;
 
 /// Actions that hand out what somebody stored: contents, secrets and keys to them, messages, rows, images, logs.
 const DATA_READS: [&str; 41] = [
@@ -72,32 +66,6 @@ const DATA_READS: [&str; 41] = [
     "ssm:getparameters",
     "ssm:getparametersbypath",
     "timestream:select",
-];
-
-/// Keys whose values, where they are fixed, keep strangers out; those that are ARNs have to name the account.
-const FIXING: [&str; 22] = [
-    "aws:principalaccount",
-    "aws:principalarn",
-    "aws:principalorgid",
-    "aws:principalorgpaths",
-    "aws:sourceaccount",
-    "aws:sourcearn",
-    "aws:sourceip",
-    "aws:sourceorgid",
-    "aws:sourceorgpaths",
-    "aws:sourceowner",
-    "aws:sourcevpc",
-    "aws:sourcevpce",
-    "aws:userid",
-    "aws:vpcsourceip",
-    "kms:calleraccount",
-    "lambda:functionurlauthtype",
-    "s3:accesspointnetworkorigin",
-    "s3:dataaccesspointaccount",
-    "s3:dataaccesspointarn",
-    "sns:endpoint",
-    "sts:externalid",
-    "vpc:sourcevpc",
 ];
 
 /// Keys whose conditions leave little of an administrator: they choose on what he may act, or for whom.
@@ -272,103 +240,6 @@ fn reads_data(region: &Region) -> bool {
         let is_place = |term: &Term| places.iter().any(|place| place.overlaps(term));
         region.actions.has(action) && region.resources.any.iter().any(is_place)
     })
-}
-
-/// Notes whom a resource or a role lets in.
-fn let_in(region: &Region, around: &Around<'_>, all: &mut BTreeSet<Class>) {
-    let fixed: Vec<&Condition> =
-        region.terms.must.iter().map(|it| &it.source).filter(|it| is_fixing(it)).collect();
-    for who in &*region.who.any {
-        let everybody = matches!(who, Who::Everyone | Who::EveryService);
-        if everybody && fixed.is_empty() {
-            all.insert(Class::Public);
-            continue;
-        }
-        let accounts: Vec<&str> = match who.account() {
-            Some(account) => vec![account],
-            None => fixed.iter().flat_map(|it| accounts_of(it)).collect(),
-        };
-        let is_other = |account: &str| !around.account.is_empty() && account != around.account;
-        // Everybody of an organisation or behind a network: not of this account alone.
-        if everybody && accounts.is_empty() && !is_own_network(&fixed) {
-            all.insert(Class::CrossAccount);
-        }
-        for account in accounts.into_iter().filter(|it| is_account(it) && is_other(it)) {
-            all.insert(Class::CrossAccount);
-            let known = around.organization_accounts;
-            if !known.is_empty() && !known.contains(account) {
-                all.insert(Class::OutsideOrganization);
-            }
-        }
-    }
-}
-
-fn is_own_network(fixed: &[&Condition]) -> bool {
-    fixed.iter().any(|it| &*it.key == "lambda:functionurlauthtype")
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Returns the accounts that a condition names.
-fn accounts_of(condition: &Condition) -> Vec<&str> {
-    let of = |value| match value {
-        value if is_account(value) => Some(value),
-        value => value.split(':').nth(4).filter(|account| is_account(account)),
-    };
-    match &*condition.key {
-        "aws:principalaccount"
-        | "aws:principalarn"
-        | "aws:sourceaccount"
-        | "aws:sourcearn"
-        | "aws:sourceowner"
-        | "kms:calleraccount"
-        | "s3:dataaccesspointaccount"
-        | "s3:dataaccesspointarn" => condition.values.iter().filter_map(|it| of(it)).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Returns whether a condition keeps out those whom nobody meant.
-fn is_fixing(condition: &Condition) -> bool {
-    let operator = condition.operator;
-    let is_positive = matches!(
-        operator.test,
-        Test::StringEquals
-            | Test::StringEqualsIgnoreCase
-            | Test::StringLike
-            | Test::ArnLike
-            | Test::IpAddress
-    );
-    if !is_positive || operator.if_exists || operator.over == Over::All {
-        return false;
-    }
-    FIXING.binary_search(&&*condition.key).is_ok()
-        && condition.values.iter().all(|value| is_fixed(&condition.key, operator.test, value))
-}
-
-fn is_fixed(key: &str, test: Test, value: &str) -> bool {
-    if test == Test::IpAddress {
-        // As AWS has it: a network of more than a /8 is the public.
-        return value.parse::<IpNet>().map_or(true, |network| match network {
-            IpNet::V4(network) => network.prefix_len() >= 8,
-            IpNet::V6(network) => network.prefix_len() >= 32,
-        });
-    }
-    let is_pattern = matches!(test, Test::StringLike | Test::ArnLike);
-    let part = match key {
-        // Anybody can make a role of some name: the account has to be named.
-        "aws:principalarn" | "aws:sourcearn" | "s3:dataaccesspointarn"
-            if !value.starts_with("arn:aws:s3:::") =>
-        {
-            value.split(':').nth(4).unwrap_or("*")
-        }
-        "aws:userid" => value.split(':').next().unwrap_or("*"),
-        "aws:principalorgpaths" | "aws:sourceorgpaths" => value.split('/').next().unwrap_or("*"),
-        _ => value,
-    };
-    !(part.is_empty() || is_pattern && part.contains(['*', '?']))
 }
 
 impl Set<Term> {

@@ -89,7 +89,11 @@ fn principal(who: &Who) -> String {
         Who::One(_, name) | Who::Service(name) | Who::Provider(name) | Who::Gone(name) => {
             name.to_string()
         }
-        Who::Canonical(id) => format!("canonical user {id}"),
+        Who::Canonical(id) => {
+            format!(
+                "canonical user {id} (whose account, and whether it is in the organisation, is not known)"
+            )
+        }
     }
 }
 
