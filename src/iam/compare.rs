@@ -13,6 +13,7 @@ mod automaton;
 mod classes;
 mod clause;
 mod glob;
+mod question;
 mod reading;
 mod region;
 mod services;
@@ -24,15 +25,8 @@ mod tidy;
 mod values;
 mod who;
 
-use crate::iam::compare::classes::Growth;
-use crate::iam::compare::classes::Side;
-use crate::iam::compare::clause::Asks;
-use crate::iam::compare::region::Compiled;
-use crate::iam::compare::region::Region;
-use crate::iam::compare::region::Work;
+use crate::iam::compare::question::Question;
 pub use crate::iam::compare::text::Part;
-use crate::iam::compare::tidy::tidied;
-use crate::iam::escalation;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
@@ -66,7 +60,8 @@ pub struct Drift {
     pub classes: BTreeSet<Class>,
     /// The ways to more privilege that it opens, by name.
     pub escalations: Vec<Box<str>>,
-    /// Whether the documents were too large to be compared to the end: then `adds` may hold what was allowed before.
+    /// Whether the documents were too large, or too hard, to be compared to the end: then the lists may hold what does not
+    /// differ, and `classes` what is not so.
     pub is_coarse: bool,
 }
 
@@ -156,6 +151,24 @@ impl Class {
         Self::TimeBoundRemoved,
     ];
 
+    /// Returns all that a change of policies of a kind may mean, save ways to more, which are told apart by themselves.
+    fn all_of(kind: Kind) -> BTreeSet<Self> {
+        let may_be = |class: &Self| match class {
+            Self::Escalation => false,
+            Self::Admin => kind == Kind::Identity,
+            Self::BoundaryRemoved => kind == Kind::Boundary,
+            Self::TrustWidened => kind == Kind::Trust,
+            Self::Public | Self::CrossAccount | Self::OutsideOrganization => {
+                matches!(kind, Kind::Trust | Kind::Resource)
+            }
+            Self::Wildcard | Self::DataReadWidened => {
+                !matches!(kind, Kind::Boundary | Kind::ServiceControl | Kind::ResourceControl)
+            }
+            Self::ConditionDropped | Self::GuardrailWeakened | Self::TimeBoundRemoved => true,
+        };
+        Self::ALL.into_iter().filter(may_be).collect()
+    }
+
     /// Returns its name in facts and reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -189,105 +202,13 @@ impl Document {
 
 /// Returns how `after` differs from `before` in effect.
 ///
+/// It takes no longer than a fraction of a second, whatever the documents are: what would is told as [`Drift::is_coarse`] says.
 /// An SCP or RCP without an Allow is taken to stand beside one that allows everything, as `FullAWSAccess` does.
 pub fn compare(before: &Document, after: &Document, kind: Kind, around: &Around<'_>) -> Drift {
     if before == after {
         return Drift::default();
     }
-    let mut work = Work::new(Asks::from(around.now));
-    let (old, new) = work.compile(before, after, kind);
-    if [&old, &new].iter().all(|it| it.has_nothing_own()) {
-        return Drift::default();
-    }
-    let (had, has) = (net(&mut work, &old, &new), net(&mut work, &new, &old));
-    let (adds, freed) = gained(&mut work, &has, &old, &new);
-    let (removes, barred) = gained(&mut work, &had, &new, &old);
-    let adds = [adds, freed.clone()].concat();
-    let removes = [removes, barred].concat();
-    let lifts = lifted(&mut work, &old, &new, &adds);
-    let denies = lifted(&mut work, &new, &old, &removes);
-    let mut classes = classes::classes(
-        &Side { allows: &old.allows, net: &had.concat() },
-        &Side { allows: &new.allows, net: &has.concat() },
-        &Growth { adds: &adds, freed: &freed, lifts: &lifts },
-        kind,
-        around,
-    );
-    let escalations = match kind {
-        Kind::Identity => opened(before, after, &classes::leading_to_more(&adds)),
-        _ => Vec::new(),
-    };
-    if !escalations.is_empty() {
-        classes.insert(Class::Escalation);
-    }
-    let lines = |regions: Vec<Region>| -> Vec<Access> {
-        tidied(regions).iter().map(|it| Access::of(it, &work.variables)).collect()
-    };
-    Drift {
-        adds: lines(adds),
-        removes: lines(removes),
-        lifts: lines(lifts),
-        denies: lines(denies),
-        classes,
-        escalations,
-        is_coarse: work.is_coarse,
-    }
-}
-
-/// Returns the ways to more that are open and were not, or that rested on more conditions: each takes one of `actions`, which
-/// became possible.
-fn opened(before: &Document, after: &Document, actions: &BTreeSet<usize>) -> Vec<Box<str>> {
-    let now = escalation::paths_by(after, actions);
-    if now.is_empty() {
-        return Vec::new();
-    }
-    let then = escalation::paths_by(before, actions);
-    let was_open = |path: &escalation::Path| {
-        then.iter().any(|old| old.id == path.id && old.conditions.is_subset(&path.conditions))
-    };
-    now.iter().filter(|path| !was_open(path)).map(|path| path.id.into()).collect()
-}
-
-/// Returns what each Allow of a document allows; nothing for those of which that does not matter, as the other document has
-/// the same Allow, and nothing that it denies besides.
-fn net(work: &mut Work, document: &Compiled, other: &Compiled) -> Vec<Vec<Region>> {
-    let mut all = Vec::with_capacity(document.allows.len());
-    for (at, allow) in document.allows.iter().enumerate() {
-        let matters = at < document.own_allows
-            || other.own_denies().iter().any(|deny| deny.overlaps(allow))
-            || classes::may_be_all(allow);
-        let live = work.settled(allow.clone()).filter(|_| matters);
-        all.push(work.minus(Vec::from_iter(live), &document.denies));
-    }
-    all
-}
-
-/// Returns what of `has` was not allowed before: what nothing allowed, and what was denied besides.
-fn gained(
-    work: &mut Work,
-    has: &[Vec<Region>],
-    before: &Compiled,
-    after: &Compiled,
-) -> (Vec<Region>, Vec<Region>) {
-    // Of a statement that stood before nothing is new, save what was denied.
-    let new = has.iter().take(after.own_allows).flatten().cloned().collect();
-    let fresh = work.minus(new, &before.allows);
-    let mut freed: Vec<Region> = Vec::new();
-    for deny in before.own_denies() {
-        let held: Vec<Region> = has.iter().flatten().filter_map(|it| work.both(it, deny)).collect();
-        let held = work.minus(held, &fresh);
-        let held = work.minus(held, &freed);
-        freed.extend(held);
-    }
-    (fresh, freed)
-}
-
-/// Returns what `before` denied and `after` does not, apart from what is told already.
-fn lifted(work: &mut Work, before: &Compiled, after: &Compiled, told: &[Region]) -> Vec<Region> {
-    let gone = before.own_denies().iter();
-    let gone = gone.filter_map(|deny| work.settled(deny.clone())).collect();
-    let left = work.minus(gone, &after.denies);
-    work.minus(left, told)
+    Question { before, after, kind, around }.answered()
 }
 
 #[cfg(test)]

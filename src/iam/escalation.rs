@@ -86,12 +86,17 @@ pub(in crate::iam) fn paths_by(document: &Document, actions: &BTreeSet<usize>) -
     }
     let layers = Layers { identity: Sheet::of([document]), limits: Vec::new() };
     let facts = Facts::default();
-    let is_passed = actions.contains(&known().pass_role);
-    let takes = |way: &&Way| {
-        is_passed && !way.passes.is_empty()
-            || way.needs.iter().any(|need| actions.contains(&need.action))
-    };
-    known().ways.iter().filter(takes).filter_map(|way| open(way, &layers, &facts)).collect()
+    known().by(actions).filter_map(|way| open(way, &layers, &facts)).collect()
+}
+
+/// Returns the names of the ways by one of `actions` of whose needs a document allows each on something: more than are open.
+pub(in crate::iam) fn spoken_of(
+    document: &Document,
+    actions: &BTreeSet<usize>,
+) -> Vec<&'static str> {
+    let sheet = Sheet::of([document]);
+    let is_open = |way: &&Way| way.needs.iter().all(|need| sheet.speaks_of(need.action));
+    known().by(actions).filter(is_open).map(|way| &*way.id).collect()
 }
 
 fn open(way: &'static Way, layers: &Layers<'_>, facts: &Facts<'_>) -> Option<Path> {

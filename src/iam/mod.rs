@@ -14,6 +14,7 @@ pub mod block;
 pub mod compare;
 mod config;
 pub mod drift;
+mod effort;
 pub mod escalation;
 pub mod evaluate;
 mod facts;

@@ -281,7 +281,10 @@ fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
             writeln!(out, "  ! opens a way to more: {way}")?;
         }
         if drift.is_coarse {
-            writeln!(out, "  ? too large to compare to the end: some of it may have stood before")?;
+            writeln!(
+                out,
+                "  ? too hard to compare to the end: told as it is written, and what it may mean; some of it may have stood before"
+            )?;
         }
     }
     Ok(())

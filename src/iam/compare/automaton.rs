@@ -14,6 +14,7 @@ use crate::iam::compare::glob::ONE;
 use crate::iam::compare::glob::ONE_PART;
 use crate::iam::compare::glob::is_star;
 use crate::iam::compare::glob::takes;
+use crate::iam::effort;
 
 /// How many states one question may look at.
 const MAX_STATES: usize = 20_000;
@@ -39,7 +40,7 @@ pub(super) fn hollow(within: &[Glob], without: &[Glob]) -> bool {
     let mut seen = HashSet::new();
     let mut open = vec![(here, start)];
     while let Some((here, places)) = open.pop() {
-        if seen.len() > MAX_STATES {
+        if seen.len() > MAX_STATES || !effort::spend(lengths) {
             return false;
         }
         if !seen.insert((here.clone(), places.clone())) {

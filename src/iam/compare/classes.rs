@@ -133,6 +133,8 @@ pub(super) struct Growth<'r> {
     pub(super) adds: &'r [Region],
     /// Of it, what a Deny held back.
     pub(super) freed: &'r [Region],
+    /// The Denies that are gone.
+    pub(super) gone: &'r [Region],
     /// What is denied no more, and not allowed here either.
     pub(super) lifts: &'r [Region],
 }
@@ -157,8 +159,9 @@ pub(super) fn classes(
     let is_open = |side: &Side<'_>| side.net.iter().any(is_everything);
     note(Class::BoundaryRemoved, kind == Kind::Boundary && is_open(after) && !is_open(before));
     let dropped = adds.iter().any(|region| drops(region, before.allows));
-    let has_condition = growth.freed.iter().any(|region| !region.terms.must.is_empty());
-    note(Class::ConditionDropped, dropped || has_condition);
+    let held = |deny: &&Region| growth.freed.iter().any(|region| region.overlaps(deny));
+    let mut gone = growth.gone.iter().filter(|deny| !deny.terms.must.is_empty());
+    note(Class::ConditionDropped, dropped || gone.any(|deny| held(&deny)));
     note(Class::TimeBoundRemoved, adds.iter().any(|region| outlasts(region, before.allows)));
     if is_limit {
         return all;
@@ -210,7 +213,10 @@ fn drops(region: &Region, before: &[Region]) -> bool {
 /// Returns whether some of it was allowed until a time, and now has none.
 fn outlasts(region: &Region, before: &[Region]) -> bool {
     let ends = |region: &Region| {
-        region.terms.must.iter().any(|clause| clause.asks.as_deref().is_some_and(Asks::ends))
+        let mut must = region.terms.must.iter().filter_map(|it| it.asks.as_deref());
+        let single = region.terms.unless.iter().filter(|list| list.len() == 1).flatten();
+        let mut fails = single.filter_map(|it| it.fails.as_deref());
+        must.any(Asks::ends) || fails.any(Asks::ends)
     };
     !ends(region) && before.iter().any(|old| ends(old) && old.overlaps(region))
 }

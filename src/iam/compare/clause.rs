@@ -24,6 +24,7 @@ use crate::iam::compare::values::number;
 use crate::iam::evaluate;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Language;
+use crate::iam::policy::Operator;
 use crate::iam::policy::Over;
 use crate::iam::policy::Test;
 use crate::model::Seconds;
@@ -149,6 +150,26 @@ pub(super) fn are_same(some: &[Arc<Clause>], others: &[Arc<Clause>]) -> bool {
 }
 
 impl Clause {
+    /// Returns what has to hold where this one must not, if that is one condition.
+    pub(super) fn opposite(&self) -> Option<Condition> {
+        let Condition { operator, key, values } = &self.source;
+        let test = match operator.test {
+            Test::StringNotEquals => Test::StringEquals,
+            Test::StringNotEqualsIgnoreCase => Test::StringEqualsIgnoreCase,
+            Test::StringNotLike => Test::StringLike,
+            Test::ArnNotLike => Test::ArnLike,
+            Test::NotIpAddress => Test::IpAddress,
+            _ => return None,
+        };
+        // A key that is absent is none of the values: where that must not be, it is there.
+        let operator = Operator { test, if_exists: false, ..*operator };
+        (operator.over == Over::One).then(|| Condition {
+            operator,
+            key: key.clone(),
+            values: values.clone(),
+        })
+    }
+
     /// Returns the condition as the newer language writes it: in the older, what looks like a variable is plain text.
     pub(super) fn shown(&self) -> Condition {
         let mut shown = self.source.clone();

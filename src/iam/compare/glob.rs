@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::iam::compare::automaton::hollow;
 use crate::iam::compare::reading;
+use crate::iam::effort;
 
 /// How many patterns an intersection of two may come to before it is kept as both.
 const MAX_MEET: usize = 12;
@@ -202,7 +203,7 @@ impl Glob {
         if self.is_any() || self == narrow {
             return true;
         }
-        if self.is_literal() {
+        if self.is_literal() || !effort::spend(self.tokens.len() + narrow.tokens.len()) {
             return false;
         }
         reading::covers(&self.tokens, &narrow.tokens)
@@ -213,6 +214,9 @@ impl Glob {
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         if self.is_literal() && other.is_literal() {
             return self == other;
+        }
+        if !effort::spend(self.tokens.len() + other.tokens.len()) {
+            return true;
         }
         let (one, other) = (self.loosened(), other.loosened());
         reading::overlap(&one.tokens, &other.tokens)
@@ -252,6 +256,9 @@ impl Glob {
         let mut steps = 0;
         let is_whole =
             interleave(&self.tokens, &other.tokens, &mut Vec::new(), &mut all, &mut steps);
+        if !effort::spend(steps) {
+            return None;
+        }
         let mut globs: Vec<Self> = all.iter().map(|tokens| Self::of(tokens)).collect();
         globs.sort_by_key(|glob| glob.tokens.len());
         let mut kept: Vec<Self> = Vec::new();

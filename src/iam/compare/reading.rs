@@ -6,6 +6,8 @@
 //!
 //! Invariant: what is said here is true; where reading does not tell, nothing is said, and `automaton.rs` is asked.
 
+use std::mem;
+
 use smallvec::SmallVec;
 
 use crate::iam::compare::glob::ANY;
@@ -17,7 +19,10 @@ use crate::iam::compare::glob::ONE_PART;
 use crate::iam::compare::glob::VARIABLE;
 use crate::iam::compare::glob::is_star;
 use crate::iam::compare::glob::is_wild;
+use crate::iam::effort;
 
+/// How much is read again before it is counted.
+const MAX_AGAIN: usize = 10_000;
 /// A letter of no pattern.
 const FRESH: u32 = 0x11_0000;
 
@@ -68,6 +73,7 @@ fn takes_all(wide: &[u32], narrow: &[u32]) -> bool {
     // The star that was met last, and how far what it takes reaches. One before it need not take more: a star that takes no
     // colon comes before those that do.
     let mut star: Option<(usize, usize)> = None;
+    let mut again = 0;
     loop {
         match (wide.get(at), narrow.get(from)) {
             (Some(token), _) if is_star(*token) => {
@@ -81,7 +87,8 @@ fn takes_all(wide: &[u32], narrow: &[u32]) -> bool {
             _ => {
                 let Some((which, reach)) = star else { return false };
                 let takes_next = narrow.get(reach).is_some_and(|it| is_starred(wide[which], *it));
-                if !takes_next {
+                again += wide.len();
+                if !takes_next || again > MAX_AGAIN && !effort::spend(mem::take(&mut again)) {
                     return false;
                 }
                 star = Some((which, reach + 1));
@@ -149,7 +156,9 @@ fn overlap_part(one: &[u32], other: &[u32]) -> Option<bool> {
         ([], rest) | (rest, []) => Some(rest.iter().all(|token| is_star(*token))),
         ([ANY], _) | (_, [ANY]) => Some(true),
         ([ANY_PART], rest) | (rest, [ANY_PART]) if !rest.contains(&COLON) => Some(true),
-        (plain, pattern) | (pattern, plain) if is_plain(plain) => Some(takes_all(pattern, plain)),
+        (plain, pattern) | (pattern, plain) if is_plain(plain) => {
+            Some(takes_all(pattern, plain)).filter(|takes| *takes || !effort::is_spent())
+        }
         // What one begins with and the other ends with make a text together.
         ([ANY, ..], [.., ANY]) | ([.., ANY], [ANY, ..]) => Some(true),
         _ => None,
@@ -178,5 +187,5 @@ pub(super) fn is_spared<'g>(within: &[u32], without: impl Iterator<Item = &'g Gl
     let fresh = |token: &u32| if is_wild(*token) { FRESH } else { *token };
     let text: SmallVec<[u32; 64]> = within.iter().map(fresh).collect();
     let mut without = without;
-    !without.any(|out| takes_all(&out.tokens, &text))
+    !without.any(|out| effort::spend(out.tokens.len()) && takes_all(&out.tokens, &text))
 }

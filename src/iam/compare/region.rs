@@ -16,6 +16,7 @@ use crate::iam::compare::set::Term;
 use crate::iam::compare::terms::Terms;
 use crate::iam::compare::who::Who;
 use crate::iam::compare::who::named;
+use crate::iam::effort;
 use crate::iam::policy::Document;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Kind;
@@ -48,6 +49,12 @@ impl Compiled {
     /// Returns the Denies that the other document does not have.
     pub(super) fn own_denies(&self) -> &[Region] {
         self.denies.get(..self.own_denies).unwrap_or_default()
+    }
+
+    /// Returns the Allows that may allow what the other document does not: its own, and all where the other denies besides.
+    pub(super) fn may_be_more_than(&self, other: &Self) -> &[Region] {
+        let all = if other.own_denies > 0 { self.allows.len() } else { self.own_allows };
+        self.allows.get(..all).unwrap_or_default()
     }
 
     /// Returns whether the other document has all that this one has.
@@ -157,9 +164,7 @@ impl Work {
 
     /// Returns the region if it may hold a request, with its conditions in their smallest form.
     pub(super) fn settled(&self, region: Region) -> Option<Region> {
-        let is_empty =
-            region.who.is_empty() || region.actions.is_empty() || region.resources.is_empty();
-        if is_empty {
+        if region.is_empty() {
             return None;
         }
         if region.terms.must.is_empty() && region.terms.unless.is_empty() {
@@ -193,7 +198,7 @@ impl Work {
     pub(super) fn minus(&mut self, regions: Vec<Region>, off: &[Region]) -> Vec<Region> {
         let mut left = regions;
         for region in off {
-            if left.is_empty() {
+            if left.is_empty() || effort::is_spent() {
                 break;
             }
             if left.len() > MAX_REGIONS {
@@ -211,6 +216,7 @@ impl Work {
 
     /// Takes one product off another.
     fn take_off(&self, from: Region, off: &Region, left: &mut Vec<Region>) {
+        effort::spend(from.size());
         if !from.overlaps(off) {
             left.push(from);
             return;
@@ -303,6 +309,18 @@ impl Statement {
 }
 
 impl Region {
+    /// Returns whether surely nothing is in it, conditions aside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.who.is_empty() || self.actions.is_empty() || self.resources.is_empty()
+    }
+
+    /// Returns how much it is to look at.
+    pub(super) fn size(&self) -> usize {
+        let sets = [&self.actions, &self.resources].map(|it| it.any.len() + it.none.len());
+        let who = self.who.any.len() + self.who.none.len();
+        sets[0] + sets[1] + who + self.terms.must.len() + self.terms.clauses()
+    }
+
     /// Returns whether something may be in both, conditions aside.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.actions.overlaps(&other.actions)

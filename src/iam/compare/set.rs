@@ -9,6 +9,7 @@ use smallvec::smallvec;
 
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::is_hollow;
+use crate::iam::effort;
 
 /// What a set is made of.
 pub(super) trait Atom: Clone + Eq + Ord {
@@ -34,18 +35,20 @@ impl Term {
 
 impl Atom for Term {
     fn covers(&self, narrow: &Self) -> bool {
-        self.0.iter().all(|wide| narrow.0.iter().any(|glob| wide.covers(glob)))
+        effort::spend(self.0.len() * narrow.0.len())
+            && self.0.iter().all(|wide| narrow.0.iter().any(|glob| wide.covers(glob)))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        self.0.iter().all(|one| other.0.iter().all(|two| one.overlaps(two)))
+        !effort::spend(self.0.len() * other.0.len())
+            || self.0.iter().all(|one| other.0.iter().all(|two| one.overlaps(two)))
     }
 
     fn meet(&self, other: &Self) -> SmallVec<[Self; 1]> {
         if self.covers(other) {
             return smallvec![other.clone()];
         }
-        if other.covers(self) {
+        if other.covers(self) || effort::is_spent() {
             return smallvec![self.clone()];
         }
         if let ([one], [two]) = (self.0.as_slice(), other.0.as_slice())
@@ -126,6 +129,7 @@ impl<A: Atom> Set<A> {
             return other.clone();
         }
         let any = self.any.iter().flat_map(|one| other.any.iter().map(move |two| (one, two)));
+        let any = any.take_while(|_| !effort::is_spent());
         let any = any.filter(|(one, two)| one.overlaps(two)).flat_map(|(one, two)| one.meet(two));
         Self::new(any.collect(), self.none.iter().chain(&*other.none).cloned().collect())
     }
@@ -199,6 +203,7 @@ impl<A: Atom> Set<A> {
         let is_gone = |atom: &A| atom.is_within(narrow.none.iter().chain(near.iter().copied()));
         narrow.any.iter().all(is_gone)
             && (self.none.is_empty() || narrow.spared_by(self).is_empty())
+            && !effort::is_spent()
     }
 }
 
@@ -211,7 +216,7 @@ fn maximal<A: Atom>(atoms: Vec<A>) -> Vec<A> {
         let covers = |(other, wide): (usize, &A)| {
             other != at && wide.covers(&atoms[at]) && (other < at || !atoms[at].covers(wide))
         };
-        atoms.iter().enumerate().any(covers)
+        !effort::is_spent() && atoms.iter().enumerate().any(covers)
     };
     let covered: Vec<bool> = (0..atoms.len()).map(is_covered).collect();
     let kept = atoms.into_iter().zip(covered).filter(|(_, is_covered)| !is_covered);

@@ -81,8 +81,10 @@ const CLUSTERS: &str = "oidc.eks.";
 
 /// Notes whom a resource or a role lets in.
 pub(super) fn let_in(region: &Region, around: &Around<'_>, all: &mut BTreeSet<Class>) {
-    let fixed: Vec<&Condition> =
-        region.terms.must.iter().map(|it| &it.source).filter(|it| is_fixing(it)).collect();
+    let single = region.terms.unless.iter().filter(|list| list.len() == 1).flatten();
+    let turned: Vec<Condition> = single.filter_map(|it| it.opposite()).collect();
+    let asked = region.terms.must.iter().map(|it| &it.source).chain(&turned);
+    let fixed: Vec<&Condition> = asked.filter(|it| is_fixing(it)).collect();
     for who in &*region.who.any {
         let everybody = matches!(who, Who::Everyone | Who::EveryService);
         let is_open = everybody || matches!(who, Who::Provider(name) if lets_all_in(name, region));

@@ -12,6 +12,7 @@ use crate::iam::compare::clause::are_same;
 use crate::iam::compare::clause::is_among;
 use crate::iam::compare::clause::is_impossible;
 use crate::iam::compare::values::Share;
+use crate::iam::effort;
 use crate::iam::policy::Condition;
 
 /// What is known of keys.
@@ -78,6 +79,11 @@ impl Terms {
         pieces
     }
 
+    /// Returns how many conditions are in its lists.
+    pub(super) fn clauses(&self) -> usize {
+        self.unless.iter().map(Vec::len).sum()
+    }
+
     /// Returns the smallest form; `None` if surely no request fulfils it.
     pub(super) fn settled(&self, always: &Arc<Asks>) -> Option<Self> {
         let mut must: Vec<Arc<Clause>> = Vec::with_capacity(self.must.len());
@@ -85,6 +91,9 @@ impl Terms {
             if !is_among(&must, clause) {
                 must.push(clause.clone());
             }
+        }
+        if !effort::spend((self.must.len() + self.clauses()).pow(2)) {
+            return Some(self.clone());
         }
         let mut facts = Keys::new();
         facts.push(always.clone());
@@ -157,6 +166,7 @@ fn reduce(
     let holds = |clause: &Arc<Clause>| {
         is_among(must, clause) || clause.fails.as_ref().is_some_and(|fails| excludes(facts, fails))
     };
+    effort::spend(unless.len() * (must.len() + units.len() + facts.len()));
     unless.retain(|list| !list.iter().any(fails));
     for list in unless.iter_mut() {
         list.retain(|clause| !holds(clause));

@@ -3,6 +3,7 @@
 //! Invariant: what is expected was decided by the evaluator or by a reader, never by the comparison.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::Value;
 use serde_json::json;
@@ -145,3 +146,43 @@ fn what_became_possible_is_told_in_one_line() {
 
 #[path = "property_tests.rs"]
 mod property;
+
+/// Allow and Deny by turns, each with patterns that have something in common with those of all the others.
+fn hard(statements: Range<usize>) -> Document {
+    let statement = |at: usize| {
+        json!({
+            "Effect": if at % 2 == 0 { "Allow" } else { "Deny" },
+            "Action": [format!("s3:*{at}*"), format!("ec2:?{at}*")],
+            "Resource": format!("arn:aws:s3:::*{at}*/*"),
+            "Condition": {"StringNotLike": {"aws:x": format!("*{at}*")}},
+        })
+    };
+    policy(&statements.map(statement).collect(), Kind::Identity)
+}
+
+#[test]
+fn what_would_take_too_long_to_compare_is_told_as_it_is_written() {
+    for count in [6, 20, 120] {
+        let found = drift(&hard(0..count - 2), &hard(0..count), Kind::Identity);
+        assert!(found.is_coarse);
+        let added = format!("s3:*{}*", count - 2);
+        assert_eq!(found.adds.len(), 1, "{:?}", found.adds);
+        assert!(found.adds[0].actions.any.contains(&added.into()), "{:?}", found.adds);
+        let back = drift(&hard(0..count), &hard(0..count - 2), Kind::Identity);
+        assert!(back.is_coarse && back.classes.contains(&Class::GuardrailWeakened));
+        assert!(drift(&hard(0..count), &hard(0..count), Kind::Identity).is_empty());
+    }
+    assert!(!drift(&hard(0..2), &hard(0..4), Kind::Identity).is_coarse);
+}
+
+#[test]
+fn lists_of_a_thousand_names_are_compared_exactly() {
+    let list = |names: Range<usize>| {
+        let actions: Vec<String> = names.map(|at| format!("s3:Action{at}")).collect();
+        policy(&json!([{"Action": actions}]), Kind::Identity)
+    };
+    let found = drift(&list(0..1_500), &list(1..1_501), Kind::Identity);
+    assert!(!found.is_coarse);
+    assert_eq!(lines(&found.adds), ["s3:action1500 on every resource"]);
+    assert_eq!(lines(&found.removes), ["s3:action0 on every resource"]);
+}

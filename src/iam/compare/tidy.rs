@@ -5,6 +5,7 @@
 use crate::iam::compare::region::Region;
 use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
+use crate::iam::effort;
 
 /// Joins pieces where that makes fewer of them.
 pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
@@ -13,7 +14,7 @@ pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
         return left;
     }
     let mut at = 0;
-    while at < left.len() {
+    while at < left.len() && !effort::is_spent() {
         let joined = (0..left.len()).filter(|other| *other != at).find_map(|other| {
             let whole = joined(&left[at.min(other)], &left[at.max(other)])?;
             Some((other, whole))

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::is_hollow;
+use crate::iam::effort;
 
 /// How many combinations of patterns are tried before it is said that something may be left.
 const MAX_TRIES: usize = 512;
@@ -112,10 +113,21 @@ impl Ranges {
     }
 
     pub(super) fn and(&self, other: &Self) -> Self {
-        let both = self.0.iter().flat_map(|(low, high)| {
-            other.0.iter().map(move |(from, to)| (*low.max(from), *high.min(to)))
-        });
-        Self::of(both)
+        let (mut ours, mut theirs) = (&*self.0, &*other.0);
+        effort::spend(ours.len() + theirs.len());
+        let mut both = Vec::new();
+        while let ([(low, high), our_rest @ ..], [(from, to), their_rest @ ..]) = (ours, theirs) {
+            let (start, end) = (*low.max(from), *high.min(to));
+            if start <= end {
+                both.push((start, end));
+            }
+            // What ends first has nothing in common with what comes next.
+            match high < to {
+                true => ours = our_rest,
+                false => theirs = their_rest,
+            }
+        }
+        Self(both)
     }
 }
 

@@ -9,6 +9,7 @@ use smallvec::smallvec;
 
 use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
+use crate::iam::effort;
 use crate::iam::pattern::segments;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Listed;
@@ -118,6 +119,7 @@ impl Who {
 
 impl Atom for Who {
     fn covers(&self, narrow: &Self) -> bool {
+        effort::spend(1);
         match (self, narrow) {
             (Self::Everyone, _) => true,
             (Self::EveryService, Self::Service(_) | Self::Provider(_)) => true,

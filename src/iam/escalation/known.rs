@@ -3,6 +3,7 @@
 //! Invariant: what an action's number stands for never changes while the process runs.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -129,6 +130,15 @@ impl Known {
         self.actions.len()
     }
 
+    /// Returns the ways that take one of `actions`, by number, or pass a role if that is among them.
+    pub fn by<'k>(&'k self, actions: &BTreeSet<usize>) -> impl Iterator<Item = &'k Way> {
+        let is_passed = actions.contains(&self.pass_role);
+        self.ways.iter().filter(move |way| {
+            is_passed && !way.passes.is_empty()
+                || way.needs.iter().any(|need| actions.contains(&need.action))
+        })
+    }
+
     /// Returns an action as AWS spells it.
     pub fn spelled(&self, action: usize) -> &str {
         self.spelled.get(action).map_or("", |it| it)
@@ -151,8 +161,6 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::model::actions;
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
+use crate::iam::effort;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::place::Whose;
 use crate::iam::force;
@@ -19,6 +20,9 @@ use crate::iam::policy::Language;
 use crate::iam::policy::Listed;
 use crate::iam::policy::Statement;
 use crate::model::Seconds;
+
+/// What it costs to compare two patterns.
+const PAIR: usize = 64;
 
 /// The statements of documents by the actions of ways that they speak of.
 #[derive(Default)]
@@ -341,6 +345,9 @@ fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
 pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
     let pairs = some.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
     let both = pairs.filter_map(|(one, other)| {
+        if !effort::spend(PAIR) {
+            return None;
+        }
         Some(Found {
             resource: narrower(&one.resource, &other.resource)?,
             keys: &one.keys | &other.keys,
@@ -357,7 +364,10 @@ pub fn thin(mut found: Vec<Found>) -> Vec<Found> {
     for one in found {
         let is_said = kept.iter().any(|it| {
             let is_as_long = it.until.is_none_or(|end| one.until.is_some_and(|other| other <= end));
-            is_as_long && it.keys.is_subset(&one.keys) && arn_covers(&it.resource, &one.resource)
+            is_as_long
+                && it.keys.is_subset(&one.keys)
+                && effort::spend(PAIR)
+                && arn_covers(&it.resource, &one.resource)
         });
         if !is_said {
             kept.push(one);

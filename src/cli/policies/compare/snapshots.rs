@@ -127,7 +127,10 @@ fn text(out: &mut dyn Write, found: &Between) -> io::Result<()> {
             writeln!(out, "  ? not known: {}", printable(why))?;
         }
         if difference.is_coarse {
-            writeln!(out, "  ? too large to compare to the end: some of it may have stood before")?;
+            writeln!(
+                out,
+                "  ? too hard to compare to the end: told as it is written, and what it may mean; some of it may have stood before"
+            )?;
         }
     }
     for why in &found.beside {
