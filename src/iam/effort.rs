@@ -32,6 +32,7 @@ pub(in crate::iam) fn at_most<T>(units: u64, work: impl FnOnce() -> T) -> T {
 }
 
 /// Notes work that is about to be done; returns whether it may be.
+#[inline]
 pub(in crate::iam) fn spend(units: usize) -> bool {
     let left = LEFT.get().saturating_sub(units as u64);
     LEFT.set(left);
@@ -39,6 +40,7 @@ pub(in crate::iam) fn spend(units: usize) -> bool {
 }
 
 /// Returns whether nothing may be done any more.
+#[inline]
 pub(in crate::iam) fn is_spent() -> bool {
     LEFT.get() == 0
 }

@@ -35,11 +35,17 @@ impl Term {
 
 impl Atom for Term {
     fn covers(&self, narrow: &Self) -> bool {
+        if let ([wide], [glob]) = (self.0.as_slice(), narrow.0.as_slice()) {
+            return wide.covers(glob);
+        }
         effort::spend(self.0.len() * narrow.0.len())
             && self.0.iter().all(|wide| narrow.0.iter().any(|glob| wide.covers(glob)))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
+        if let ([one], [two]) = (self.0.as_slice(), other.0.as_slice()) {
+            return one.overlaps(two);
+        }
         !effort::spend(self.0.len() * other.0.len())
             || self.0.iter().all(|one| other.0.iter().all(|two| one.overlaps(two)))
     }
@@ -112,12 +118,12 @@ impl<A: Atom> Set<A> {
 
     /// Returns whether surely all of it is in `other`, told pattern by pattern.
     fn is_inside(&self, other: &Self) -> bool {
-        let is_covered = |atom: &A| other.any.iter().any(|wide| wide.covers(atom));
         let is_apart = |out: &A| {
-            self.none.iter().any(|own| own.covers(out))
-                || !self.any.iter().any(|atom| atom.overlaps(out))
+            is_covered(out, &self.none) || !self.any.iter().any(|atom| atom.overlaps(out))
         };
-        self == other || self.any.iter().all(is_covered) && other.none.iter().all(is_apart)
+        self == other
+            || self.any.iter().all(|atom| is_covered(atom, &other.any))
+                && other.none.iter().all(is_apart)
     }
 
     /// Returns what is in both.
@@ -136,9 +142,8 @@ impl<A: Atom> Set<A> {
 
     /// Returns those of `out`, of which none covers another, that take something off which is not off already.
     fn near<'a>(&'a self, out: &'a [A]) -> SmallVec<[&'a A; 8]> {
-        let is_near = |atom: &&A| {
-            self.any.iter().any(|it| it.overlaps(atom))
-                && !self.none.iter().any(|it| it.covers(atom))
+        let is_near = |atom: &&'a A| {
+            self.any.iter().any(|it| it.overlaps(atom)) && !is_covered::<A>(atom, &self.none)
         };
         out.iter().filter(is_near).collect()
     }
@@ -194,7 +199,9 @@ impl<A: Atom> Set<A> {
         }
         // What is spared here and is there.
         let is_left = |out: &A| {
-            narrow.any.iter().any(|it| it.covers(out)) && !out.is_within(narrow.none.iter())
+            narrow.none.binary_search(out).is_err()
+                && is_covered(out, &narrow.any)
+                && !out.is_within(narrow.none.iter())
         };
         if self.none.iter().any(is_left) {
             return false;
@@ -205,6 +212,11 @@ impl<A: Atom> Set<A> {
             && (self.none.is_empty() || narrow.spared_by(self).is_empty())
             && !effort::is_spent()
     }
+}
+
+/// Returns whether one of these, which are in order, covers an atom. Most are found as they are.
+fn is_covered<A: Atom>(atom: &A, wide: &[A]) -> bool {
+    wide.binary_search(atom).is_ok() || wide.iter().any(|it| it.covers(atom))
 }
 
 /// Returns the atoms that no other covers.

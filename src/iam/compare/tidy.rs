@@ -35,11 +35,18 @@ pub(super) fn tidied(regions: Vec<Region>) -> Vec<Region> {
 
 /// Returns two pieces as one, if they are one product together.
 fn joined(one: &Region, other: &Region) -> Option<Region> {
-    if one.covers(other) {
-        return Some(one.clone());
+    let are_in = [one.terms.are_in(&other.terms), other.terms.are_in(&one.terms)];
+    if are_in == [false, false] {
+        return None;
     }
-    if other.covers(one) {
-        return Some(other.clone());
+    // Most have nothing in common, and that is quick to say.
+    if one.overlaps(other) {
+        if one.covers(other) {
+            return Some(one.clone());
+        }
+        if other.covers(one) {
+            return Some(other.clone());
+        }
     }
     if one.terms != other.terms {
         return None;
