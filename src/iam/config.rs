@@ -71,7 +71,7 @@ pub struct Fetch {
     /// The region to ask in. Without it: the one that profile or environment say, else us-east-1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// An endpoint to use in place of AWS's own, for IAM, STS, S3 and SQS alike.
+    /// An endpoint to use in place of AWS's own, for all services alike.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<Url>,
     /// The profile in the shared AWS configuration files. Without it: the SDK's usual places.

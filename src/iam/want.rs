@@ -15,6 +15,8 @@ use crate::iam::history::change::Change;
 use crate::iam::history::change::Holder;
 use crate::iam::history::change::Target;
 use crate::iam::history::thing::Key;
+use crate::iam::parse::PolicyError;
+use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::state::State;
@@ -58,12 +60,38 @@ impl Want {
         format!("{}/{}/{}", self.time.0, self.event, self.item)
     }
 
-    /// Returns the sort of the policy that is asked for.
-    pub fn kind(&self) -> Kind {
-        match &self.question {
+    /// Reads what was answered.
+    ///
+    /// # Errors
+    /// When it is no policy of the sort that was asked for.
+    pub fn parse(&self, text: &str) -> Result<Document, PolicyError> {
+        let kind = match &self.question {
             Question::Trust { .. } => Kind::Trust,
-            Question::Bucket { .. } | Question::Queue { .. } => Kind::Resource,
+            Question::Bucket { .. } | Question::Queue { .. } | Question::Resource { .. } => {
+                Kind::Resource
+            }
+            // Of which sort it is, only its text tells: a resource control policy names principals, the other must not.
+            Question::Control { .. } => {
+                let read = Document::parse(text, Kind::ServiceControl);
+                return read.or_else(|error| {
+                    Document::parse(text, Kind::ResourceControl).map_err(|_| error)
+                });
+            }
             _ => Kind::Identity,
+        };
+        Document::parse(text, kind)
+    }
+
+    /// Returns the policy that is asked for, where the change was made to what it is attached to.
+    pub fn attached(&self) -> Option<Key> {
+        match (&self.question, &self.key) {
+            (Question::Managed { account, arn, version: None }, _) => {
+                Some(Key::Policy { account: account.clone(), arn: arn.clone() })
+            }
+            (Question::Control { id, .. }, Key::Node { .. }) => {
+                Some(Key::Control { id: id.clone() })
+            }
+            _ => None,
         }
     }
 }
@@ -166,8 +194,17 @@ impl Wants {
     }
 }
 
+/// Whom to ask about what belongs to no account: where the record of the change is from.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The account whose trail has the record.
+    pub account: Box<str>,
+    /// The region.
+    pub region: Box<str>,
+}
+
 /// Returns what to ask to know what a change wrote; nothing where it is known, or where nobody can be asked.
-pub fn question(change: &Change, state: &State) -> Option<(Key, Question)> {
+pub fn question(change: &Change, state: &State, place: &Place) -> Option<(Key, Question)> {
     if !matches!(change.after, Some(Text::Unknown(_))) {
         return None;
     }
@@ -206,26 +243,48 @@ pub fn question(change: &Change, state: &State) -> Option<(Key, Question)> {
             let version = Some(policy.default.clone()).filter(|id| !id.is_empty());
             Some((key, managed(account, arn, version)))
         }
-        Target::Resource { account, arn } if item == "policy" => {
+        Target::Resource { account, arn } if is_of_policy(item) => {
             let key = Key::Resource { account: account.clone(), arn: arn.clone() };
-            let parts: Vec<&str> = arn.splitn(6, ':').collect();
-            let question = match parts[..] {
-                [_, _, "s3", _, _, bucket] if !bucket.contains('/') => {
-                    Question::Bucket { account: account.clone(), bucket: bucket.into() }
-                }
-                [_, _, "sqs", _, _, _] => {
-                    Question::Queue { account: account.clone(), arn: arn.clone() }
-                }
-                _ => return None,
-            };
-            Some((key, question))
+            Some((key, Question::of_resource(account, arn)?))
         }
-        Target::Resource { .. }
-        | Target::Network { .. }
-        | Target::Block { .. }
-        | Target::Set { .. }
-        | Target::Node { .. }
-        | Target::Organization { .. } => None,
+        Target::Set { .. } | Target::Node { .. } | Target::Organization { .. } => {
+            of_organization(change, place)
+        }
+        Target::Resource { .. } | Target::Network { .. } | Target::Block { .. } => None,
+    }
+}
+
+/// Returns whether a piece of a resource is in its policy, and not a grant's or a share's.
+fn is_of_policy(item: &str) -> bool {
+    item == "policy" || item.starts_with("statement/")
+}
+
+/// Returns what to ask about what belongs to no account.
+fn of_organization(change: &Change, place: &Place) -> Option<(Key, Question)> {
+    let Place { account, region } = place.clone();
+    if account.is_empty() || region.is_empty() {
+        return None;
+    }
+    let attached = change.item.strip_prefix("attached/");
+    let control = |id: &str| {
+        let (account, region) = (account.clone(), region.clone());
+        Question::Control { account, region, id: id.into() }
+    };
+    match (&change.target, attached) {
+        (Target::Organization { id, .. }, _) => {
+            Some((Key::Control { id: id.clone() }, control(id)))
+        }
+        (Target::Node { id, .. }, Some(policy)) => {
+            Some((Key::Node { id: id.clone() }, control(policy)))
+        }
+        (Target::Set { arn }, Some(policy)) => {
+            Some((Key::Set { arn: arn.clone() }, managed(&account, policy, None)))
+        }
+        (Target::Set { arn }, None) if &*change.item == "inline" => {
+            let key = Key::Set { arn: arn.clone() };
+            Some((key, Question::Set { account, region, arn: arn.clone() }))
+        }
+        _ => None,
     }
 }
 

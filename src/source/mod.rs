@@ -25,6 +25,7 @@ mod lookup;
 mod objects;
 pub mod policies;
 mod quiet;
+mod signed;
 pub mod sqs;
 mod stop;
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod policy_history;
 mod policy_history_beside;
 mod protect;
 mod readings;
+mod readings_services;
 mod reconcile;
 mod scan;
 mod shutdown;

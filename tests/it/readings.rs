@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::outside::aws::ACCOUNT;
 use crate::outside::aws::Aws;
+use crate::outside::aws::REGION;
 use crate::outside::daemon::Daemon;
 use crate::outside::daemon::House;
 use crate::outside::moto::Moto;
@@ -22,15 +23,15 @@ use crate::outside::siem::Siem;
 use crate::policy_history::VERSION;
 
 /// A house that reads a folder of records and asks the IAM at some endpoint.
-struct Stage {
-    house: House,
-    siem: Siem,
-    now: i64,
+pub struct Stage {
+    pub house: House,
+    pub siem: Siem,
+    pub now: i64,
 }
 
 impl Stage {
     /// Makes a house that begins with a snapshot of what `aws` has.
-    fn new(aws: Aws, endpoint: &str) -> Self {
+    pub fn new(aws: Aws, endpoint: &str) -> Self {
         let (siem, house) = (Siem::start(), House::new());
         fs::create_dir(house.path("logs")).unwrap();
         let fetch = ["policies", "fetch", "--endpoint-url", &aws.url()];
@@ -45,13 +46,19 @@ impl Stage {
         Self { house, siem, now: now() }
     }
 
-    /// Ana makes a call whose record says `asked`.
+    /// Ana makes a call of IAM whose record says `asked`.
     fn call(&self, name: &str, number: i64, asked: &Value) {
+        self.call_of("iam", name, number, (asked, &Value::Null));
+    }
+
+    /// Ana makes a call whose record says what was asked and answered.
+    pub fn call_of(&self, service: &str, name: &str, number: i64, said: (&Value, &Value)) {
+        let source = format!("{service}.amazonaws.com");
         let record = json!({
-            "eventVersion": "1.11", "eventTime": Seconds(self.now + number).to_string(), "eventSource": "iam.amazonaws.com",
-            "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2",
+            "eventVersion": "1.11", "eventTime": Seconds(self.now + number).to_string(), "eventSource": source,
+            "eventName": name, "awsRegion": REGION, "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2",
             "eventID": format!("{number}-{name}"), "eventType": "AwsApiCall", "recipientAccountId": ACCOUNT,
-            "readOnly": false, "requestParameters": asked, "responseElements": null,
+            "readOnly": false, "requestParameters": said.0, "responseElements": said.1,
             "userIdentity": {
                 "type": "IAMUser", "principalId": "AIDAana", "arn": format!("arn:aws:iam::{ACCOUNT}:user/ana"),
                 "accountId": ACCOUNT, "accessKeyId": "AKIAana", "userName": "ana",
@@ -65,14 +72,27 @@ impl Stage {
     /// Waits for an alert of a detector that has some status, and returns it.
     #[track_caller]
     fn alert(&self, daemon: &mut Daemon, detector: &str, status: &str) -> Value {
-        let is_it = |alert: &Value| alert["detector"] == detector && alert["status"] == status;
+        self.alert_that(daemon, (detector, status), |_| true)
+    }
+
+    /// Waits for such an alert of which something holds, and returns it.
+    #[track_caller]
+    pub fn alert_that(
+        &self,
+        daemon: &mut Daemon,
+        (detector, status): (&str, &str),
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let is_it = |alert: &Value| {
+            alert["detector"] == detector && alert["status"] == status && holds(alert)
+        };
         let found = || self.siem.taken().iter().map(|it| it.alert()).find(is_it);
         daemon.await_that(&format!("{status} {detector}"), |_| found().is_some());
         found().unwrap()
     }
 
     /// Returns how many alerts of a detector were told.
-    fn count(&self, detector: &str) -> usize {
+    pub fn count(&self, detector: &str) -> usize {
         self.siem.taken().iter().filter(|it| it.alert()["detector"] == detector).count()
     }
 }

@@ -12,20 +12,21 @@ use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::weigh;
 use crate::iam::history::change::Change;
 use crate::iam::history::fill::Found;
-use crate::iam::policy::Document;
 use crate::iam::policy::Text;
 use crate::iam::state::State;
 use crate::iam::want;
+use crate::iam::want::Place;
 use crate::iam::want::Want;
 use crate::model::AlertId;
 use crate::model::Answer;
 use crate::model::Event;
 use crate::model::Fact;
 use crate::model::Facts;
-use crate::model::Question;
 use crate::model::Reading;
+use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Signal;
+use crate::model::Slot;
 use crate::model::bounded;
 
 /// The signal that a text was read, and what it made possible.
@@ -68,10 +69,16 @@ impl Drift {
             Some(Fact::Text(text)) => text.as_str().into(),
             _ => "".into(),
         };
+        let Record::Trail(record) = &event.record else { return };
+        let slot = |slot: Slot| record.slot_or_empty(slot).into();
+        let place =
+            Place { account: slot(Slot::RecipientAccountId), region: slot(Slot::AwsRegion) };
         for step in steps {
             // AWS's own policies that are known by heart need not be asked for.
             let known = step.item.strip_prefix("attached/").and_then(effect::of_aws);
-            let Some((key, question)) = want::question(step, self.history.now()) else { continue };
+            let Some((key, question)) = want::question(step, self.history.now(), &place) else {
+                continue;
+            };
             if known.is_some() {
                 continue;
             }
@@ -117,7 +124,7 @@ impl Drift {
             }
         };
         self.wants.remove(&reading.want);
-        let document = match Document::parse(&text, want.kind()) {
+        let document = match want.parse(&text) {
             Ok(document) => document,
             Err(error) => {
                 let why = format!("what was read cannot be understood: {error}");
@@ -125,12 +132,8 @@ impl Drift {
                 return Outcome { name: "unreadable", signal, known: None };
             }
         };
-        let attached = match &want.question {
-            Question::Managed { arn, version: None, .. } => Some(arn.clone()),
-            _ => None,
-        };
         let text = Text::Known(document.into());
-        let found = Found { at: reading.at, attached, version, text };
+        let found = Found { at: reading.at, attached: want.attached(), version, text };
         let steps = self.history.fill(&want.key, (want.time, &want.event), found);
         let state = self.history.now();
         let Some(step) = steps.iter().find(|step| step.item == want.item) else {

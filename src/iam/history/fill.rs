@@ -10,6 +10,7 @@ use crate::iam::history::edit::Edit;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
 use crate::iam::history::timeline::Stamp;
+use crate::iam::policy::Document;
 use crate::iam::policy::Text;
 use crate::iam::state::Managed;
 use crate::model::Seconds;
@@ -19,8 +20,8 @@ use crate::model::Seconds;
 pub struct Found {
     /// When.
     pub at: Seconds,
-    /// The managed policy that it is, where the change was made to what the policy is attached to.
-    pub attached: Option<Box<str>>,
+    /// The policy that it is, where the change was made to what the policy is attached to.
+    pub attached: Option<Key>,
     /// Which version of a managed policy it is.
     pub version: Option<Box<str>>,
     /// What it says.
@@ -40,11 +41,9 @@ impl History {
         let Some(timeline) = self.timelines.get(key) else { return Vec::new() };
         let Some(mut edit) = timeline.edit(&stamp).cloned() else { return Vec::new() };
         match (found.attached, &edit) {
-            (Some(arn), _) => {
-                let policy = Key::Policy { account: key.account().into(), arn };
-                let Some(id) = found.version else { return Vec::new() };
-                let version = Edit::Version { id, text, is_default: true };
-                self.take_one(&policy, (found.at, READ.into()), version);
+            (Some(policy), _) => {
+                let Some(said) = said(&policy, found.version, text) else { return Vec::new() };
+                self.take_one(&policy, (found.at, READ.into()), said);
             }
             (None, Edit::Default { id }) => {
                 if found.version.as_ref() != Some(id) {
@@ -72,11 +71,38 @@ impl History {
     }
 }
 
+/// Returns what tells of a policy that nobody told of before what it says.
+fn said(policy: &Key, version: Option<Box<str>>, text: Text) -> Option<Edit> {
+    match policy {
+        Key::Control { .. } => Some(Edit::Content { name: None, text: Some(text) }),
+        _ => Some(Edit::Version { id: version?, text, is_default: true }),
+    }
+}
+
+/// Returns the statement `sid` of what was read, as an edit has it; nothing where it is not there any more.
+fn statement(sid: &str, text: &Text) -> Option<Text> {
+    let Text::Known(whole) = text else { return Some(text.clone()) };
+    let its = whole.statements.iter().filter(|it| it.sid.as_deref() == Some(sid));
+    let statements: Vec<_> = its.cloned().collect();
+    let document = Document { language: whole.language, statements };
+    (!document.statements.is_empty()).then(|| Text::Known(document.into()))
+}
+
 impl Edit {
     /// Puts `text` where the edit says that it is not known; returns whether there was such a place.
     fn fill(&mut self, version: &Option<Box<str>>, text: Text) -> bool {
+        let text = match self {
+            Self::StatementPut { sid, .. } => match statement(sid, &text) {
+                Some(text) => text,
+                None => return false,
+            },
+            _ => text,
+        };
         let place = match self {
             Self::Inline { text: Some(place), .. }
+            | Self::SetInline { text: Some(place) }
+            | Self::Content { text: Some(place), .. }
+            | Self::StatementPut { text: place, .. }
             | Self::Trust { text: place }
             | Self::Policy { text: place } => Some(place),
             Self::Version { id, text: place, .. } => {
@@ -84,6 +110,7 @@ impl Edit {
             }
             Self::Made(Thing::Role(role)) => Some(&mut role.trust),
             Self::Made(Thing::Resource(place)) => Some(place),
+            Self::Made(Thing::Control(policy)) => Some(&mut policy.text),
             Self::Made(Thing::Policy(Managed { versions, .. })) => {
                 version.as_ref().and_then(|id| versions.get_mut(id))
             }
@@ -107,6 +134,16 @@ impl Edit {
             (
                 Self::Policy { .. } | Self::Made(Thing::Resource(_)),
                 Self::Policy { .. } | Self::StatementPut { .. } | Self::StatementRemoved { .. },
+            ) => true,
+            (Self::StatementPut { .. }, Self::Policy { .. }) => true,
+            (
+                Self::StatementPut { sid, .. },
+                Self::StatementPut { sid: again, .. } | Self::StatementRemoved { sid: again },
+            ) => sid == again,
+            (Self::SetInline { .. }, Self::SetInline { .. }) => true,
+            (
+                Self::Content { text: Some(_), .. } | Self::Made(Thing::Control(_)),
+                Self::Content { text: Some(_), .. },
             ) => true,
             _ => false,
         }
@@ -220,13 +257,74 @@ mod tests {
     #[test]
     fn a_policy_that_was_attached_unread_is_known_from_the_reading_on() {
         let Key::Policy { arn, .. } = policy() else { panic!("a policy") };
-        let mut history = of(&[(role(), Edit::Attached { arn: arn.clone() })]);
-        let text = Found { attached: Some(arn), ..found(Some("v7"), known("*")) };
+        let mut history = of(&[(role(), Edit::Attached { arn })]);
+        let text = Found { attached: Some(policy()), ..found(Some("v7"), known("*")) };
         let changes = history.fill(&role(), (at(0), "e0"), text);
         let [change] = &changes[..] else { panic!("{changes:?}") };
         assert_eq!((&change.before, &change.after), (&None, &Some(known("*"))));
         let policies = |state: &crate::iam::State| state.accounts["111122223333"].policies.len();
         assert_eq!(policies(history.now()), 1);
         assert_eq!(policies(&history.state_at(at(10))), 0);
+    }
+
+    #[test]
+    fn of_a_policy_that_is_read_whole_a_statement_is_what_the_event_put() {
+        let arn = "arn:aws:lambda:eu-west-1:111122223333:function:f".into();
+        let key = Key::Resource { account: "111122223333".into(), arn };
+        let put = |sid: &str| Edit::StatementPut { sid: sid.into(), text: unknown() };
+        let whole = |sids: &[&str]| {
+            let statement = |sid: &&str| {
+                format!(
+                    r#"{{"Sid":"{sid}","Effect":"Allow","Principal":"*","Action":"lambda:{sid}","Resource":"*"}}"#
+                )
+            };
+            let statements: Vec<String> = sids.iter().map(statement).collect();
+            let text =
+                format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+            Text::Known(Document::parse(&text, Kind::Resource).unwrap().into())
+        };
+        let mut history = of(&[(key.clone(), put("one"))]);
+        let gone = history.fill(&key, (at(0), "e0"), found(None, whole(&["two"])));
+        assert_eq!(gone, []);
+        let changes = history.fill(&key, (at(0), "e0"), found(None, whole(&["one", "two"])));
+        let [change] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((&*change.item, &change.after), ("statement/one", &Some(whole(&["one"]))));
+        // Where the rest is known, it is known with the statement.
+        let edits = [Edit::Made(Thing::Resource(whole(&["two"]))), put("one")];
+        let mut history = of(&edits.map(|edit| (key.clone(), edit)));
+        let changes = history.fill(&key, (at(1), "e1"), found(None, whole(&["one", "three"])));
+        let [change] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((&*change.item, &change.after), ("policy", &Some(whole(&["two", "one"]))));
+        let removed = Edit::StatementRemoved { sid: "one".into() };
+        let mut history = of(&[put("one"), removed].map(|edit| (key.clone(), edit)));
+        assert_eq!(history.fill(&key, (at(0), "e0"), found(None, whole(&["one"]))), []);
+    }
+
+    #[test]
+    fn what_belongs_to_no_account_is_filled_in_like_the_rest() {
+        let set = Key::Set { arn: "arn:aws:sso:::permissionSet/ssoins-1/ps-1".into() };
+        let inline = |text| Edit::SetInline { text };
+        let mut history = of(&[(set.clone(), inline(Some(unknown())))]);
+        let changes = history.fill(&set, (at(0), "e0"), found(None, known("*")));
+        assert_eq!(changes[0].after, Some(known("*")));
+        for later in [inline(None), inline(Some(known("sqs:*")))] {
+            let edits = [inline(Some(unknown())), later].map(|edit| (set.clone(), edit));
+            assert_eq!(of(&edits).fill(&set, (at(0), "e0"), found(None, known("*"))), []);
+        }
+        let control = Key::Control { id: "p-1".into() };
+        let content = |text| Edit::Content { name: None, text };
+        let mut history = of(&[(control.clone(), content(Some(unknown())))]);
+        let changes = history.fill(&control, (at(0), "e0"), found(None, known("*")));
+        assert_eq!(changes[0].after, Some(known("*")));
+        let edits = [content(Some(unknown())), content(Some(known("sqs:*")))];
+        let mut history = of(&edits.map(|edit| (control.clone(), edit)));
+        assert_eq!(history.fill(&control, (at(0), "e0"), found(None, known("*"))), []);
+        // A policy that was attached unread is known wherever it is attached.
+        let node = Key::Node { id: "ou-1".into() };
+        let mut history = of(&[(node.clone(), Edit::Attached { arn: "p-1".into() })]);
+        let text = Found { attached: Some(control), ..found(None, known("*")) };
+        let changes = history.fill(&node, (at(0), "e0"), text);
+        let [change] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((&*change.item, &change.after), ("attached/p-1", &Some(known("*"))));
     }
 }

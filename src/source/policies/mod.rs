@@ -1,7 +1,8 @@
 //! Policies as AWS itself tells them: an account's users, groups, roles and managed policies, and what resources say.
 //!
 //! Everything is given as JSON in the forms in which AWS's command line prints it (`policies/forms.rs`); what it means is
-//! another room's business. `policies/resources.rs` reads the policies of buckets and queues, `policies/questions.rs` single policies.
+//! another room's business. `policies/resources.rs` reads the policies of buckets and queues, `policies/questions.rs` single policies, those
+//! of services without an SDK crate by `policies/services.rs`.
 //!
 //! Invariant: an account is read whole or not at all; of what is asked for beside it, what is refused is told, with the
 //! permission that is missing.
@@ -9,6 +10,7 @@
 mod forms;
 mod questions;
 mod resources;
+mod services;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,7 @@ use crate::source::aws::cause;
 use crate::source::error::Cause;
 use crate::source::error::Fault;
 use crate::source::error::SourceError;
+use crate::source::signed::Signed;
 
 pub use crate::source::policies::questions::Readers;
 
@@ -47,6 +50,7 @@ pub struct Policies {
     whose: String,
     shared: SdkConfig,
     iam: Client,
+    signed: Signed,
     account: Option<String>,
 }
 
@@ -127,7 +131,7 @@ impl Policies {
         let of_role = access.role_arn.as_deref().and_then(account_of);
         let account = of_role.or(credentials.account_id().map(|id| id.as_str()));
         let account = account.map(str::to_owned);
-        Ok(Self { iam: Client::new(&shared), whose, shared, account })
+        Ok(Self { iam: Client::new(&shared), signed: Signed::new(&shared), whose, shared, account })
     }
 
     /// Reads the account, page by page.

@@ -21,7 +21,19 @@ use crate::source::policies::account_of;
 use crate::telemetry::chain;
 
 /// What services say of what is not there.
-const ABSENT: [&str; 6] = [
+const ABSENT: [&str; 13] = [
+    // KMS, SNS.
+    "NotFoundException",
+    "NotFound",
+    // Lambda, Secrets Manager, Identity Center.
+    "ResourceNotFoundException",
+    // ECR.
+    "RepositoryNotFoundException",
+    "RepositoryPolicyNotFoundException",
+    "RegistryPolicyNotFoundException",
+    // Organizations.
+    "PolicyNotFoundException",
+    // IAM, S3, SQS.
     "NoSuchEntity",
     "NoSuchBucket",
     "NoSuchBucketPolicy",
@@ -112,6 +124,9 @@ impl Policies {
                 self.answer(question.call(), call.await, |it| it.policy)
             }
             Question::Queue { arn, .. } => self.of_queue(arn).await,
+            Question::Resource { arn, .. } => self.of_resource(question.call(), arn).await,
+            Question::Control { region, id, .. } => self.of_control(region, id).await,
+            Question::Set { region, arn, .. } => self.of_set(region, arn).await,
         }
     }
 
@@ -156,7 +171,7 @@ impl Policies {
     }
 
     /// Returns what an answer comes to; `text` is where the policy is in it.
-    fn answer<T, E>(
+    pub(super) fn answer<T, E>(
         &self,
         call: &'static str,
         answer: Result<T, SdkError<E>>,

@@ -62,7 +62,8 @@ async fn reader(iam: &Arc<Iam>) -> Policies {
         .credentials_provider(SharedCredentialsProvider::new(stub::credentials()))
         .endpoint_url(stub::serve(router).await)
         .build();
-    Policies { whose: "reader".to_owned(), iam: Client::new(&shared), shared, account: None }
+    let (iam, signed) = (Client::new(&shared), Signed::new(&shared));
+    Policies { whose: "reader".to_owned(), iam, signed, shared, account: None }
 }
 
 #[tokio::test]

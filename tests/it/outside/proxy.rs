@@ -15,7 +15,7 @@ use crate::outside::http::Server;
 pub enum Fate {
     /// It passes.
     Pass,
-    /// It fails with a status and S3's or SQS's code.
+    /// It fails with a status and a code of the service's.
     Fail(u16, &'static str),
     /// It passes, and the answer breaks off after so many bytes of its body.
     Break(usize),
@@ -79,6 +79,10 @@ fn failure(request: &Request, status: u16, code: &str) -> Response {
             format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"told to fail\"}}");
         return Response::text(status, &body).with("Content-Type", "application/x-amz-json-1.0");
     }
+    if is_of_lambda(request) {
+        let body = r#"{"Message":"told to fail"}"#;
+        return Response::text(status, body).with("x-amzn-errortype", code);
+    }
     let mut body = format!("<Error><Code>{code}</Code><Message>told to fail</Message></Error>");
     if form_action(request).is_some() {
         body = format!("<ErrorResponse>{body}</ErrorResponse>");
@@ -94,6 +98,10 @@ fn action(request: &Request) -> String {
         return action;
     }
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    if is_of_lambda(request) {
+        let is_one = path.ends_with("/policy");
+        return if is_one { "GetPolicy" } else { "ListFunctions" }.to_owned();
+    }
     let has_key = path.trim_matches('/').contains('/');
     let action = match (request.method.as_str(), has_key) {
         ("GET", true) => "GetObject",
@@ -103,6 +111,11 @@ fn action(request: &Request) -> String {
         (method, _) => method,
     };
     action.to_owned()
+}
+
+/// Returns whether a call is one of Lambda's: its paths begin with the version of its API.
+fn is_of_lambda(request: &Request) -> bool {
+    ["/2015-03-31/functions", "/2018-10-31/layers"].iter().any(|it| request.target.starts_with(it))
 }
 
 /// Returns the action of a call in the query protocol.

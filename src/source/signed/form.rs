@@ -1,0 +1,226 @@
+//! The forms in which services are asked and answer.
+//!
+//! Invariant: whatever is answered is a value or a refusal with what can be read of it; nothing panics.
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_xml::decode::Document;
+use aws_smithy_xml::decode::ScopedDecoder;
+use aws_smithy_xml::decode::XmlDecodeError;
+use aws_smithy_xml::decode::try_data;
+use serde_json::Map;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::source::signed::Protocol;
+
+/// How deep an answer in XML may be: those that we read are seven deep at most.
+const MAX_DEPTH: usize = 16;
+
+/// Returns the request of a call; of a service that is asked by paths, `name` is the path.
+pub(super) fn request(
+    protocol: Protocol,
+    name: &str,
+    input: &Value,
+) -> Result<HttpRequest, BoxError> {
+    let (method, path, headers, body) = match protocol {
+        Protocol::Json(prefix) => {
+            let target = format!("{prefix}.{name}");
+            let kind = "application/x-amz-json-1.1".to_owned();
+            let headers = vec![("x-amz-target", target), ("content-type", kind)];
+            ("POST", "/", headers, input.to_string())
+        }
+        Protocol::Query(version) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("Action", name).append_pair("Version", version);
+            for (key, value) in input.as_object().into_iter().flatten() {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                form.append_pair(key, &text);
+            }
+            let kind = "application/x-www-form-urlencoded".to_owned();
+            ("POST", "/", vec![("content-type", kind)], form.finish())
+        }
+        Protocol::Rest => ("GET", name, Vec::new(), String::new()),
+    };
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method(method)?;
+    request.set_uri(path)?;
+    let agent = concat!("grantwatch/", env!("CARGO_PKG_VERSION")).to_owned();
+    for (name, value) in headers.into_iter().chain([("user-agent", agent)]) {
+        request.headers_mut().try_insert(name, value)?;
+    }
+    Ok(request)
+}
+
+/// Returns what was answered.
+pub(super) fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError<ErrorMetadata>> {
+    let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    let told = value(&text);
+    if response.status().is_success() {
+        return told.map_err(OrchestratorError::response);
+    }
+    let kind = response.headers().get("x-amzn-errortype");
+    Err(OrchestratorError::operation(refusal(kind, &told.unwrap_or_default())))
+}
+
+/// Returns what a body says, whichever of both forms it has. No answer of XML begins like one of JSON.
+fn value(text: &str) -> Result<Value, BoxError> {
+    let text = text.trim_start();
+    if text.starts_with('<') {
+        let mut document = Document::new(text);
+        let mut root = document.root_element()?;
+        let end = format!("</{}>", root.start_el().local());
+        // The decoder takes an answer that breaks off for one that ends there.
+        if !text.trim_end().ends_with(&end) {
+            return Err("the answer breaks off".into());
+        }
+        let whole = element(&mut root, MAX_DEPTH)?;
+        return Ok(unwrapped(whole));
+    }
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(serde_json::from_str(text)?)
+}
+
+/// Returns what is in `…Result` of `…Response`, or in `Error`: the rest is of the protocol.
+fn unwrapped(whole: Value) -> Value {
+    let Value::Object(mut members) = whole else { return whole };
+    let is_inner = |name: &&String| name.ends_with("Result") || *name == "Error";
+    match members.keys().find(is_inner).cloned() {
+        Some(name) => members.remove(&name).unwrap_or_default(),
+        None => Value::Object(members),
+    }
+}
+
+fn element(decoder: &mut ScopedDecoder<'_, '_>, depth: usize) -> Result<Value, XmlDecodeError> {
+    if depth == 0 {
+        return Err(XmlDecodeError::custom("an answer is too deep"));
+    }
+    let (mut list, mut members) = (Vec::new(), Map::new());
+    while let Some(mut tag) = decoder.next_tag() {
+        let name = tag.start_el().local().to_owned();
+        let inner = match is_text(&name) {
+            true => Value::String(try_data(&mut tag)?.into_owned()),
+            false => element(&mut tag, depth - 1)?,
+        };
+        match name.as_str() {
+            "member" => list.push(inner),
+            "entry" => {
+                if let (Some(key), value) = (inner["key"].as_str(), &inner["value"]) {
+                    members.insert(key.to_owned(), value.clone());
+                }
+            }
+            _ => drop(members.insert(name, inner)),
+        }
+    }
+    Ok(if list.is_empty() { Value::Object(members) } else { Value::Array(list) })
+}
+
+/// Returns whether an element holds a text, in the answers of SNS that we read and in refusals.
+fn is_text(name: &str) -> bool {
+    let is_of_protocol = name.ends_with("Response") || name.ends_with("Result");
+    !is_of_protocol
+        && !matches!(
+            name,
+            "Error" | "ResponseMetadata" | "Attributes" | "entry" | "Topics" | "member"
+        )
+}
+
+/// Returns what a refusal says of itself: the code stands in a header, or as one of several members.
+fn refusal(kind: Option<&str>, told: &Value) -> ErrorMetadata {
+    let text = |names: [&str; 3]| names.iter().find_map(|name| told[*name].as_str());
+    let mut refusal = ErrorMetadata::builder();
+    if let Some(code) = kind.or_else(|| text(["__type", "code", "Code"])) {
+        // `com.amazonaws.kms#NotFoundException:http://…` is called by what is in the middle.
+        let code = code.rsplit('#').next().unwrap_or(code);
+        refusal = refusal.code(code.split(':').next().unwrap_or(code));
+    }
+    if let Some(message) = text(["message", "Message", "errorMessage"]) {
+        refusal = refusal.message(message);
+    }
+    refusal.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answered(status: u16, kind: Option<&'static str>, body: &str) -> HttpResponse {
+        let mut response =
+            HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_owned()));
+        if let Some(kind) = kind {
+            response.headers_mut().insert("x-amzn-errortype", kind);
+        }
+        response
+    }
+
+    fn refused(kind: Option<&'static str>, body: &str) -> (String, String) {
+        let error = answer(&answered(400, kind, body)).unwrap_err();
+        let refusal = error.as_operation_error().unwrap();
+        let text = |it: Option<&str>| it.unwrap_or_default().to_owned();
+        (text(refusal.code()), text(refusal.message()))
+    }
+
+    #[test]
+    fn each_protocol_has_its_form() {
+        let input = json!({"TopicArn": "a b", "MaxItems": 5});
+        let query = request(Protocol::Query("2010-03-31"), "ListTopics", &input).unwrap();
+        let body = "Action=ListTopics&Version=2010-03-31&MaxItems=5&TopicArn=a+b";
+        assert_eq!(query.body().bytes(), Some(body.as_bytes()));
+        let json = request(Protocol::Json("TrentService"), "ListKeys", &input).unwrap();
+        assert_eq!(json.headers().get("x-amz-target"), Some("TrentService.ListKeys"));
+        assert_eq!(json.body().bytes(), Some(input.to_string().as_bytes()));
+        let rest = request(Protocol::Rest, "/2015-03-31/functions/?Marker=x", &input).unwrap();
+        assert_eq!((rest.method(), rest.uri()), ("GET", "/2015-03-31/functions/?Marker=x"));
+        assert_eq!(rest.body().bytes(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn an_answer_in_xml_is_what_the_json_of_it_would_be() {
+        let of = |inner: &str| {
+            let body = format!(
+                "<?xml version='1.0'?><XResponse xmlns='u'><XResult>{inner}</XResult>\
+                <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></XResponse>"
+            );
+            answer(&answered(200, None, &body)).unwrap()
+        };
+        let entry =
+            "<entry><key>Policy</key><value>{&quot;a&quot;:&quot;&lt;&amp;&quot;}</value></entry>";
+        let attributes = of(&format!("<Attributes>{entry}</Attributes>"));
+        assert_eq!(attributes, json!({"Attributes": {"Policy": "{\"a\":\"<&\"}"}}));
+        let topics =
+            of("<Topics><member><TopicArn>t</TopicArn></member></Topics><NextToken>n</NextToken>");
+        assert_eq!(topics, json!({"Topics": [{"TopicArn": "t"}], "NextToken": "n"}));
+    }
+
+    #[test]
+    fn what_breaks_off_or_is_no_answer_is_none() {
+        for body in ["<XResponse><XResult><NextToken>n</NextToken>", "{\"Policy\": ", "<", "hello"]
+        {
+            let error = answer(&answered(200, None, body)).unwrap_err();
+            assert!(!error.is_operation_error(), "{body}");
+        }
+        let deep = "<Topics>".repeat(40) + &"</Topics>".repeat(40);
+        assert!(answer(&answered(200, None, &deep)).is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_read_wherever_it_stands() {
+        let pair = |code: &str, said: &str| (code.to_owned(), said.to_owned());
+        let body = r#"{"__type":"com.amazonaws.kms#NotFoundException","message":"no key"}"#;
+        assert_eq!(refused(None, body), pair("NotFoundException", "no key"));
+        let body = r#"{"Message":"no function"}"#;
+        let kind = Some("ResourceNotFoundException:http://internal/");
+        assert_eq!(refused(kind, body), pair("ResourceNotFoundException", "no function"));
+        let body = "<ErrorResponse><Error><Code>NotFound</Code><Message>no topic</Message></Error></ErrorResponse>";
+        assert_eq!(refused(None, body), pair("NotFound", "no topic"));
+        assert_eq!(refused(None, "a proxy's page"), pair("", ""));
+    }
+}
