@@ -56,7 +56,7 @@ pub struct Config {
 }
 
 /// As whom AWS itself is asked about policies: by `grantwatch policies fetch`, and about what records leave out.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
     /// The roles to take, one in each account. Without any, the credentials that the SDK finds are used as they are.
@@ -65,6 +65,9 @@ pub struct Fetch {
     /// policy that no snapshot holds. What is read is taken for what the change wrote, unless a later one is known, and what
     /// it made possible is told then. docs/policy-history.md names the permissions.
     pub omitted: bool,
+    /// After how long what was refused is asked for again, by the wall clock; the pause doubles each time, up to a day. A
+    /// start asks at once.
+    pub refused_again: Duration,
     /// The external id that the roles' trust policies ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -77,6 +80,20 @@ pub struct Fetch {
     /// The profile in the shared AWS configuration files. Without it: the SDK's usual places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            roles: Vec::new(),
+            omitted: false,
+            refused_again: Duration::from_secs(3_600),
+            external_id: None,
+            region: None,
+            endpoint_url: None,
+            profile: None,
+        }
+    }
 }
 
 impl Default for Config {
@@ -148,6 +165,9 @@ impl Config {
                 say(format!("fetch.roles[{index}]"), "not the ARN of a role");
             }
         }
+        if !(1..=86_400).contains(&self.fetch.refused_again.span().0) {
+            say("fetch.refused_again".to_owned(), "at least 1s and at most 1d");
+        }
         let endpoint = self.fetch.endpoint_url.as_ref();
         if endpoint.is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
             say("fetch.endpoint_url".to_owned(), "not an endpoint; it starts with https://");
@@ -206,13 +226,15 @@ mod tests {
                     "arn:aws:iam::111122223333:user/reader".to_owned(),
                     "reader".to_owned(),
                 ],
+                refused_again: Duration::from_secs(0),
                 endpoint_url: Some("file:///x".parse().unwrap()),
                 ..Fetch::default()
             },
             ..Config::default()
         };
         let keys: Vec<String> = wrong.check().into_iter().map(|(key, _)| key).collect();
-        let of_fetch = ["fetch.roles[1]", "fetch.roles[2]", "fetch.endpoint_url"];
+        let of_fetch =
+            ["fetch.roles[1]", "fetch.roles[2]", "fetch.refused_again", "fetch.endpoint_url"];
         let others = ["reconcile_every", "standing_every", "undo_within", "depth", "unused_after"];
         assert_eq!(keys, [&others[..], &of_fetch].concat());
         assert_eq!(Config::default().check(), []);

@@ -1,7 +1,7 @@
 //! Texts that a change needs and no record tells: what is to be asked, and on behalf of which change.
 //!
 //! Invariant: a want is in the store with the change that made it, and goes with the answer that fills it; an answer that is
-//! refused leaves it there, to be asked again at the next start.
+//! refused leaves it there, to be asked again.
 
 pub mod table;
 

@@ -1,7 +1,8 @@
 //! Asks AWS for policies that no record tells: what the core put into its store as wanted, one question after the other.
 //!
 //! Each answer goes to the core as a delivery. The want is in the store until the core has committed its answer, so that a
-//! process which ends in between asks again at its next start. What is refused is asked again then, too.
+//! process which ends in between asks again at its next start. What is refused is asked again after `policies.fetch.refused_again`,
+//! a pause that doubles up to a day, and at the next start.
 //!
 //! Invariant: questions keep the distance [`PACE`], and every wait ends with the stop.
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -44,6 +46,8 @@ const PACE: Duration = Duration::from_millis(250);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// The longest pause before a question is put again that was refused.
+const LONGEST_REFUSED: Duration = Duration::from_secs(86_400);
 /// How often credentials are looked for before the answer is that there are none.
 const TRIES_FOR_CREDENTIALS: u32 = 5;
 
@@ -56,8 +60,21 @@ pub(super) struct Asking {
     commits: watch::Receiver<u64>,
     /// What was answered in this process; the core drops what it took in with its next commit.
     answered: BTreeSet<String>,
-    /// How often each of the others was asked for in vain.
-    tries: BTreeMap<String, u32>,
+    /// What was asked for in vain.
+    vain: BTreeMap<String, Vain>,
+    /// The first pause before a question is put again that was refused.
+    refused_again: Duration,
+}
+
+/// A question that was put in vain.
+#[derive(Debug)]
+struct Vain {
+    /// How often nobody answered, since it was last refused.
+    unanswered: u32,
+    /// How often it was refused.
+    refused: u32,
+    /// When it is put again.
+    due: Instant,
 }
 
 /// How a round of questions ended.
@@ -96,7 +113,8 @@ impl Asking {
             stop: stop.clone(),
             commits,
             answered: BTreeSet::new(),
-            tries: BTreeMap::new(),
+            vain: BTreeMap::new(),
+            refused_again: section.refused_again.0,
         }))
     }
 
@@ -134,10 +152,14 @@ impl Asking {
         };
         let ids: BTreeSet<String> = wants.iter().map(Want::id).collect();
         self.answered.retain(|id| ids.contains(id));
-        self.tries.retain(|id, _| ids.contains(id));
+        self.vain.retain(|id, _| ids.contains(id));
         let mut pause: Option<Duration> = None;
         for want in wants {
             if self.answered.contains(&want.id()) {
+                continue;
+            }
+            if let Some(rest) = self.vain.get(&want.id()).and_then(|it| it.rest(Instant::now())) {
+                pause = pause.into_iter().chain([rest]).min();
                 continue;
             }
             let mut stop = self.stop.clone();
@@ -169,23 +191,31 @@ impl Asking {
         let answer = match self.readers.ask(&want.question).await {
             Ok(answer) => answer,
             Err(error) => {
-                let tries = self.tries.entry(want.id()).or_default();
-                *tries = tries.saturating_add(1);
+                let vain = self.vain.entry(want.id()).or_insert_with(|| Vain::new(Instant::now()));
+                vain.unanswered = vain.unanswered.saturating_add(1);
                 let is_credentials = matches!(error, SourceError::NoCredentials { .. });
-                if *tries == 1 {
+                if vain.unanswered == 1 {
                     warn!(account = want.question.account(), error = %chain(&error), "a policy could not be asked for");
                 }
-                if !is_credentials || *tries < TRIES_FOR_CREDENTIALS {
-                    let doubled = FIRST_PAUSE.saturating_mul(1 << (*tries - 1).min(10));
-                    return Some(doubled.min(LONGEST_PAUSE));
+                if !is_credentials || vain.unanswered < TRIES_FOR_CREDENTIALS {
+                    let pause = doubled(FIRST_PAUSE, vain.unanswered, LONGEST_PAUSE);
+                    return Some(vain.wait(Instant::now(), pause));
                 }
                 let permission = "sts:AssumeRole".to_owned();
                 Answer::Refused { permission, why: chain(&error).to_string() }
             }
         };
+        let mut again = None;
         if let Answer::Refused { permission, why } = &answer {
             let account = want.question.account();
-            warn!(account, permission, why, "a policy is not told to us");
+            let vain = self.vain.entry(want.id()).or_insert_with(|| Vain::new(Instant::now()));
+            vain.unanswered = 0;
+            vain.refused = vain.refused.saturating_add(1);
+            if vain.refused == 1 {
+                warn!(account, permission, why, "a policy is not told to us");
+            }
+            let pause = doubled(self.refused_again, vain.refused, LONGEST_REFUSED);
+            again = Some(vain.wait(Instant::now(), pause));
         }
         let id = want.id();
         let delivery = Delivery {
@@ -196,9 +226,55 @@ impl Asking {
             receipt: Receipt::nobody(),
         };
         // Where nobody takes it any more, it stays wanted.
-        if self.to.send(delivery).await.is_ok() {
+        if self.to.send(delivery).await.is_ok() && again.is_none() {
             self.answered.insert(id);
         }
-        None
+        again
+    }
+}
+
+impl Vain {
+    fn new(now: Instant) -> Self {
+        Self { unanswered: 0, refused: 0, due: now }
+    }
+
+    /// Puts it off by `pause` from `now`, and returns that.
+    fn wait(&mut self, now: Instant, pause: Duration) -> Duration {
+        self.due = now + pause;
+        pause
+    }
+
+    /// Returns how long it is still to wait; nothing where it is due.
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        Some(self.due.saturating_duration_since(now)).filter(|rest| !rest.is_zero())
+    }
+}
+
+/// Returns the pause after the `times`th failure: `first`, doubled with each further one, and `longest` at most.
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_its_bound() {
+        let hours =
+            |times| doubled(Duration::from_secs(3_600), times, LONGEST_REFUSED).as_secs() / 3_600;
+        let all: Vec<u64> = (1..8).map(hours).collect();
+        assert_eq!(all, [1, 2, 4, 8, 16, 24, 24]);
+        assert_eq!(doubled(FIRST_PAUSE, u32::MAX, LONGEST_PAUSE), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn what_was_put_off_is_due_after_its_pause() {
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        let mut vain = Vain::new(now);
+        assert_eq!(vain.rest(now), None);
+        vain.wait(now, minute);
+        assert_eq!(vain.rest(now + minute / 2), Some(minute / 2));
+        assert_eq!(vain.rest(now + minute), None);
     }
 }

@@ -227,3 +227,63 @@ fn a_permission_that_is_missing_is_told_once() {
     assert_eq!(stage.count("policy_reading_refused"), 1);
     assert_eq!(stage.count("omitted_policy_read"), 0);
 }
+
+#[test]
+fn what_was_refused_is_asked_again_without_a_start() {
+    let server = Moto::start();
+    let aws = server.aws();
+    role(aws);
+    let is_allowed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_allowed);
+    let proxy = Proxy::before(aws, move |action| match action {
+        "GetRolePolicy" if !seen.load(Ordering::SeqCst) => Fate::Fail(403, "AccessDenied"),
+        _ => Fate::Pass,
+    });
+    let mut stage = Stage::new(aws, &proxy.url());
+    let fetch =
+        format!("omitted = true\nrefused_again = \"1s\"\nendpoint_url = \"{}\"", proxy.url());
+    stage.house = stage.house.with(&format!("[policies.fetch]\n{fetch}\n"));
+    put(aws, "*");
+    let mut daemon = stage.house.run();
+    stage.call("PutRolePolicy", 1, &json!({"roleName": "Deploy", "policyName": "fix"}));
+    stage.alert(&mut daemon, "policy_reading_refused", "open");
+    daemon.await_that("the question again", |_| proxy.count("GetRolePolicy") > 1);
+    is_allowed.store(true, Ordering::SeqCst);
+    stage.alert(&mut daemon, "omitted_policy_read", "open");
+    stage.alert(&mut daemon, "policy_unreadable", "resolved");
+    assert!(daemon.stop().0.success());
+    assert_eq!(stage.count("policy_reading_refused"), 1);
+}
+
+#[test]
+fn where_a_snapshot_came_first_the_answer_is_judged_by_it_and_the_alert_resolved() {
+    let server = Moto::start();
+    let aws = server.aws();
+    role(aws);
+    let is_up = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_up);
+    let proxy = Proxy::before(aws, move |action| match action {
+        "GetRolePolicy" if !seen.load(Ordering::SeqCst) => Fate::Lose,
+        _ => Fate::Pass,
+    });
+    let mut stage = Stage::new(aws, &proxy.url());
+    // The change is older than a snapshot that is taken now, by more than the overlap.
+    stage.now -= 3_600;
+    let file = stage.house.path(&format!("snapshot/{ACCOUNT}.json"));
+    let mut first: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    first["Taken"] = json!(Seconds(stage.now - 3_600).to_string());
+    fs::write(&file, first.to_string()).unwrap();
+    put(aws, "*");
+    let mut daemon = stage.house.run();
+    stage.call("PutRolePolicy", 1, &json!({"roleName": "Deploy", "policyName": "fix"}));
+    stage.alert(&mut daemon, "policy_unreadable", "open");
+    let fetch = ["policies", "fetch", "--endpoint-url", &aws.url()];
+    assert!(stage.house.command(&fetch).output().unwrap().status.success());
+    daemon.await_word("policies were read again");
+    is_up.store(true, Ordering::SeqCst);
+    let read = stage.alert(&mut daemon, "omitted_policy_read", "open");
+    assert_eq!(read["facts"]["gw.policy.worst"], "admin", "{read:#}");
+    let known = stage.alert(&mut daemon, "policy_unreadable", "resolved");
+    assert_eq!(known["reason"]["kind"], "became_known", "{known:#}");
+    assert!(daemon.stop().0.success());
+}

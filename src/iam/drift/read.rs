@@ -11,6 +11,7 @@ use crate::iam::drift::effect;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::weigh;
 use crate::iam::history::change::Change;
+use crate::iam::history::fill::Filled;
 use crate::iam::history::fill::Found;
 use crate::iam::policy::Text;
 use crate::iam::state::State;
@@ -43,13 +44,39 @@ pub struct Outcome {
     pub name: &'static str,
     /// What is told.
     pub signal: Option<Signal>,
-    /// Alerts that told that the change is not known, which it is now: the change, and each of them.
-    pub known: Option<(ChangeId, Vec<AlertId>)>,
+    /// Alerts that told that the change is not known, and have nothing more to tell.
+    pub closes: Option<Closes>,
+}
+
+/// Alerts about a change that was not known, and why they have nothing more to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closes {
+    /// The change.
+    pub id: ChangeId,
+    /// The alerts.
+    pub alerts: Vec<AlertId>,
+    /// Why.
+    pub because: Because,
+}
+
+/// Why an alert that a change is not known has nothing more to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// It is known now.
+    Known,
+    /// Nothing of it stands any more.
+    Over,
 }
 
 impl Outcome {
     fn silent(name: &'static str) -> Self {
-        Self { name, signal: None, known: None }
+        Self { name, signal: None, closes: None }
+    }
+
+    fn closing(self, want: &Want, because: Because) -> Self {
+        let alerts = want.alerts.iter().map(|id| AlertId(id.to_string())).collect();
+        let id = (want.time, want.event.clone());
+        Self { closes: Some(Closes { id, alerts, because }), ..self }
     }
 }
 
@@ -116,11 +143,11 @@ impl Drift {
             Answer::Text { version, text } => (version, text),
             Answer::Absent => {
                 self.wants.remove(&reading.want);
-                return Outcome::silent("absent");
+                return Outcome::silent("absent").closing(&want, Because::Over);
             }
             Answer::Refused { permission, why } => {
                 let signal = Some(not_read(&want, reading.at, &permission, &why));
-                return Outcome { name: "refused", signal, known: None };
+                return Outcome { signal, ..Outcome::silent("refused") };
             }
         };
         self.wants.remove(&reading.want);
@@ -129,28 +156,28 @@ impl Drift {
             Err(error) => {
                 let why = format!("what was read cannot be understood: {error}");
                 let signal = Some(not_read(&want, reading.at, "", &why));
-                return Outcome { name: "unreadable", signal, known: None };
+                return Outcome { signal, ..Outcome::silent("unreadable") };
             }
         };
         let text = Text::Known(document.into());
-        let found = Found { at: reading.at, attached: want.attached(), version, text };
-        let steps = self.history.fill(&want.key, (want.time, &want.event), found);
-        let state = self.history.now();
-        let Some(step) = steps.iter().find(|step| step.item == want.item) else {
-            return Outcome::silent("overtaken");
+        let (item, attached) = (want.item.clone(), want.attached());
+        let found = Found { item, at: reading.at, attached, version, text };
+        let step = match self.history.fill(&want.key, (want.time, &want.event), found) {
+            Filled::Changed(step) => step,
+            Filled::Over => return Outcome::silent("overtaken").closing(&want, Because::Over),
+            Filled::Unlike => return Outcome::silent("overtaken"),
         };
+        let state = self.history.now();
         let account = step.target.account().into();
         let ours = self.ours.of(state, ours);
         let measure = Measure { account, ours, now: reading.at };
-        let weighed = weigh(step, state, &measure);
+        let weighed = weigh(&step, state, &measure);
         let signal = told(&want, &weighed, state, reading.at);
         if !want.is_planned && !weighed.difference.classes.is_empty() {
             let id = (reading.at, format!("{}/{}", signal.account, signal.id()).into());
             self.ledger.note(id, weighed.made(&want.by));
         }
-        let alerts = want.alerts.iter().map(|id| AlertId(id.to_string())).collect();
-        let known = Some(((want.time, want.event), alerts));
-        Outcome { name: "read", signal: Some(signal), known }
+        Outcome { signal: Some(signal), ..Outcome::silent("read") }.closing(&want, Because::Known)
     }
 }
 

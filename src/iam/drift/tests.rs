@@ -405,15 +405,25 @@ fn a_question_outlives_a_snapshot_that_was_taken_before_the_change() {
 }
 
 #[test]
-fn an_answer_closes_nothing_where_a_snapshot_knows_the_change_already() {
+fn where_a_snapshot_knows_the_change_already_the_answer_is_judged_by_what_stands() {
     let mut house = House::new(&account(0, &json!([])));
     let want = house.puts_what_is_left_out(30);
     let id = house.drift.wants.get(&want).map(|want| (want.time, want.event.clone())).unwrap();
     house.drift.wants.told(&id, &AlertId("a".to_owned()));
     house.read_anew(&account(60, &json!([{"PolicyName": "fix", "PolicyDocument": everything()}])));
-    // What the role had before is not kept any more, so nobody can say what the change made possible: its alert stays.
+    // What the role had before is not kept any more, and the signal says so.
     let outcome = house.answered(61, &want);
-    assert_eq!((outcome.name, outcome.signal, outcome.known), ("overtaken", None, None));
+    assert_eq!(outcome.name, "read");
+    let facts = outcome.signal.map(|signal| signal.facts);
+    assert_eq!(text(&facts, "gw.policy.worst"), "admin");
+    let unknown = facts.as_ref().and_then(|facts| facts.get("gw.policy.unknown"));
+    assert!(
+        format!("{unknown:?}").contains("before: a snapshot that was taken after"),
+        "{facts:?}"
+    );
+    let closes = outcome.closes.unwrap();
+    assert_eq!((closes.id, closes.because), (id, read::Because::Known));
+    assert_eq!(closes.alerts, [AlertId("a".to_owned())]);
     let role = &house.drift.state().accounts[ACCOUNT].roles["Deploy"];
     assert!(matches!(role.entity.inline["fix"], Text::Known(_)));
     assert!(house.drift.wants.is_empty());
@@ -507,4 +517,28 @@ fn what_was_opened_on_a_role_ends_with_it() {
     let closed = house.drift.ledger().closed();
     assert_eq!(closed.len(), 1);
     assert_eq!(&*closed[0].by.1, "person:ana@example.com");
+}
+
+#[test]
+fn an_answer_about_what_does_not_stand_any_more_closes_its_alert() {
+    // A snapshot does not have it.
+    let mut house = House::new(&account(0, &json!([])));
+    let want = house.puts_what_is_left_out(30);
+    house.read_anew(&account(60, &json!([])));
+    let outcome = house.answered(61, &want);
+    assert_eq!((outcome.name, outcome.signal), ("overtaken", None));
+    assert_eq!(outcome.closes.map(|it| it.because), Some(read::Because::Over));
+    // A later call has taken it away, or AWS does not have it any more.
+    let mut house = House::new(&account(0, &json!([])));
+    let want = house.puts_what_is_left_out(30);
+    let asked = json!({"roleName": "Deploy", "policyName": "fix"});
+    house.learn(31, ("iam", "DeleteRolePolicy"), &asked, &Value::Null);
+    let outcome = house.answered(32, &want);
+    assert_eq!(outcome.closes.map(|it| it.because), Some(read::Because::Over));
+    let want = house.puts_what_is_left_out(33);
+    let at = START.plus(Span(34 * 60));
+    let reading = Reading { want, at, answer: Answer::Absent };
+    let outcome = house.drift.read(reading, &mut std::iter::empty());
+    assert_eq!(outcome.name, "absent");
+    assert_eq!(outcome.closes.map(|it| it.because), Some(read::Because::Over));
 }

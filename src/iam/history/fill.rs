@@ -7,6 +7,7 @@ use crate::iam::history::History;
 use crate::iam::history::change;
 use crate::iam::history::change::Change;
 use crate::iam::history::edit::Edit;
+use crate::iam::history::thing;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
 use crate::iam::history::timeline::Stamp;
@@ -18,6 +19,8 @@ use crate::model::Seconds;
 /// What was read.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// Which piece of the thing it is, as a change names it.
+    pub item: Box<str>,
     /// When.
     pub at: Seconds,
     /// The policy that it is, where the change was made to what the policy is attached to.
@@ -31,44 +34,117 @@ pub struct Found {
 /// The id of an edit that tells what was read, in the place of that of an event.
 const READ: &str = "read";
 
+/// What a reading came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filled {
+    /// What the event changed of the piece.
+    Changed(Change),
+    /// Nothing of what the event wrote stands any more; what it was, nobody will know.
+    Over,
+    /// What was read is something else than what the event wrote.
+    Unlike,
+}
+
 impl History {
     /// Takes in what the event at `time` wrote of `key`, now that it was read; returns what the event changed.
     ///
-    /// Nothing is changed, and nothing returned, where a later event wrote the same, or the event is not kept any more.
-    pub fn fill(&mut self, key: &Key, (time, event): (Seconds, &str), found: Found) -> Vec<Change> {
+    /// Where a later event wrote the same, nothing is changed. An event that a snapshot has made part of the beginning is told
+    /// by what the snapshot says of the piece; what stood before it is not known then.
+    pub fn fill(&mut self, key: &Key, (time, event): (Seconds, &str), found: Found) -> Filled {
         let stamp: Stamp = (time, event.into());
         let text = self.documents.share(found.text.clone());
-        let Some(timeline) = self.timelines.get(key) else { return Vec::new() };
-        let Some(mut edit) = timeline.edit(&stamp).cloned() else { return Vec::new() };
-        match (found.attached, &edit) {
-            (Some(policy), _) => {
-                let Some(said) = said(&policy, found.version, text) else { return Vec::new() };
-                self.take_one(&policy, (found.at, READ.into()), said);
-            }
-            (None, Edit::Default { id }) => {
-                if found.version.as_ref() != Some(id) {
-                    return Vec::new();
-                }
-                // A version says for ever what it said when it was made.
-                let version = Edit::Version { id: id.clone(), text, is_default: false };
-                self.insert(key, (time, format!("{READ}/{event}").into()), version);
-            }
-            (None, _) => {
-                if timeline.is_overwritten(&stamp, &edit) || !edit.fill(&found.version, text) {
-                    return Vec::new();
-                }
-                if let Some(timeline) = self.timelines.get_mut(key) {
-                    timeline.replace(&stamp, edit.clone());
-                    self.dirty.insert(key.clone());
-                }
-            }
+        if let Some(policy) = found.attached {
+            let Some(said) = said(&policy, found.version, text.clone()) else {
+                return Filled::Unlike;
+            };
+            self.take_one(&policy, (found.at, READ.into()), said);
+            return self.changed(key, &stamp, &found.item, &text);
         }
-        let around = self.timelines.get(key).map(|it| it.around(key, &stamp, self));
+        let Some(timeline) = self.timelines.get(key) else {
+            return self.told_by_snapshot(key, &found.item, &text);
+        };
+        let Some(mut edit) = timeline.edit(&stamp).cloned() else {
+            return self.told_by_snapshot(key, &found.item, &text);
+        };
+        if let Edit::Default { id } = &edit {
+            if found.version.as_ref() != Some(id) {
+                return Filled::Unlike;
+            }
+            // A version says for ever what it said when it was made.
+            let version = Edit::Version { id: id.clone(), text: text.clone(), is_default: false };
+            self.insert(key, (time, format!("{READ}/{event}").into()), version);
+            return self.changed(key, &stamp, &found.item, &text);
+        }
+        if timeline.is_overwritten(&stamp, &edit) {
+            return Filled::Over;
+        }
+        match edit.fill(&found.version, text.clone()) {
+            Place::Filled => {}
+            Place::Gone => return Filled::Over,
+            Place::None => return Filled::Unlike,
+        }
+        if let Some(timeline) = self.timelines.get_mut(key) {
+            timeline.replace(&stamp, edit);
+            self.dirty.insert(key.clone());
+        }
+        self.changed(key, &stamp, &found.item, &text)
+    }
+
+    /// Returns what an event changed of `item`, with all that is known by now.
+    fn changed(&mut self, key: &Key, stamp: &Stamp, item: &str, text: &Text) -> Filled {
+        let timeline = self.timelines.get(key);
+        let Some(edit) = timeline.and_then(|it| it.edit(stamp)).cloned() else {
+            return self.told_by_snapshot(key, item, text);
+        };
+        let around = self.timelines.get(key).map(|it| it.around(key, stamp, self));
         let (before, after) = around.unwrap_or_default();
         let changes = change::between(key, &edit, (before.as_ref(), after.as_ref()), &self.now);
         self.retell(key);
-        changes
+        let its = changes.into_iter().find(|change| *change.item == *item);
+        its.map_or(Filled::Unlike, Filled::Changed)
     }
+
+    /// Returns what a snapshot says of a piece that an event from before it wrote; `read` stands in for what it cannot say.
+    fn told_by_snapshot(&self, key: &Key, item: &str, read: &Text) -> Filled {
+        let Some(now) = self.piece(key, thing::get(&self.now, key), item) else {
+            return Filled::Over;
+        };
+        if let Some(timeline) = self.timelines.get(key).filter(|it| it.edits() > 0) {
+            let then = self.piece(key, timeline.base.clone(), item);
+            if then.map(|it| it.after) != Some(now.after.clone()) {
+                // Somebody wrote it again since.
+                return Filled::Over;
+            }
+        }
+        let is_known = matches!(now.after, Some(Text::Known(_)));
+        let after = if is_known { now.after } else { Some(read.clone()) };
+        Filled::Changed(Change { after, ..now })
+    }
+
+    /// Returns a piece of a thing as a change that made it, of which nobody knows what was before.
+    fn piece(&self, key: &Key, thing: Option<Thing>, item: &str) -> Option<Change> {
+        let thing = thing?;
+        let sid = item.strip_prefix("statement/");
+        let whole = if sid.is_some() { "policy" } else { item };
+        let made = Edit::Made(thing.clone());
+        let pieces = change::between(key, &made, (None, Some(&thing)), &self.now);
+        let mut change = pieces.into_iter().find(|change| *change.item == *whole)?;
+        if let (Some(sid), Some(text)) = (sid, &change.after) {
+            change.after = Some(statement(sid, text)?);
+            change.item = item.into();
+        }
+        let why = "a snapshot that was taken after the change tells of it";
+        Some(Change { before: Some(Text::Unknown(why.into())), ..change })
+    }
+}
+
+/// What became of the place in an edit for what was read.
+enum Place {
+    Filled,
+    /// What was read does not have it any more.
+    Gone,
+    /// It has none, or says it already.
+    None,
 }
 
 /// Returns what tells of a policy that nobody told of before what it says.
@@ -89,12 +165,12 @@ fn statement(sid: &str, text: &Text) -> Option<Text> {
 }
 
 impl Edit {
-    /// Puts `text` where the edit says that it is not known; returns whether there was such a place.
-    fn fill(&mut self, version: &Option<Box<str>>, text: Text) -> bool {
+    /// Puts `text` where the edit says that it is not known.
+    fn fill(&mut self, version: &Option<Box<str>>, text: Text) -> Place {
         let text = match self {
             Self::StatementPut { sid, .. } => match statement(sid, &text) {
                 Some(text) => text,
-                None => return false,
+                None => return Place::Gone,
             },
             _ => text,
         };
@@ -119,9 +195,9 @@ impl Edit {
         match place {
             Some(place) if matches!(place, Text::Unknown(_)) => {
                 *place = text;
-                true
+                Place::Filled
             }
-            _ => false,
+            _ => Place::None,
         }
     }
 
@@ -189,8 +265,19 @@ mod tests {
         Edit::Inline { name: "own".into(), text }
     }
 
-    fn found(version: Option<&str>, text: Text) -> Found {
-        Found { at: READ_AT, attached: None, version: version.map(Into::into), text }
+    fn found(item: &str, version: Option<&str>, text: Text) -> Found {
+        let (item, version) = (item.into(), version.map(Into::into));
+        Found { item, at: READ_AT, attached: None, version, text }
+    }
+
+    fn own(text: Text) -> Found {
+        found("inline/own", None, text)
+    }
+
+    #[track_caller]
+    fn changed(filled: Filled) -> Change {
+        let Filled::Changed(change) = filled else { panic!("{filled:?}") };
+        change
     }
 
     /// Returns the history of edits, one a second.
@@ -212,14 +299,13 @@ mod tests {
         let edits = [inline(Some(known("s3:GetObject"))), inline(Some(unknown()))];
         let mut history = of(&edits.map(|edit| (role(), edit)));
         assert_eq!(stands(&history), Some(&unknown()));
-        let changes = history.fill(&role(), (at(1), "e1"), found(None, known("s3:*")));
-        let [change] = &changes[..] else { panic!("{changes:?}") };
+        let change = changed(history.fill(&role(), (at(1), "e1"), own(known("s3:*"))));
         assert_eq!(change.before, Some(known("s3:GetObject")));
         assert_eq!(change.after, Some(known("s3:*")));
         assert_eq!(stands(&history), Some(&known("s3:*")));
         // Once it is known, nobody is believed about it any more.
-        let again = history.fill(&role(), (at(1), "e1"), found(None, known("sqs:*")));
-        assert_eq!((again, stands(&history)), (Vec::new(), Some(&known("s3:*"))));
+        let again = history.fill(&role(), (at(1), "e1"), own(known("sqs:*")));
+        assert_eq!((again, stands(&history)), (Filled::Unlike, Some(&known("s3:*"))));
     }
 
     #[test]
@@ -228,12 +314,43 @@ mod tests {
             let edits = [(role(), inline(Some(unknown()))), (role(), later)];
             let mut history = of(&edits);
             let before = history.now().clone();
-            let changes = history.fill(&role(), (at(0), "e0"), found(None, known("*")));
-            assert_eq!((changes, history.now()), (Vec::new(), &before));
+            let filled = history.fill(&role(), (at(0), "e0"), own(known("*")));
+            assert_eq!((filled, history.now()), (Filled::Over, &before));
         }
         let other = Edit::Inline { name: "other".into(), text: Some(known("sqs:*")) };
         let mut history = of(&[(role(), inline(Some(unknown()))), (role(), other)]);
-        assert_eq!(history.fill(&role(), (at(0), "e0"), found(None, known("*"))).len(), 1);
+        changed(history.fill(&role(), (at(0), "e0"), own(known("*"))));
+    }
+
+    #[test]
+    fn what_a_snapshot_has_made_part_of_the_beginning_is_told_by_the_snapshot() {
+        let of = |texts: &[(&str, Text)]| {
+            let mut state = crate::iam::State::default();
+            let mut app = crate::iam::state::Role {
+                entity: Default::default(),
+                trust: unknown(),
+                last_used: None,
+            };
+            let all = texts.iter().map(|(name, text)| ((*name).into(), text.clone()));
+            app.entity.inline = all.collect();
+            let account = state.accounts.entry("111122223333".into()).or_default();
+            account.roles.insert("app".into(), app);
+            History::new(crate::iam::Snapshot { state, ..Default::default() })
+        };
+        let filled = of(&[("own", known("s3:*"))]).fill(&role(), (at(0), "e0"), own(known("*")));
+        let change = changed(filled);
+        // What was read may be of a later day than the snapshot.
+        assert_eq!(change.after, Some(known("s3:*")));
+        assert!(matches!(change.before, Some(Text::Unknown(_))));
+        let filled = of(&[("own", unknown())]).fill(&role(), (at(0), "e0"), own(known("*")));
+        assert_eq!(changed(filled).after, Some(known("*")));
+        let filled = of(&[]).fill(&role(), (at(0), "e0"), own(known("*")));
+        assert_eq!(filled, Filled::Over);
+        // Somebody has written it again since the snapshot.
+        let mut history = of(&[("own", known("s3:*"))]);
+        let lesson = Lesson { edits: vec![(role(), inline(Some(known("sqs:*"))))] };
+        history.take(lesson, at(9), "e9");
+        assert_eq!(history.fill(&role(), (at(0), "e0"), own(known("*"))), Filled::Over);
     }
 
     #[test]
@@ -242,25 +359,26 @@ mod tests {
         let default = |id: &str| Edit::Default { id: id.into() };
         let edits = [version("v1", known("s3:*")), default("v3")];
         let mut history = of(&edits.map(|edit| (policy(), edit)));
-        let wrong = history.fill(&policy(), (at(1), "e1"), found(Some("v4"), known("*")));
-        assert_eq!(wrong, []);
-        let changes = history.fill(&policy(), (at(1), "e1"), found(Some("v3"), known("*")));
-        let [change] = &changes[..] else { panic!("{changes:?}") };
+        let v4 = found("default", Some("v4"), known("*"));
+        assert_eq!(history.fill(&policy(), (at(1), "e1"), v4), Filled::Unlike);
+        let v3 = found("default", Some("v3"), known("*"));
+        let change = changed(history.fill(&policy(), (at(1), "e1"), v3));
         assert_eq!(change.before, Some(known("s3:*")));
         assert_eq!(change.after, Some(known("*")));
         let edits = [version("v1", known("s3:*")), version("v2", unknown())];
         let mut history = of(&edits.map(|edit| (policy(), edit)));
-        let changes = history.fill(&policy(), (at(1), "e1"), found(Some("v2"), known("*")));
-        assert_eq!(changes[0].after, Some(known("*")));
+        let v2 = found("default", Some("v2"), known("*"));
+        let change = changed(history.fill(&policy(), (at(1), "e1"), v2));
+        assert_eq!(change.after, Some(known("*")));
     }
 
     #[test]
     fn a_policy_that_was_attached_unread_is_known_from_the_reading_on() {
         let Key::Policy { arn, .. } = policy() else { panic!("a policy") };
+        let item = format!("attached/{arn}");
         let mut history = of(&[(role(), Edit::Attached { arn })]);
-        let text = Found { attached: Some(policy()), ..found(Some("v7"), known("*")) };
-        let changes = history.fill(&role(), (at(0), "e0"), text);
-        let [change] = &changes[..] else { panic!("{changes:?}") };
+        let text = Found { attached: Some(policy()), ..found(&item, Some("v7"), known("*")) };
+        let change = changed(history.fill(&role(), (at(0), "e0"), text));
         assert_eq!((&change.before, &change.after), (&None, &Some(known("*"))));
         let policies = |state: &crate::iam::State| state.accounts["111122223333"].policies.len();
         assert_eq!(policies(history.now()), 1);
@@ -284,20 +402,21 @@ mod tests {
             Text::Known(Document::parse(&text, Kind::Resource).unwrap().into())
         };
         let mut history = of(&[(key.clone(), put("one"))]);
-        let gone = history.fill(&key, (at(0), "e0"), found(None, whole(&["two"])));
-        assert_eq!(gone, []);
-        let changes = history.fill(&key, (at(0), "e0"), found(None, whole(&["one", "two"])));
-        let [change] = &changes[..] else { panic!("{changes:?}") };
-        assert_eq!((&*change.item, &change.after), ("statement/one", &Some(whole(&["one"]))));
+        let one = |text| found("statement/one", None, text);
+        let gone = history.fill(&key, (at(0), "e0"), one(whole(&["two"])));
+        assert_eq!(gone, Filled::Over);
+        let change = changed(history.fill(&key, (at(0), "e0"), one(whole(&["one", "two"]))));
+        assert_eq!(change.after, Some(whole(&["one"])));
         // Where the rest is known, it is known with the statement.
         let edits = [Edit::Made(Thing::Resource(whole(&["two"]))), put("one")];
         let mut history = of(&edits.map(|edit| (key.clone(), edit)));
-        let changes = history.fill(&key, (at(1), "e1"), found(None, whole(&["one", "three"])));
-        let [change] = &changes[..] else { panic!("{changes:?}") };
-        assert_eq!((&*change.item, &change.after), ("policy", &Some(whole(&["two", "one"]))));
+        let read = found("policy", None, whole(&["one", "three"]));
+        let change = changed(history.fill(&key, (at(1), "e1"), read));
+        assert_eq!(change.after, Some(whole(&["two", "one"])));
         let removed = Edit::StatementRemoved { sid: "one".into() };
         let mut history = of(&[put("one"), removed].map(|edit| (key.clone(), edit)));
-        assert_eq!(history.fill(&key, (at(0), "e0"), found(None, whole(&["one"]))), []);
+        let filled = history.fill(&key, (at(0), "e0"), one(whole(&["one"])));
+        assert_eq!(filled, Filled::Over);
     }
 
     #[test]
@@ -305,26 +424,28 @@ mod tests {
         let set = Key::Set { arn: "arn:aws:sso:::permissionSet/ssoins-1/ps-1".into() };
         let inline = |text| Edit::SetInline { text };
         let mut history = of(&[(set.clone(), inline(Some(unknown())))]);
-        let changes = history.fill(&set, (at(0), "e0"), found(None, known("*")));
-        assert_eq!(changes[0].after, Some(known("*")));
+        let read = |item: &str| found(item, None, known("*"));
+        let change = changed(history.fill(&set, (at(0), "e0"), read("inline")));
+        assert_eq!(change.after, Some(known("*")));
         for later in [inline(None), inline(Some(known("sqs:*")))] {
             let edits = [inline(Some(unknown())), later].map(|edit| (set.clone(), edit));
-            assert_eq!(of(&edits).fill(&set, (at(0), "e0"), found(None, known("*"))), []);
+            let filled = of(&edits).fill(&set, (at(0), "e0"), read("inline"));
+            assert_eq!(filled, Filled::Over);
         }
         let control = Key::Control { id: "p-1".into() };
         let content = |text| Edit::Content { name: None, text };
         let mut history = of(&[(control.clone(), content(Some(unknown())))]);
-        let changes = history.fill(&control, (at(0), "e0"), found(None, known("*")));
-        assert_eq!(changes[0].after, Some(known("*")));
+        let change = changed(history.fill(&control, (at(0), "e0"), read("policy")));
+        assert_eq!(change.after, Some(known("*")));
         let edits = [content(Some(unknown())), content(Some(known("sqs:*")))];
         let mut history = of(&edits.map(|edit| (control.clone(), edit)));
-        assert_eq!(history.fill(&control, (at(0), "e0"), found(None, known("*"))), []);
+        let filled = history.fill(&control, (at(0), "e0"), read("policy"));
+        assert_eq!(filled, Filled::Over);
         // A policy that was attached unread is known wherever it is attached.
         let node = Key::Node { id: "ou-1".into() };
         let mut history = of(&[(node.clone(), Edit::Attached { arn: "p-1".into() })]);
-        let text = Found { attached: Some(control), ..found(None, known("*")) };
-        let changes = history.fill(&node, (at(0), "e0"), text);
-        let [change] = &changes[..] else { panic!("{changes:?}") };
-        assert_eq!((&*change.item, &change.after), ("attached/p-1", &Some(known("*"))));
+        let text = Found { attached: Some(control), ..read("attached/p-1") };
+        let change = changed(history.fill(&node, (at(0), "e0"), text));
+        assert_eq!(change.after, Some(known("*")));
     }
 }

@@ -16,6 +16,8 @@ use crate::iam::Drift;
 use crate::iam::Known;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Undone;
+use crate::iam::drift::read::Because;
+use crate::iam::drift::read::Closes;
 use crate::iam::drift::read::Outcome;
 use crate::iam::standing::news::Cause;
 use crate::iam::standing::news::News;
@@ -170,19 +172,26 @@ impl Core {
     pub(super) fn take_reading(&mut self, reading: Reading) {
         let Some(drift) = &mut self.policies.drift else { return };
         let at = reading.at;
-        let Outcome { name, signal, known } = drift.read(reading, &mut self.registry.accounts());
+        let Outcome { name, signal, closes } = drift.read(reading, &mut self.registry.accounts());
         self.group.readings.push(name);
         let gain = signal.as_ref().and_then(|signal| signal.facts.get("gw.policy.gain"));
-        let text = match gain {
+        let known = match gain {
             Some(Fact::Text(gain)) => format!("read at {at}; what became possible: {gain}"),
             _ => format!("read at {at}; nothing more became possible"),
         };
         if let Some(signal) = signal {
             self.signal(&Service::Policies, &signal, "");
         }
-        let Some(((time, event), alerts)) = known else { return };
+        let Some(Closes { id: (time, event), alerts, because }) = closes else { return };
+        let (kind, text) = match because {
+            Because::Known => (ReasonKind::BecameKnown, known),
+            Because::Over => {
+                let text = format!("when it was asked for at {at}, nothing of it stood any more");
+                (ReasonKind::TakenBack, text)
+            }
+        };
         for id in alerts {
-            let because = reason(ReasonKind::BecameKnown, text.clone(), self.now_or_so());
+            let because = reason(kind, text.clone(), self.now_or_so());
             let lost = vec![(time, event.to_string())];
             self.desk.take_back(Revision { id, lost, changed: Vec::new(), left: None, because });
         }
