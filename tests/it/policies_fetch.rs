@@ -24,6 +24,7 @@ use crate::outside::proxy::Proxy;
 use crate::policy_history::VERSION;
 use crate::policy_history::comparable;
 use crate::policy_history::read_back;
+use crate::readings_services;
 
 const POLICY: &str = "deploy/iam-policy-fetch.json";
 const EXTERNAL_ID: &str = "grantwatch-of-these-tests";
@@ -135,6 +136,7 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
     let server = Moto::start();
     let aws = server.aws();
     filled(aws);
+    readings_services::things(aws);
     let whole = shipped();
     permissions::role(aws, "reader", "nobody", EXTERNAL_ID, &whole);
     let keys = permissions::user(aws, "nobody", "reader");
@@ -142,7 +144,12 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
     house.set("AWS_ACCESS_KEY_ID", &keys.id);
     house.set("AWS_SECRET_ACCESS_KEY", &keys.secret);
     let role = permissions::arn("role", "reader");
-    let fetch = fetch_as(&house, aws, &role);
+    // While it checks permissions, the server takes no request of Lambda's for rightly signed, not those of AWS's own tools either.
+    let proxy = knowing(aws, |action| match action {
+        "ListFunctions" => Fate::Answer(r#"{"Functions": []}"#),
+        _ => Fate::Pass,
+    });
+    let fetch = fetch_as(&house, &proxy.url(), &role);
     server.enforce_permissions(Enforced::FromNowOn);
     well(&fetch(&[]));
     let path = house.path("snapshot/123456789012.json");
@@ -154,6 +161,12 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
         ("iam:ListAccessKeys", false),
         ("s3:ListAllMyBuckets", false),
         ("sqs:ListQueues", false),
+        ("kms:ListKeys", false),
+        ("sns:ListTopics", false),
+        ("secretsmanager:ListSecrets", false),
+        ("ecr:DescribeRepositories", false),
+        ("organizations:ListPolicies", false),
+        ("sso:ListPermissionSets", false),
     ] {
         server.enforce_permissions(Enforced::No);
         permissions::change(aws, "reader", &without(&whole, action));
@@ -167,7 +180,8 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
         let now = fs::read_to_string(&path).unwrap();
         assert_eq!(now == "old", is_needed, "{action}");
         let is_all = fs::read_to_string(&resources).unwrap() == all;
-        assert_eq!(is_all, action.starts_with("iam:"), "{action}");
+        let is_beside = ["iam:", "organizations:", "sso:"].iter().any(|it| action.starts_with(it));
+        assert_eq!(is_all, is_beside, "{action}");
     }
     assert!(first.contains("\"AccessKeyId\""));
     server.enforce_permissions(Enforced::No);
@@ -185,11 +199,29 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
     assert!(said.contains("was read by another role already"), "{said}");
 }
 
-fn fetch_as<'a>(house: &'a House, aws: Aws, role: &str) -> impl Fn(&[&str]) -> Output + 'a {
-    let (url, role) = (aws.url(), role.to_owned());
+/// Returns the server behind one that knows a call which it does not: it answers as where there is no boundary.
+fn knowing(aws: Aws, mut script: impl FnMut(&str) -> Fate + Send + 'static) -> Proxy {
+    Proxy::before(aws, move |action| match action {
+        "GetPermissionsBoundaryForPermissionSet" => Fate::Fail(400, "ResourceNotFoundException"),
+        _ => script(action),
+    })
+}
+
+fn fetch_as<'a>(house: &'a House, url: &str, role: &str) -> impl Fn(&[&str]) -> Output + 'a {
+    let (url, role) = (url.to_owned(), role.to_owned());
     move |more| {
         let named = ["--role", &role, "--external-id", EXTERNAL_ID, "--endpoint-url", &url];
-        let asked = ["--users", "--buckets", "--queues", REGION];
+        let asked = [
+            "--users",
+            "--buckets",
+            "--queues",
+            REGION,
+            "--resources",
+            REGION,
+            "--organization",
+            "--identity-center",
+            REGION,
+        ];
         fetch(house, &[&named[..], &asked, more].concat())
     }
 }
@@ -268,4 +300,102 @@ fn a_kill_in_the_middle_leaves_the_old_snapshot() {
     assert_eq!(fs::read_to_string(&path).unwrap(), old);
     let read = snapshot::read(&[house.path("snapshot")]).unwrap();
     assert!(!read.state.accounts[ACCOUNT].users.contains_key("later"));
+}
+
+#[test]
+fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let things = readings_services::things(aws);
+    let (control, set) = (&things[5].target, &things[6].target);
+    let organizations = |name: &str, input: &Value| {
+        aws.json("organizations", &format!("AWSOrganizationsV20161128.{name}"), input)
+    };
+    let root =
+        organizations("ListRoots", &json!({}))["Roots"][0]["Id"].as_str().unwrap().to_owned();
+    let unit = json!({"ParentId": root, "Name": "Workloads"});
+    let unit = organizations("CreateOrganizationalUnit", &unit);
+    let unit = unit["OrganizationalUnit"]["Id"].as_str().unwrap();
+    organizations("AttachPolicy", &json!({"PolicyId": control, "TargetId": unit}));
+    let center =
+        |name: &str, input: &Value| aws.json("sso", &format!("SWBExternalService.{name}"), input);
+    let instances = center("ListInstances", &json!({}));
+    let (instance, store) =
+        (&instances["Instances"][0]["InstanceArn"], &instances["Instances"][0]["IdentityStoreId"]);
+    let directory = |name: &str, input: &Value| {
+        aws.json("identitystore", &format!("AWSIdentityStore.{name}"), input)
+    };
+    let group = directory("CreateGroup", &json!({"IdentityStoreId": store, "DisplayName": "ops"}));
+    let name = json!({"GivenName": "Ana", "FamilyName": "A"});
+    let user =
+        json!({"IdentityStoreId": store, "UserName": "ana", "Name": name, "DisplayName": "Ana"});
+    let user = directory("CreateUser", &user);
+    let (group, user) = (group["GroupId"].as_str().unwrap(), user["UserId"].as_str().unwrap());
+    let member = json!({"IdentityStoreId": store, "GroupId": group, "MemberId": {"UserId": user}});
+    directory("CreateGroupMembership", &member);
+    let given = json!({
+        "InstanceArn": instance, "PermissionSetArn": set, "TargetId": ACCOUNT, "TargetType": "AWS_ACCOUNT",
+        "PrincipalType": "GROUP", "PrincipalId": group,
+    });
+    center("CreateAccountAssignment", &given);
+    center(
+        "ProvisionPermissionSet",
+        &json!({
+            "InstanceArn": instance, "PermissionSetArn": set, "TargetId": ACCOUNT, "TargetType": "AWS_ACCOUNT",
+        }),
+    );
+
+    let mut house = House::new();
+    let proxy = knowing(aws, |_| Fate::Pass);
+    house.set("AWS_ENDPOINT_URL", &proxy.url());
+    let asked = ["--resources", REGION, "--organization", "--identity-center", REGION];
+    let said = well(&fetch(&house, &asked));
+    assert!(said.contains("organization.json") && said.contains("identity-center.json"), "{said}");
+    let read = snapshot::read(&[house.path("snapshot")]).unwrap();
+    let resources = &read.state.accounts[ACCOUNT].resources;
+    for thing in &things[..5] {
+        assert!(matches!(resources[&*thing.target], Text::Known(_)), "{}", thing.target);
+    }
+    let organization = read.state.organization.as_ref().unwrap();
+    assert_eq!(&*organization.management, ACCOUNT);
+    assert!(matches!(organization.policies[&**control].text, Text::Known(_)));
+    assert!(organization.attached[unit].contains(&**control));
+    assert_eq!(&*organization.parents[unit], root);
+    let center = &read.state.identity_center;
+    let read_set = &center.sets[&**set];
+    assert_eq!(&*read_set.name, "Ops");
+    assert!(matches!(read_set.inline, Some(Text::Known(_))));
+    assert!(read_set.boundary.is_none());
+    assert!(
+        center.assignments.iter().any(|it| &*it.account == ACCOUNT && &*it.principal_id == group)
+    );
+    assert!(center.members[group].contains(user));
+
+    // What is refused is told, and the rest is read; a policy that may not be read is not known.
+    let proxy = knowing(aws, |action| match action {
+        "GetKeyPolicy" | "DescribePolicy" => Fate::Fail(400, "AccessDeniedException"),
+        "ListTopics" => Fate::Fail(403, "AuthorizationError"),
+        "ListFunctions" => Fate::Fail(403, "AccessDeniedException"),
+        _ => Fate::Pass,
+    });
+    house.set("AWS_ENDPOINT_URL", &proxy.url());
+    let output = fetch(&house, &asked);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for missing in [
+        "kms:GetKeyPolicy",
+        "sns:ListTopics",
+        "lambda:ListFunctions",
+        "organizations:DescribePolicy",
+    ] {
+        assert!(said.contains(&format!("the permission {missing} is missing")), "{said}");
+    }
+    let read = snapshot::read(&[house.path("snapshot")]).unwrap();
+    let resources = &read.state.accounts[ACCOUNT].resources;
+    assert!(matches!(resources[&*things[0].target], Text::Unknown(_)));
+    assert!(!resources.contains_key(&*things[1].target));
+    assert!(matches!(resources[&*things[3].target], Text::Known(_)));
+    let organization = read.state.organization.as_ref().unwrap();
+    assert!(matches!(organization.policies[&**control].text, Text::Unknown(_)));
 }

@@ -20,13 +20,13 @@ use crate::outside::proxy::Proxy;
 use crate::readings::Stage;
 
 /// A thing with a policy, and a call that writes the policy and whose record leaves it out.
-struct Thing {
+pub struct Thing {
     service: &'static str,
     event: &'static str,
     asked: Value,
     answered: Value,
     /// What the alert calls it, or the end of that.
-    target: String,
+    pub target: String,
     /// What is to be asked, as the permission is called.
     permission: &'static str,
 }
@@ -200,8 +200,9 @@ fn of_set(instance: &str, arn: &str) -> Thing {
     }
 }
 
-/// Makes a thing of each service.
-fn things(aws: Aws) -> Vec<Thing> {
+/// Makes a thing of each service: a key, a topic, a function, a secret, a repository, a policy of the organisation and a
+/// permission set.
+pub fn things(aws: Aws) -> Vec<Thing> {
     let makers: [fn(Aws) -> Thing; 7] = [key, topic, function, secret, repository, control, set];
     makers.iter().map(|make| make(aws)).collect()
 }

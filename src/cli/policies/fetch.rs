@@ -1,7 +1,11 @@
 //! `grantwatch policies fetch`: reads policies from AWS itself and writes them as a snapshot.
 //!
+//! What belongs to no account, the organisation and Identity Center, is read in `fetch/above.rs`.
+//!
 //! Invariant: a file of the snapshot is written whole or not at all, and what could not be read is told and makes the command
 //! fail; the accounts that could be read are written all the same.
+
+mod above;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +25,7 @@ use url::Url;
 
 use crate::cli::Exit;
 use crate::cli::output::printable;
+use crate::cli::policies::fetch::above::Above;
 use crate::iam::Fetch;
 use crate::source::Access;
 use crate::source::policies::Account;
@@ -59,6 +64,16 @@ pub struct FetchArgs {
     /// Read the policies of all queues in a region. May be given again.
     #[arg(long, value_name = "REGION")]
     queues: Vec<String>,
+    /// Read the policies of all KMS keys, SNS topics, Lambda functions, secrets and ECR repositories in a region. May be
+    /// given again.
+    #[arg(long, value_name = "REGION")]
+    resources: Vec<String>,
+    /// Read the organisation's policies and its tree, as the account that manages it.
+    #[arg(long)]
+    organization: bool,
+    /// Read permission sets, assignments and groups of the Identity Center in a region, as an account that sees it.
+    #[arg(long, value_name = "REGION")]
+    identity_center: Option<String>,
     /// A configuration file, for its section `policies.fetch`.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -79,6 +94,8 @@ struct Fetched {
     account: Account,
     beside: BTreeMap<&'static str, Beside>,
     file: PathBuf,
+    /// What belongs to no account, where this one was told of it.
+    above: Above,
 }
 
 pub(super) fn run(args: &FetchArgs) -> anyhow::Result<Exit> {
@@ -108,8 +125,15 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<Exit> {
             writeln!(err, "{}", printable(&line))?;
         }
     }
+    for line in above::unread(args, &all) {
+        failed = true;
+        writeln!(err, "{}", printable(&line))?;
+    }
     if !all.is_empty() {
         writeln!(io::stdout().lock(), "{}", table(&all))?;
+    }
+    for line in all.iter().flat_map(|fetched| &fetched.above.said) {
+        writeln!(io::stdout().lock(), "{}", printable(line))?;
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
@@ -152,20 +176,27 @@ async fn fetch(args: &FetchArgs, access: &Access, others: &[Fetched]) -> anyhow:
         beside.insert("buckets", policies.buckets(&account.id).await);
     }
     for region in &args.queues {
-        let read = policies.queues(Some(region), &account.id).await;
-        let of: &mut Beside = beside.entry("queues").or_default();
-        of.resources.extend(read.resources);
-        of.asked += read.asked;
-        of.refused.extend(read.refused);
+        add(&mut beside, "queues", policies.queues(Some(region), &account.id).await);
+    }
+    for region in &args.resources {
+        add(&mut beside, "resources", policies.resources(region, &account.id).await);
     }
     let file = args.out.join(format!("{}.json", account.id));
     write(&file, &whole(&account))?;
-    if args.buckets || !args.queues.is_empty() {
+    if args.buckets || !args.queues.is_empty() || !args.resources.is_empty() {
         let resources: Vec<&Value> = beside.values().flat_map(|it| &it.resources).collect();
         let text = json!({ "Resources": resources });
         write(&args.out.join(format!("{}-resources.json", account.id)), &text)?;
     }
-    Ok(Fetched { account, beside, file })
+    let above = above::read(args, &policies, &account.id).await?;
+    Ok(Fetched { account, beside, file, above })
+}
+
+fn add(beside: &mut BTreeMap<&'static str, Beside>, kind: &'static str, read: Beside) {
+    let of = beside.entry(kind).or_default();
+    of.resources.extend(read.resources);
+    of.asked += read.asked;
+    of.refused.extend(read.refused);
 }
 
 /// Returns an account as `aws iam get-account-authorization-details` prints it, with whose it is and when it was read.
@@ -200,7 +231,8 @@ impl Fetched {
     /// Returns a line for each call that was refused.
     fn refused(&self) -> Vec<String> {
         let mut calls: BTreeMap<&str, Vec<&Refused>> = BTreeMap::new();
-        for refused in self.beside.values().flat_map(|beside| &beside.refused) {
+        let beside = self.beside.values().flat_map(|beside| &beside.refused);
+        for refused in beside.chain(&self.above.refused) {
             calls.entry(refused.call).or_default().push(refused);
         }
         let line = |(call, all): (&str, Vec<&Refused>)| {
@@ -232,9 +264,10 @@ fn table(all: &[Fetched]) -> Table {
         "policies",
         "bucket policies",
         "queue policies",
+        "others",
         "file",
     ]);
-    for Fetched { account, beside, file } in all {
+    for Fetched { account, beside, file, .. } in all {
         let of = |kind: &str| {
             let found = beside.get(kind);
             found.map_or("-".to_owned(), |it| format!("{} of {}", it.resources.len(), it.asked))
@@ -247,6 +280,7 @@ fn table(all: &[Fetched]) -> Table {
             account.policies.len().to_string(),
             of("buckets"),
             of("queues"),
+            of("resources"),
             printable(&file.display().to_string()).into_owned(),
         ]);
     }
@@ -278,7 +312,8 @@ mod tests {
             let refused = names.iter().map(|name| refused(name, true)).collect();
             let beside = Beside { refused, ..Beside::default() };
             let beside = BTreeMap::from([("buckets", beside)]);
-            Fetched { account: account.clone(), beside, file: PathBuf::new() }.refused()
+            let (account, file, above) = (account.clone(), PathBuf::new(), Above::default());
+            Fetched { account, beside, file, above }.refused()
         };
         let missing = "account 111122223333: the permission s3:GetBucketPolicy is missing about";
         assert_eq!(told(&["a"]), [format!("{missing} a: AccessDenied: no")]);

@@ -763,6 +763,27 @@ fn what_a_snapshot_has_seen_changes_nothing_and_is_told() {
     assert_eq!(take(&mut history, &put(61, "*")).len(), 1);
 }
 
+#[test]
+fn what_was_read_says_nothing_of_what_was_not() {
+    let mut snapshot = Snapshot::default();
+    let taken = START.plus(Span(3_600)).to_string();
+    let queue = |region: &str, name: &str| format!("arn:aws:sqs:{region}:{ACCOUNT}:{name}");
+    let read = json!([{"Arn": queue("eu-west-1", "read"), "Policy": document("sqs:*")}]);
+    let organization = json!({"Taken": taken, "Organization": {}, "Resources": read});
+    snapshot.take(&organization, "").unwrap();
+    let history = History::new(snapshot);
+    let at = START.plus(Span(60));
+    let resource = |arn: &str| Key::Resource { account: ACCOUNT.into(), arn: arn.into() };
+    let is_in = |key: &Key| history.contained_until(key, at).is_some();
+    assert!(is_in(&resource(&queue("eu-west-1", "other"))));
+    assert!(!is_in(&resource(&queue("us-east-1", "other"))));
+    assert!(!is_in(&resource("arn:aws:s3:::bucket")));
+    assert!(is_in(&Key::Control { id: "p-1".into() }));
+    assert!(is_in(&Key::Node { id: "ou-1".into() }));
+    assert!(!is_in(&Key::Set { arn: "ps-1".into() }));
+    assert!(!is_in(&Key::Directory { id: "u-1".into() }));
+}
+
 /// The document of each role of a snapshot whose roles say one of ten things.
 #[test]
 fn documents_that_say_the_same_are_kept_once() {

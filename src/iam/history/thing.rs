@@ -141,7 +141,9 @@ impl Key {
             Self::Member { .. } | Self::Membership { .. } | Self::Directory { .. } => {
                 return Cow::Borrowed("GroupMemberships");
             }
-            Self::Resource { account, arn } => format!("{account}/{}", field(arn, 2)),
+            Self::Resource { account, arn } => {
+                format!("{account}/{}/{}", field(arn, 2), field(arn, 3))
+            }
             Self::Grant { account, key, .. } => format!("{account}/Grants/{key}"),
             Self::Network { account, arn } => format!("{account}/SecurityGroups/{}", field(arn, 3)),
             Self::Share { account, .. } => format!("{account}/resourceShares"),

@@ -2,12 +2,16 @@
 //!
 //! Everything is given as JSON in the forms in which AWS's command line prints it (`policies/forms.rs`); what it means is
 //! another room's business. `policies/resources.rs` reads the policies of buckets and queues, `policies/questions.rs` single policies, those
-//! of services without an SDK crate by `policies/services.rs`.
+//! of services without an SDK crate by `policies/services.rs`, all of them in a region by `policies/listed.rs`; the organisation
+//! and Identity Center stand in files of their own.
 //!
 //! Invariant: an account is read whole or not at all; of what is asked for beside it, what is refused is told, with the
 //! permission that is missing.
 
+mod center;
 mod forms;
+mod listed;
+mod organization;
 mod questions;
 mod resources;
 mod services;
@@ -36,6 +40,8 @@ use crate::source::error::Fault;
 use crate::source::error::SourceError;
 use crate::source::signed::Signed;
 
+pub use crate::source::policies::center::Center;
+pub use crate::source::policies::organization::Organization;
 pub use crate::source::policies::questions::Readers;
 
 /// The most that a page of an account holds (IAM API Reference, "GetAccountAuthorizationDetails").
@@ -93,6 +99,11 @@ impl Refused {
     {
         let is_denied = Refusal::of(&error).is_denied();
         Self { call, about: about.to_owned(), is_denied, source: cause(error) }
+    }
+
+    /// Returns whether a service says that what was asked for is not there.
+    fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+        error.code().is_some_and(|code| questions::ABSENT.contains(&code))
     }
 }
 
@@ -235,6 +246,15 @@ impl Policies {
                 let devices = answer.map_err(|error| Refused::of(call, name, error))?;
                 Ok(("HasMfa", json!(!devices.mfa_devices().is_empty())))
             }
+        }
+    }
+
+    /// Returns the region of what is the same wherever it is asked from, in the partition of the role or the configuration.
+    fn home(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "cn-northwest-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
         }
     }
 

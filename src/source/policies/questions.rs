@@ -17,11 +17,12 @@ use crate::source::aws::cause;
 use crate::source::error::Fault;
 use crate::source::error::SourceError;
 use crate::source::policies::Policies;
+use crate::source::policies::Refused;
 use crate::source::policies::account_of;
 use crate::telemetry::chain;
 
 /// What services say of what is not there.
-const ABSENT: [&str; 13] = [
+pub(super) const ABSENT: [&str; 13] = [
     // KMS, SNS.
     "NotFoundException",
     "NotFound",
@@ -187,7 +188,7 @@ impl Policies {
             }
             Err(error) => error,
         };
-        if error.code().is_some_and(|code| ABSENT.contains(&code)) {
+        if Refused::is_absent(&error) {
             return Ok(Answer::Absent);
         }
         let refusal = Refusal::of(&error);

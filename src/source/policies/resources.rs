@@ -104,7 +104,7 @@ impl Policies {
     }
 
     /// Returns the partition, by the region: ARNs begin with it.
-    fn partition(&self) -> &'static str {
+    pub(super) fn partition(&self) -> &'static str {
         match self.shared.region().map(|region| region.as_ref()) {
             Some(region) if region.starts_with("cn-") => "aws-cn",
             Some(region) if region.starts_with("us-gov-") => "aws-us-gov",

@@ -4,8 +4,6 @@
 //!
 //! Invariant: a name that goes into a path is encoded.
 
-use percent_encoding::AsciiSet;
-use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use serde_json::json;
@@ -15,6 +13,7 @@ use crate::source::error::SourceError;
 use crate::source::policies::Policies;
 use crate::source::signed::Protocol;
 use crate::source::signed::Service;
+use crate::source::signed::form::UNRESERVED;
 
 pub(super) static KMS: Service =
     Service { name: "kms", host: "kms", protocol: Protocol::Json("TrentService") };
@@ -40,8 +39,11 @@ pub(super) static ORGANIZATIONS: Service = Service {
 pub(super) static CENTER: Service =
     Service { name: "sso", host: "sso", protocol: Protocol::Json("SWBExternalService") };
 
-/// What stands in a path as it is (RFC 3986, section 2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) static IDENTITIES: Service = Service {
+    name: "identitystore",
+    host: "identitystore",
+    protocol: Protocol::Json("AWSIdentityStore"),
+};
 
 /// How a resource's policy is asked for: the service, the call or path, its parameters, and where the policy is in the answer.
 type Asked = (&'static Service, String, Value, &'static str);
@@ -131,12 +133,12 @@ fn instance_of(set: &str) -> Option<String> {
 }
 
 /// Returns the path of the policy of a function.
-pub(super) fn path_of(function: &str) -> String {
+fn path_of(function: &str) -> String {
     format!("/2015-03-31/functions/{}/policy", encoded(function))
 }
 
-/// Returns a name as it stands in a path or behind a `=`.
-pub(super) fn encoded(name: &str) -> String {
+/// Returns a name as it stands in a path.
+fn encoded(name: &str) -> String {
     utf8_percent_encode(name, UNRESERVED).to_string()
 }
 

@@ -12,11 +12,18 @@ use aws_smithy_xml::decode::Document;
 use aws_smithy_xml::decode::ScopedDecoder;
 use aws_smithy_xml::decode::XmlDecodeError;
 use aws_smithy_xml::decode::try_data;
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
 use serde_json::Map;
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::source::signed::Protocol;
+
+/// What stands in a path or behind a `=` as it is (RFC 3986, section 2.3).
+pub(in crate::source) const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How deep an answer in XML may be: those that we read are seven deep at most.
 const MAX_DEPTH: usize = 16;
@@ -44,7 +51,7 @@ pub(super) fn request(
             let kind = "application/x-www-form-urlencoded".to_owned();
             ("POST", "/", vec![("content-type", kind)], form.finish())
         }
-        Protocol::Rest => ("GET", name, Vec::new(), String::new()),
+        Protocol::Rest => ("GET", &*with_query(name, input), Vec::new(), String::new()),
     };
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method(method)?;
@@ -54,6 +61,17 @@ pub(super) fn request(
         request.headers_mut().try_insert(name, value)?;
     }
     Ok(request)
+}
+
+/// Returns a path with parameters behind it.
+fn with_query(path: &str, input: &Value) -> String {
+    let mut text = path.to_owned();
+    for (key, value) in input.as_object().into_iter().flatten() {
+        text.push(if text.contains('?') { '&' } else { '?' });
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.extend([key, "=", &*utf8_percent_encode(&value, UNRESERVED).to_string()]);
+    }
+    text
 }
 
 /// Returns what was answered.
@@ -177,8 +195,9 @@ mod tests {
         let json = request(Protocol::Json("TrentService"), "ListKeys", &input).unwrap();
         assert_eq!(json.headers().get("x-amz-target"), Some("TrentService.ListKeys"));
         assert_eq!(json.body().bytes(), Some(input.to_string().as_bytes()));
-        let rest = request(Protocol::Rest, "/2015-03-31/functions/?Marker=x", &input).unwrap();
-        assert_eq!((rest.method(), rest.uri()), ("GET", "/2015-03-31/functions/?Marker=x"));
+        let rest = request(Protocol::Rest, "/2015-03-31/functions", &input).unwrap();
+        let path = "/2015-03-31/functions?MaxItems=5&TopicArn=a%20b";
+        assert_eq!((rest.method(), rest.uri()), ("GET", path));
         assert_eq!(rest.body().bytes(), Some(&b""[..]));
     }
 

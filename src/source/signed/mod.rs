@@ -5,7 +5,7 @@
 //!
 //! Invariant: every request has the timeouts and the retries of the configuration that the SDK's own clients share.
 
-mod form;
+pub(super) mod form;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -83,7 +83,7 @@ impl Signed {
         Self { shared: shared.clone(), clients: Mutex::default() }
     }
 
-    /// Calls `name` of a service in `region`; of a service that is asked by paths, `name` is the path. An answer in XML comes
+    /// Calls `name` of a service in `region`; of a service that is asked by paths, `name` is the path and `input` its query. An answer in XML comes
     /// as what the JSON of it would be.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ pub enum Fate {
     Pass,
     /// It fails with a status and a code of the service's.
     Fail(u16, &'static str),
+    /// It is answered with this, and never arrives.
+    Answer(&'static str),
     /// It passes, and the answer breaks off after so many bytes of its body.
     Break(usize),
     /// The connection is closed before the call arrives.
@@ -60,6 +62,7 @@ fn carry(aws: Aws, request: &Request, fate: Fate) -> Reply {
     let pass = || http::send(aws.address(), request);
     match fate {
         Fate::Fail(status, code) => Reply::Whole(failure(request, status, code)),
+        Fate::Answer(body) => Reply::Whole(Response::text(200, body)),
         Fate::Lose => Reply::Silence,
         Fate::Pass => pass().map_or(Reply::Silence, Reply::Whole),
         Fate::Break(bytes) => {
