@@ -144,11 +144,7 @@ fn the_shipped_policy_is_enough_and_what_is_missing_is_named() {
     house.set("AWS_ACCESS_KEY_ID", &keys.id);
     house.set("AWS_SECRET_ACCESS_KEY", &keys.secret);
     let role = permissions::arn("role", "reader");
-    // While it checks permissions, the server takes no request of Lambda's for rightly signed, not those of AWS's own tools either.
-    let proxy = knowing(aws, |action| match action {
-        "ListFunctions" => Fate::Answer(r#"{"Functions": []}"#),
-        _ => Fate::Pass,
-    });
+    let proxy = checking(aws);
     let fetch = fetch_as(&house, &proxy.url(), &role);
     server.enforce_permissions(Enforced::FromNowOn);
     well(&fetch(&[]));
@@ -204,6 +200,15 @@ fn knowing(aws: Aws, mut script: impl FnMut(&str) -> Fate + Send + 'static) -> P
     Proxy::before(aws, move |action| match action {
         "GetPermissionsBoundaryForPermissionSet" => Fate::Fail(400, "ResourceNotFoundException"),
         _ => script(action),
+    })
+}
+
+/// Returns the server for a story in which it checks permissions: no request of Lambda's is rightly signed to it then, not those
+/// of AWS's own tools either.
+fn checking(aws: Aws) -> Proxy {
+    knowing(aws, |action| match action {
+        "ListFunctions" => Fate::Answer(r#"{"Functions": []}"#),
+        _ => Fate::Pass,
     })
 }
 
@@ -302,13 +307,16 @@ fn a_kill_in_the_middle_leaves_the_old_snapshot() {
     assert!(!read.state.accounts[ACCOUNT].users.contains_key("later"));
 }
 
-#[test]
-fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
-    let server = Moto::start();
-    let aws = server.aws();
-    filled(aws);
-    let things = readings_services::things(aws);
-    let (control, set) = (&things[5].target, &things[6].target);
+/// What is made above the account, by its names.
+struct Above {
+    root: String,
+    unit: String,
+    group: String,
+    user: String,
+}
+
+/// Makes a unit that a policy of the organisation is attached to, and a group with a user that a permission set is assigned to.
+fn above(aws: Aws, control: &str, set: &str) -> Above {
     let organizations = |name: &str, input: &Value| {
         aws.json("organizations", &format!("AWSOrganizationsV20161128.{name}"), input)
     };
@@ -345,12 +353,24 @@ fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
             "InstanceArn": instance, "PermissionSetArn": set, "TargetId": ACCOUNT, "TargetType": "AWS_ACCOUNT",
         }),
     );
+    Above { root, unit: unit.to_owned(), group: group.to_owned(), user: user.to_owned() }
+}
 
+/// What is asked for beside an account.
+const BESIDE: [&str; 5] = ["--resources", REGION, "--organization", "--identity-center", REGION];
+
+#[test]
+fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let things = readings_services::things(aws);
+    let (control, set) = (&things[5].target, &things[6].target);
+    let Above { root, unit, group, user } = above(aws, control, set);
     let mut house = House::new();
     let proxy = knowing(aws, |_| Fate::Pass);
     house.set("AWS_ENDPOINT_URL", &proxy.url());
-    let asked = ["--resources", REGION, "--organization", "--identity-center", REGION];
-    let said = well(&fetch(&house, &asked));
+    let said = well(&fetch(&house, &BESIDE));
     assert!(said.contains("organization.json") && said.contains("identity-center.json"), "{said}");
     let read = snapshot::read(&[house.path("snapshot")]).unwrap();
     let resources = &read.state.accounts[ACCOUNT].resources;
@@ -360,19 +380,27 @@ fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
     let organization = read.state.organization.as_ref().unwrap();
     assert_eq!(&*organization.management, ACCOUNT);
     assert!(matches!(organization.policies[&**control].text, Text::Known(_)));
-    assert!(organization.attached[unit].contains(&**control));
-    assert_eq!(&*organization.parents[unit], root);
+    assert!(organization.attached[&*unit].contains(&**control));
+    assert_eq!(&*organization.parents[&*unit], root);
     let center = &read.state.identity_center;
     let read_set = &center.sets[&**set];
     assert_eq!(&*read_set.name, "Ops");
     assert!(matches!(read_set.inline, Some(Text::Known(_))));
     assert!(read_set.boundary.is_none());
     assert!(
-        center.assignments.iter().any(|it| &*it.account == ACCOUNT && &*it.principal_id == group)
+        center.assignments.iter().any(|it| &*it.account == ACCOUNT && *it.principal_id == *group)
     );
-    assert!(center.members[group].contains(user));
+    assert!(center.members[&*group].contains(&*user));
+}
 
-    // What is refused is told, and the rest is read; a policy that may not be read is not known.
+#[test]
+fn what_is_refused_beside_and_above_an_account_is_told_and_the_rest_is_read() {
+    let server = Moto::start();
+    let aws = server.aws();
+    filled(aws);
+    let things = readings_services::things(aws);
+    let control = &things[5].target;
+    let mut house = House::new();
     let proxy = knowing(aws, |action| match action {
         "GetKeyPolicy" | "DescribePolicy" => Fate::Fail(400, "AccessDeniedException"),
         "ListTopics" => Fate::Fail(403, "AuthorizationError"),
@@ -380,7 +408,7 @@ fn what_is_beside_and_above_an_account_reads_back_as_what_the_server_holds() {
         _ => Fate::Pass,
     });
     house.set("AWS_ENDPOINT_URL", &proxy.url());
-    let output = fetch(&house, &asked);
+    let output = fetch(&house, &BESIDE);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for missing in [
