@@ -127,7 +127,7 @@ pub async fn daemon(
     let (engine, deliveries) =
         Engine::start(core, Arc::clone(&rules), gait(&config, presets.clone()));
     let (stop, stopped) = watch::channel(false);
-    policies.follow(engine.policies(), &stopped);
+    policies.follow(engine.policies(&config.store.path), &stopped);
     let ends = (&stopped, engine.commits());
     let mut front = Front::open(&config, presets, metrics, &known, &deliveries, ends).await?;
     let mut running = source::start(&config.source, known, deliveries, stopped).await?;

@@ -8,6 +8,7 @@
 mod ahead;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use crate::iam::Known;
+use crate::iam::drift::known::Anew;
 use crate::model::Delivery;
 use crate::model::Seconds;
 use crate::outbox::Settled;
@@ -40,6 +42,7 @@ use crate::pipeline::engine::ahead::Ahead;
 use crate::pipeline::settings::Destination;
 use crate::rules::Rules;
 use crate::rules::Sieve;
+use crate::store::Reader;
 use crate::store::StoreError;
 
 /// How long a live stream must be silent before real time moves event time forward.
@@ -50,7 +53,9 @@ enum ToCore {
     Batch(u64, Box<Batch>),
     Settled(Settled),
     Reload(Arc<Rules>, Vec<Destination>),
-    Policies(Box<Known>),
+    /// Policies were read anew and are being loaded; whoever does that is told once everything is committed.
+    ExpectPolicies(oneshot::Sender<()>),
+    Policies(Box<Result<Anew, StoreError>>),
     /// Nothing comes any more, ever: let everything that waits for time happen, commit it, and say so.
     Complete(oneshot::Sender<()>),
     /// All workers and sinks have ended.
@@ -156,10 +161,20 @@ impl Engine {
         move |settled| to_core.send(ToCore::Settled(settled)).map_err(|_| Gone)
     }
 
-    /// Returns a way to tell the core what was read anew of policies; it blocks and fails as [`Engine::settler`] does.
-    pub fn policies(&self) -> impl Fn(Known) -> Result<(), Gone> + Send + Sync + 'static {
-        let to_core = self.to_core.clone();
-        move |known| to_core.send(ToCore::Policies(Box::new(known))).map_err(|_| Gone)
+    /// Returns a way to tell the core what was read anew of policies; it blocks and fails as [`Engine::settler`] does. What
+    /// happened since is read from the `store` on the caller's thread, while the core goes on.
+    pub fn policies(
+        &self,
+        store: &Path,
+    ) -> impl Fn(Known) -> Result<(), Gone> + Send + Sync + 'static {
+        let (to_core, store) = (self.to_core.clone(), store.to_owned());
+        move |known| {
+            let (tell, told) = oneshot::channel();
+            to_core.send(ToCore::ExpectPolicies(tell)).map_err(|_| Gone)?;
+            told.blocking_recv().map_err(|_| Gone)?;
+            let anew = Reader::open(&store).and_then(|reader| Anew::load(known, &reader));
+            to_core.send(ToCore::Policies(Box::new(anew))).map_err(|_| Gone)
+        }
     }
 
     /// Changes rules and destinations, with the next deliveries.
@@ -297,9 +312,14 @@ impl Driver<'_> {
                     self.commit()?;
                     self.core.reload(rules, destinations)?;
                 }
-                Ok(ToCore::Policies(known)) => {
+                Ok(ToCore::ExpectPolicies(told)) => {
                     self.commit()?;
-                    self.core.know_policies(*known)?;
+                    self.core.expect_policies();
+                    // Whoever waited may have gone; then nothing is loaded.
+                    let _nobody = told.send(()).is_err();
+                }
+                Ok(ToCore::Policies(anew)) => {
+                    self.core.know_policies((*anew)?);
                     self.commit()?;
                 }
                 Ok(ToCore::Complete(committed)) => {

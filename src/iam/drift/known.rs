@@ -19,16 +19,37 @@ pub struct Known {
     pub baseline: Option<State>,
 }
 
-impl Drift {
-    /// Begins again from what was read anew; everything must be saved. What is remembered of changes stays.
+/// What was read anew, with what the store knows to have happened since.
+#[derive(Debug)]
+pub struct Anew {
+    history: History,
+    baseline: Option<State>,
+}
+
+impl Anew {
+    /// Puts what happened since on what was read. It takes seconds for much of it, and need not be done where records are.
     ///
     /// # Errors
     /// When the store cannot be read or what it holds is damaged.
-    pub fn begin_again(&mut self, known: Known, connection: &Connection) -> Result<(), StoreError> {
+    pub fn load(known: Known, connection: &Connection) -> Result<Self, StoreError> {
         let Known { standing, baseline } = known;
-        self.history = History::load(standing, connection)?;
+        Ok(Self { history: History::load(standing, connection)?, baseline })
+    }
+}
+
+impl Drift {
+    /// Notes what happens until what was read anew is loaded; everything must be saved.
+    pub fn expect_anew(&mut self) {
+        self.history.expect_another();
+    }
+
+    /// Begins again from what was read anew, and what happened while it was loaded; what is remembered of changes stays.
+    /// Returns the history that it had.
+    pub fn begin_again(&mut self, anew: Anew) -> History {
+        let Anew { history, baseline } = anew;
+        let old = self.history.replace(history);
         self.ours = Ours::default();
         self.watch.begin_again(baseline);
-        Ok(())
+        old
     }
 }

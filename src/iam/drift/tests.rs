@@ -363,7 +363,8 @@ impl House {
         self.known = Snapshot::default();
         self.known.take(shown, ACCOUNT).unwrap();
         let known = Known { standing: self.known.clone(), baseline: None };
-        self.drift.begin_again(known, self.store.connection()).unwrap();
+        let anew = known::Anew::load(known, self.store.connection()).unwrap();
+        self.drift.begin_again(anew);
     }
 
     /// Puts what is not told into a role; returns the name of the question.
@@ -541,4 +542,36 @@ fn an_answer_about_what_does_not_stand_any_more_closes_its_alert() {
     let outcome = house.drift.read(reading, &mut std::iter::empty());
     assert_eq!(outcome.name, "absent");
     assert_eq!(outcome.closes.map(|it| it.because), Some(read::Because::Over));
+}
+
+#[test]
+fn what_happens_while_a_snapshot_is_loaded_is_not_lost() {
+    let mut house = House::new(&account(0, &json!([])));
+    let want = house.puts_what_is_left_out(30);
+    let tx = house.store.begin().unwrap();
+    house.drift.save(&tx, Seconds(i64::MAX)).unwrap();
+    tx.commit().unwrap();
+    house.drift.expect_anew();
+    let mut standing = Snapshot::default();
+    standing.take(&account(20, &json!([])), ACCOUNT).unwrap();
+    let known = Known { standing, baseline: None };
+    let anew = known::Anew::load(known, house.store.connection()).unwrap();
+    // A text is read and a policy written before what was loaded takes its place.
+    assert_eq!(house.answered(31, &want).name, "read");
+    let asked = json!({"roleName": "Deploy", "policyName": "more", "policyDocument": everything().to_string()});
+    house.learn(32, ("iam", "PutRolePolicy"), &asked, &Value::Null);
+    let before = house.drift.state().clone();
+    house.drift.begin_again(anew);
+    assert_eq!(house.drift.state().accounts[ACCOUNT].roles, before.accounts[ACCOUNT].roles);
+    let role = &house.drift.state().accounts[ACCOUNT].roles["Deploy"];
+    assert!(role.entity.inline.values().all(|text| matches!(text, Text::Known(_))));
+    assert_eq!(role.entity.inline.len(), 2);
+    // It is in the store, too.
+    let tx = house.store.begin().unwrap();
+    house.drift.save(&tx, Seconds(i64::MAX)).unwrap();
+    tx.commit().unwrap();
+    let mut again = Snapshot::default();
+    again.take(&account(20, &json!([])), ACCOUNT).unwrap();
+    let loaded = History::load(again, house.store.connection()).unwrap();
+    assert_eq!(loaded.now().accounts[ACCOUNT].roles, before.accounts[ACCOUNT].roles);
 }

@@ -7,6 +7,7 @@ use crate::iam::history::History;
 use crate::iam::history::change;
 use crate::iam::history::change::Change;
 use crate::iam::history::edit::Edit;
+use crate::iam::history::journal::Did;
 use crate::iam::history::thing;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
@@ -52,6 +53,7 @@ impl History {
     /// by what the snapshot says of the piece; what stood before it is not known then.
     pub fn fill(&mut self, key: &Key, (time, event): (Seconds, &str), found: Found) -> Filled {
         let stamp: Stamp = (time, event.into());
+        self.note(|| Did::Filled(key.clone(), stamp.clone(), found.clone()));
         let text = self.documents.share(found.text.clone());
         if let Some(policy) = found.attached {
             let Some(said) = said(&policy, found.version, text.clone()) else {

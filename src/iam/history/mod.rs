@@ -15,6 +15,7 @@ pub mod change;
 mod documents;
 pub mod edit;
 pub mod fill;
+mod journal;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use documents::Documents;
 use crate::iam::history::carried::Carried;
 use crate::iam::history::change::Change;
 use crate::iam::history::edit::Edit;
+use crate::iam::history::journal::Did;
 use crate::iam::history::thing::Key;
 use crate::iam::history::thing::Thing;
 use crate::iam::history::timeline::Stamp;
@@ -68,6 +70,8 @@ pub struct History {
     /// What the store has and a snapshot knows better, with the time up to which.
     stale: BTreeMap<Key, Seconds>,
     carried: Carried,
+    /// What was done since another history is loaded to take this one's place.
+    journal: Option<Vec<Did>>,
 }
 
 impl History {
@@ -88,6 +92,8 @@ impl History {
     /// When the store cannot be read or what it holds is damaged.
     pub fn load(snapshot: Snapshot, connection: &Connection) -> Result<Self, StoreError> {
         let mut history = Self::new(snapshot);
+        // Whoever writes meanwhile must not be seen in one of the reads and not in another.
+        let _steady = table::steady(connection)?;
         history.floor = table::floor(connection)?;
         for (key, floor, base) in table::beginnings(connection)? {
             if let Some(until) = history.contained_until(&key, floor.0) {
@@ -180,6 +186,7 @@ impl History {
     /// before it is not known.
     pub fn take(&mut self, lesson: Lesson, time: Seconds, event_id: &str) -> Vec<Change> {
         let stamp: Stamp = (time, event_id.into());
+        self.note(|| Did::Took(lesson.clone(), stamp.clone()));
         let mut changes = Vec::new();
         for (key, mut edit) in lesson.edits {
             self.documents.share_edit(&mut edit);
@@ -312,6 +319,7 @@ impl History {
 
     /// Makes what happened before `time` part of the beginning: it cannot be told anew any more.
     pub fn forget(&mut self, time: Seconds) {
+        self.note(|| Did::Forgot(time));
         let is_old = |timeline: &Timeline| timeline.first().is_some_and(|first| first < time);
         let until = time.plus(Span(-1));
         // All are told before any is folded: what was renamed is told by what it was called.

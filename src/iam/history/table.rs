@@ -3,6 +3,7 @@
 //! Invariant: a row is written in the transaction of the delivery that taught it.
 
 use rusqlite::Connection;
+use rusqlite::Transaction;
 use rusqlite::params;
 use rusqlite::types::Type;
 use serde::Serialize;
@@ -78,6 +79,11 @@ pub(super) fn edits(
         Ok(())
     };
     read().map_err(StoreError::Read)
+}
+
+/// Holds what is read of `connection` at one commit until it is dropped.
+pub(super) fn steady(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
+    connection.unchecked_transaction().map_err(StoreError::Read)
 }
 
 /// Returns the moment before which all is part of the beginnings.

@@ -13,7 +13,7 @@ use crate::alert;
 use crate::alert::Revision;
 use crate::decode::Decoded;
 use crate::iam::Drift;
-use crate::iam::Known;
+use crate::iam::drift::known::Anew;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::Undone;
 use crate::iam::drift::read::Because;
@@ -221,17 +221,22 @@ impl Core {
         }
     }
 
-    /// Begins again from what was read anew of what stands and should. The group must be committed: what events told is read
-    /// from the store.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn know_policies(&mut self, known: Known) -> Result<(), StoreError> {
-        debug_assert!(!self.has_work(), "commit before what is known of policies changes");
-        let Some(drift) = &mut self.policies.drift else { return Ok(()) };
-        drift.begin_again(known, self.store.connection())?;
+    /// Notes what happens to policies until what was read anew is loaded. The group must be committed: what events told is
+    /// read from the store.
+    pub fn expect_policies(&mut self) {
+        debug_assert!(!self.has_work(), "commit before what is known of policies is loaded");
+        if let Some(drift) = &mut self.policies.drift {
+            drift.expect_anew();
+        }
+    }
+
+    /// Begins again from what was read anew of what stands and should.
+    pub fn know_policies(&mut self, anew: Anew) {
+        let Some(drift) = &mut self.policies.drift else { return };
+        let old = drift.begin_again(anew);
+        // To give back the memory of a large one takes as long as to judge many records.
+        std::thread::spawn(move || drop(old));
         self.tell_of_policies(self.watermark.min(self.newest));
-        Ok(())
     }
 
     /// Tells of what stands though it should not, as far as time has come.
