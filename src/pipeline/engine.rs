@@ -283,6 +283,14 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
+    fn expect_policies(&mut self, told: oneshot::Sender<()>) -> Result<(), StoreError> {
+        self.commit()?;
+        self.core.expect_policies();
+        // Whoever waited may have gone; then nothing is loaded.
+        let _nobody = told.send(()).is_err();
+        Ok(())
+    }
+
     fn run(mut self, incoming: &Receiver<ToCore>) -> Result<Books, StoreError> {
         let mut early: BTreeMap<u64, Box<Batch>> = BTreeMap::new();
         let mut next = 0;
@@ -312,12 +320,7 @@ impl Driver<'_> {
                     self.commit()?;
                     self.core.reload(rules, destinations)?;
                 }
-                Ok(ToCore::ExpectPolicies(told)) => {
-                    self.commit()?;
-                    self.core.expect_policies();
-                    // Whoever waited may have gone; then nothing is loaded.
-                    let _nobody = told.send(()).is_err();
-                }
+                Ok(ToCore::ExpectPolicies(told)) => self.expect_policies(told)?,
                 Ok(ToCore::Policies(anew)) => {
                     self.core.know_policies((*anew)?);
                     self.commit()?;
