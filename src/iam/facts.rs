@@ -22,9 +22,9 @@ macro_rules! fields {
 
 fields! {
     "gw.policy.target" "text"
-    "What the change was made to, by ARN: the user, group, role, policy, resource, permission set or account." "arn:aws:iam::111122223333:role/Deploy",
+    "What the change was made to, by ARN: the user, group, role, policy, resource, permission set or account; of Identity Center's people and groups USER/ or GROUP/ and the id." "arn:aws:iam::111122223333:role/Deploy",
     "gw.policy.item" "text"
-    "What of the target changed: inline/NAME, attached/ARN, trust, boundary, group/NAME, default, policy, grant/ID, share/ARN, rules, block." "inline/maintenance",
+    "What of the target changed: inline/NAME, attached/ARN, trust, boundary, group/NAME, default, policy, grant/ID, share/ARN, rules, block, assignment/SET, member/GROUP, parent, role/NAME (of an instance profile), key/ID, password." "inline/maintenance",
     "gw.policy.kind" "text"
     "What sort of a policy changed: identity, trust, boundary, session, resource, service_control, resource_control, network (a security group) or access_block." "identity",
     "gw.policy.change" "text"
@@ -65,6 +65,10 @@ fields! {
     "Some of these actions, those that may do most first." "kms:PutKeyPolicy",
     "gw.standing.holders" "texts"
     "Who has them: users and roles by ARN, people and groups of Identity Center by USER/ or GROUP/ and their id." "arn:aws:iam::111122223333:role/Deploy",
+    "gw.standing.more" "whole"
+    "How many holders there are besides those that are named." "28",
+    "gw.standing.unlooked" "whole"
+    "How many that a change is about were not looked at, as there are too many; the inventory of the day has them all." "1200",
     "gw.standing.by" "text"
     "By what the holder has them: the policy, the group, the roles taken for it." "AdministratorAccess (group ops)",
     "gw.standing.was" "text"

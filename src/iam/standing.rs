@@ -10,7 +10,9 @@ mod access;
 mod bits;
 pub mod gain;
 mod inventory;
+pub mod moves;
 pub mod news;
+mod reached;
 pub mod rightsize;
 pub mod uses;
 
@@ -38,6 +40,11 @@ pub const MAX_EXAMPLES: usize = 5;
 pub trait Protected {
     /// Returns whether `action`, as AWS spells it, is protected in `account`.
     fn is_protected(&self, action: &str, account: &str) -> bool;
+
+    /// Returns whether a grant ends what `holder` has in `account` by the permission set of this name.
+    fn is_ended(&self, _holder: &str, _account: &str, _set: &str) -> bool {
+        false
+    }
 }
 
 impl<F: Fn(&str, &str) -> bool> Protected for F {

@@ -16,6 +16,9 @@ use crate::iam::policy::Text;
 use crate::iam::sharing::Share;
 use crate::model::Seconds;
 
+/// More levels than a tree of Organizations has.
+const MAX_LEVELS: usize = 16;
+
 /// What stands in all accounts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -128,6 +131,15 @@ pub struct Organization {
     pub policies: BTreeMap<Box<str>, OrganizationPolicy>,
     /// Ids of the policies attached to each root, unit or account.
     pub attached: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
+}
+
+impl Organization {
+    /// Returns an account, unit or root and all that it lies below, from it upwards.
+    pub fn above<'s>(&'s self, id: &'s str) -> impl Iterator<Item = &'s str> {
+        let up = |at: &&'s str| self.parents.get(*at).map(|it| &**it);
+        // A tree of more levels than Organizations allows is a circle.
+        std::iter::successors(Some(id), up).take(MAX_LEVELS)
+    }
 }
 
 /// A policy of the organisation.

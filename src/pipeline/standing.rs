@@ -30,6 +30,52 @@ impl Protected for Surfaced<'_> {
     }
 }
 
+/// What the surface asks a grant for, and what grants end.
+pub(super) struct Agreed<'a> {
+    pub(super) surface: &'a Surface,
+    pub(super) ledger: &'a Ledger,
+    pub(super) now: Seconds,
+}
+
+impl Protected for Agreed<'_> {
+    fn is_protected(&self, action: &str, account: &str) -> bool {
+        Surfaced(self.surface).is_protected(action, account)
+    }
+
+    fn is_ended(&self, holder: &str, account: &str, set: &str) -> bool {
+        let names = || names_of(self.ledger, holder);
+        in_force(self.ledger, self.now).any(|version| {
+            let is_holders = version.principals.iter().any(|principal| match principal {
+                Principal::IdcUser { user_id, user_name, .. } if user_id.is_empty() => {
+                    names().any(|name| name.eq_ignore_ascii_case(user_name))
+                }
+                Principal::IdcUser { user_id, .. } => holder == format!("USER/{user_id}"),
+                Principal::IdcGroup { group_id, .. } => holder == format!("GROUP/{group_id}"),
+                _ => false,
+            });
+            is_holders && gives(version, account, set)
+        })
+    }
+}
+
+/// Returns the versions of grants that are in force.
+fn in_force(ledger: &Ledger, now: Seconds) -> impl Iterator<Item = &Version> {
+    let versions = ledger.iter().filter_map(move |grant| grant.as_of(now));
+    versions.filter(move |version| version.status.gives() && now < version.window.until)
+}
+
+/// Returns what grants call a user of Identity Center.
+fn names_of<'a>(ledger: &'a Ledger, holder: &'a str) -> impl Iterator<Item = &'a str> {
+    let id = holder.strip_prefix("USER/").unwrap_or_default();
+    let principals = ledger.iter().flat_map(|grant| grant.versions());
+    principals.flat_map(|(version, _)| &version.principals).filter_map(move |it| match it {
+        Principal::IdcUser { user_id, user_name, .. } if **user_id == *id && !id.is_empty() => {
+            Some(&**user_name)
+        }
+        _ => None,
+    })
+}
+
 /// Reads what a daemon gathered of use and of grants, for an inventory of `state` as of `now`.
 ///
 /// # Errors
@@ -67,9 +113,8 @@ pub(super) fn said(ledger: &Ledger, state: &State, now: Seconds) -> Seen {
     for it in &center.assignments {
         assigned.entry((&it.principal_type, &it.principal_id)).or_default().push(it);
     }
-    for version in ledger.iter().filter_map(|grant| grant.as_of(now)) {
-        let is_in_force = version.status.gives() && now < version.window.until;
-        for principal in version.principals.iter().filter(|_| is_in_force) {
+    for version in in_force(ledger, now) {
+        for principal in &version.principals {
             let (sort, id) = match principal {
                 Principal::IdcUser { user_id, user_name, .. } if user_id.is_empty() => {
                     let known = ids.get(&user_name.to_lowercase());

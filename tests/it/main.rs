@@ -39,5 +39,6 @@ mod shutdown;
 mod simulate;
 mod sinks;
 mod standing;
+mod standing_moves;
 mod tags;
 mod usage;

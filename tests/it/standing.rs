@@ -31,7 +31,7 @@ use serde_json::json;
 use crate::originals;
 use crate::outside::daemon::House;
 
-const HOME: &str = "111122223333";
+pub const HOME: &str = "111122223333";
 /// The detectors of this subject.
 const OURS: [&str; 4] = [
     "standing_permissions_made",
@@ -49,7 +49,7 @@ fn document(actions: &Value) -> String {
 }
 
 /// Two roles with nothing, one of which the other may take, and a user in a group with nothing.
-fn snapshot() -> Value {
+pub fn snapshot() -> Value {
     let trust = |principal: Value| {
         json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"},
@@ -81,8 +81,8 @@ fn snapshot() -> Value {
 }
 
 /// A core that is told of some days, line by line: `DAY HH:MM WHO VERB [ON]`, where the day counts from 1 March.
-struct Stage {
-    config: Config,
+pub struct Stage {
+    pub config: Config,
     rules: Arc<Rules>,
     folder: tempfile::TempDir,
     core: Option<Core>,
@@ -90,11 +90,11 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::of(&snapshot())
     }
 
-    fn of(snapshot: &Value) -> Self {
+    pub fn of(snapshot: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stands = folder.path().join("stands.json");
         fs::write(&stands, snapshot.to_string()).unwrap();
@@ -108,7 +108,7 @@ impl Stage {
         stage
     }
 
-    fn store(&self) -> PathBuf {
+    pub fn store(&self) -> PathBuf {
         self.folder.path().join("a.db")
     }
 
@@ -160,30 +160,47 @@ impl Stage {
             ),
             _ => ((*verb).to_owned(), json!({"userName": "eve"})),
         };
+        self.call((day, clock, who), ("iam", &call), asked, Value::Null);
+    }
+
+    /// A call of a service, with what it was asked and what it answered.
+    pub fn call(
+        &mut self,
+        (day, clock, who): (&str, &str, &str),
+        (service, call): (&str, &str),
+        asked: Value,
+        answered: Value,
+    ) {
         let time = format!("2026-03-0{day}T{clock}:00Z");
         let record = json!({
-            "eventVersion": "1.11", "eventSource": "iam.amazonaws.com", "eventName": call, "awsRegion": "us-east-1",
-            "eventTime": time, "eventID": format!("{who}-{call}-{time}"), "eventType": "AwsApiCall",
-            "recipientAccountId": HOME, "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2.27.0",
-            "requestParameters": asked, "userIdentity": identity(who),
+            "eventVersion": "1.11", "eventSource": format!("{service}.amazonaws.com"), "eventName": call,
+            "awsRegion": "us-east-1", "eventTime": time, "eventID": format!("{who}-{call}-{time}"),
+            "eventType": "AwsApiCall", "recipientAccountId": HOME, "sourceIPAddress": "198.51.100.7",
+            "userAgent": "aws-cli/2.27.0", "requestParameters": asked, "responseElements": answered,
+            "userIdentity": identity(who),
         });
         self.deliver(Format::CloudTrail, ".json", json!({"Records": [record]}).to_string());
     }
 
     /// A grant for ana in her permission set, all day long.
     fn grant(&mut self, day: &str) {
+        self.grant_of(day, "Admin");
+    }
+
+    /// A grant for ana in a permission set, all day long.
+    pub fn grant_of(&mut self, day: &str, set: &str) {
         let message = json!({
             "schema": "grantwatch.grant/1", "id": format!("g-{day}"), "source": "test", "revision": 1,
             "status": "active", "emitted_at": format!("2026-03-0{day}T00:00:00Z"),
             "approved_at": format!("2026-03-0{day}T00:00:00Z"), "approvers": [{"user_name": "chief@example.com"}],
             "principals": [{"kind": "idc_user", "user_name": "ana@example.com", "user_id": "u-ana"}],
-            "scope": {"accounts": [HOME], "permission_sets": ["Admin"]}, "justification": "maintenance",
+            "scope": {"accounts": [HOME], "permission_sets": [set]}, "justification": "maintenance",
             "window": {"not_before": format!("2026-03-0{day}T00:00:00Z"), "not_after": format!("2026-03-0{day}T23:59:00Z")},
         });
         self.deliver(Format::Grants, ".ndjson", format!("{message}\n"));
     }
 
-    fn told(mut self, story: &str) -> Self {
+    pub fn told(mut self, story: &str) -> Self {
         for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.split_once(' ') {
                 Some(("grant", day)) => self.grant(day),
@@ -196,21 +213,21 @@ impl Stage {
     }
 
     /// Lets all that is under way come to its end.
-    fn finished(mut self) -> Self {
+    pub fn finished(mut self) -> Self {
         let core = self.core.as_mut().unwrap();
         core.finish();
         core.commit(Seconds(1_800_000_000)).unwrap();
         self
     }
 
-    fn alerts(&self) -> Vec<Alert> {
+    pub fn alerts(&self) -> Vec<Alert> {
         let mut alerts = originals::alerts(&Reader::open(&self.store()).unwrap());
         alerts.retain(|alert| OURS.contains(&&*alert.detector));
         alerts
     }
 
     /// Returns what was told of standing privilege: `detector count status`.
-    fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let name = |alert: &Alert| {
             format!("{} {} {:?}", alert.detector, alert.count, alert.status).to_lowercase()
         };

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod gone;
 pub mod known;
 pub mod made;
+pub mod moved;
 mod ours;
 pub mod read;
 pub mod table;
@@ -51,6 +52,7 @@ use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::standing::Protected;
 use crate::iam::standing::gain::Gains;
+use crate::iam::standing::moves::Moves;
 use crate::iam::state::State;
 use crate::iam::want;
 use crate::iam::want::Wants;
@@ -94,6 +96,8 @@ pub struct Drift {
     /// Up to when the history was last cut.
     forgotten: Seconds,
     ours: Ours,
+    /// Who gained by the last change besides its target.
+    gained: Vec<Box<str>>,
 }
 
 impl Drift {
@@ -112,7 +116,8 @@ impl Drift {
         let watch = Watch::load(config, baseline, connection)?;
         let (wants, forgotten) = (Wants::load(connection)?, Seconds(i64::MIN));
         let (config, gains, ours) = (config.clone(), Gains::default(), Ours::default());
-        Ok(Self { config, history, gains, ledger, watch, wants, forgotten, ours })
+        let gained = Vec::new();
+        Ok(Self { config, history, gains, ledger, watch, wants, forgotten, ours, gained })
     }
 
     /// Writes what changed since the last save.
@@ -148,17 +153,23 @@ impl Drift {
             self.ours = Ours::default();
         }
         let ended = ended(&lesson);
+        let moves = Moves::of(&lesson.edits, self.history.now());
         let steps = self.history.take(lesson, event.time, &id.1);
+        let Some(changed) = steps.first().map(|step| &step.target).or(ended.first()) else {
+            return self.moved(event, &moves, protected);
+        };
+        let account = changed.account().into();
         let state = self.history.now();
-        let account = steps.first().map(|step| &step.target).or(ended.first())?.account().into();
         let measure = Measure { account, ours: self.ours.of(state, ours), now: event.time };
-        let known = (&mut self.ledger, &mut self.gains, protected);
-        let mut facts = take(known, &self.config, (id, event), &steps, (state, &measure));
+        let mut facts = self.take((id, event), &steps, (&moves, protected), &measure);
+        let state = self.history.now();
         for target in &ended {
             let now = Whole::standing(state, target);
             self.ledger.close(target, &now, (id, by(event)), &measure);
         }
-        steps.first()?;
+        if steps.is_empty() {
+            return self.moved(event, &moves, protected);
+        }
         let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
         for target in targets {
             let of = (target, state, &measure);
@@ -194,51 +205,52 @@ impl Drift {
     }
 }
 
-/// Returns the facts of what `steps`, which `event` made, come to; `state` is as it stands with them. What they take back is
-/// closed in `ledger`.
-fn take(
-    (ledger, gains, protected): (&mut Ledger, &mut Gains, &dyn Protected),
-    config: &Config,
-    (id, event): (&ChangeId, &Event<'_>),
-    steps: &[Change],
-    (state, measure): (&State, &Measure),
-) -> Facts {
-    let weighed: Vec<Weighed<'_>> = steps.iter().map(|step| weigh(step, state, measure)).collect();
-    let Some(main) = weighed.iter().max_by_key(|it| it.weight()) else {
-        return Facts::default();
-    };
-    let arn = main.step.target.arn(state);
-    let via = Via::of(event, &config.pipelines, &arn);
-    let mut facts = main.facts(&arn, state);
-    facts.set("gw.policy.via", via.name());
-    facts.set("gw.policy.planned", via.is_planned());
-    let by = by(event);
-    if !via.is_planned() {
-        let mut made = main.made(by);
-        let documents = (&main.before.document, &main.after.document);
-        let gain = gains.of(&main.step.target, documents, (state, event.time), protected);
-        if let Some(gain) = gain.filter(|_| main.is_readable) {
-            gain.tell(&mut facts);
-            made.gains();
+impl Drift {
+    /// Returns the facts of what `steps`, which `event` made, come to. What they take back is closed in the ledger.
+    fn take(
+        &mut self,
+        (id, event): (&ChangeId, &Event<'_>),
+        steps: &[Change],
+        (moves, protected): (&Moves, &dyn Protected),
+        measure: &Measure,
+    ) -> Facts {
+        let state = self.history.now();
+        let weighed: Vec<Weighed<'_>> =
+            steps.iter().map(|step| weigh(step, state, measure)).collect();
+        let Some(main) = weighed.iter().max_by_key(|it| it.weight()) else {
+            return Facts::default();
+        };
+        let arn = main.step.target.arn(state);
+        let via = Via::of(event, &self.config.pipelines, &arn);
+        let mut facts = main.facts(&arn, state);
+        facts.set("gw.policy.via", via.name());
+        facts.set("gw.policy.planned", via.is_planned());
+        let by = by(event);
+        if !via.is_planned() {
+            let mut made = main.made(by);
+            if self.gain(main, (event.time, via), (moves, protected), &mut facts) {
+                made.gains();
+            }
+            if !made.classes.is_empty() {
+                self.ledger.note(id.clone(), made);
+            }
         }
-        if !made.classes.is_empty() {
-            ledger.note(id.clone(), made);
+        let state = self.history.now();
+        let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
+        let mut undone = None;
+        for target in targets {
+            let mut now = Whole::standing(state, target);
+            now.is_gone |= steps.iter().any(|step| step.target == *target && step.is_gone);
+            undone = self.ledger.close(target, &now, (id, by), measure).or(undone);
         }
+        if let Some(Undone { id: (time, other), made, .. }) = undone {
+            facts.set("gw.policy.undoes", &*other);
+            facts.set("gw.policy.undoes_by", &*made.by);
+            facts.set("gw.policy.undoes_worst", &*made.worst);
+            facts.set("gw.policy.stood_seconds", event.time.since(time).0);
+        }
+        facts
     }
-    let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
-    let mut undone = None;
-    for target in targets {
-        let mut now = Whole::standing(state, target);
-        now.is_gone |= steps.iter().any(|step| step.target == *target && step.is_gone);
-        undone = ledger.close(target, &now, (id, by), measure).or(undone);
-    }
-    if let Some(Undone { id: (time, other), made, .. }) = undone {
-        facts.set("gw.policy.undoes", &*other);
-        facts.set("gw.policy.undoes_by", &*made.by);
-        facts.set("gw.policy.undoes_worst", &*made.worst);
-        facts.set("gw.policy.stood_seconds", event.time.since(time).0);
-    }
-    facts
 }
 
 /// Returns who made an event.

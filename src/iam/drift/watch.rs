@@ -181,7 +181,8 @@ impl Watch {
         let mut made = made(&departure, by);
         made.classes.extend(is_planned.then(|| PLANNED.into()));
         ledger.note(id_of(&signal), made);
-        let gained = ["permissions", "write"].map(|class| Fact::Text(class.into()));
+        let gained = ["administrator", "escalation", "permissions", "write"]
+            .map(|class| Fact::Text(class.into()));
         let is_gain = facts.get("gw.standing.class").is_some_and(|class| gained.contains(class));
         // What is grave has a detector of its own.
         if !is_planned && !is_gain && facts.get("gw.policy.worst").is_none() {

@@ -156,6 +156,24 @@ impl History {
         &self.now
     }
 
+    /// Asks what stands as if `things` were what they were before.
+    pub fn as_before<R>(
+        &mut self,
+        things: &[(Key, Option<Thing>)],
+        ask: impl FnOnce(&State) -> R,
+    ) -> R {
+        let keys = things.iter().map(|(key, _)| key);
+        let after: Vec<_> = keys.map(|key| (key, thing::get(&self.now, key))).collect();
+        for (key, thing) in things {
+            thing::put(&mut self.now, key, thing.clone());
+        }
+        let answer = ask(&self.now);
+        for (key, thing) in after {
+            thing::put(&mut self.now, key, thing);
+        }
+        answer
+    }
+
     /// Returns what stands after all events, and nothing of how it came to be.
     pub fn into_state(self) -> State {
         self.now

@@ -2,10 +2,14 @@
 //!
 //! Invariant: a set holds actions of the table alone; what a pattern allows besides is not in it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use crate::iam::pattern::matches;
 use crate::iam::policy::Listed;
+use crate::iam::standing::Protected;
 use crate::model::actions;
 use crate::model::actions::Level;
 
@@ -133,6 +137,22 @@ impl Bits {
             let set = (0..64).filter(move |bit| word >> bit & 1 == 1);
             set.filter_map(move |bit| TABLE.get(at * 64 + bit))
         })
+    }
+}
+
+/// Which actions are protected in each account, worked out once.
+#[derive(Debug, Default)]
+pub struct Surfaces(RefCell<BTreeMap<Box<str>, Arc<Bits>>>);
+
+impl Surfaces {
+    /// Returns the actions that are protected in `account`.
+    pub fn of(&self, account: &str, protected: &dyn Protected) -> Arc<Bits> {
+        if let Some(known) = self.0.borrow().get(account) {
+            return Arc::clone(known);
+        }
+        let bits = Arc::new(Bits::of(|action| protected.is_protected(&action.name, account)));
+        self.0.borrow_mut().insert(account.into(), Arc::clone(&bits));
+        bits
     }
 }
 

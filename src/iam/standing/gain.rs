@@ -5,8 +5,6 @@
 //!
 //! Invariant: of what is not known nothing is said to be gained.
 
-use std::collections::BTreeMap;
-
 use crate::iam::Document;
 use crate::iam::State;
 use crate::iam::escalation::Everywhere;
@@ -22,14 +20,14 @@ use crate::iam::standing::access::Sets;
 use crate::iam::standing::access::denies_now;
 use crate::iam::standing::access::standing;
 use crate::iam::standing::bits::Bits;
-use crate::iam::standing::inventory::examples;
+use crate::iam::standing::bits::Surfaces;
+use crate::iam::standing::moves::MAX_LOOKED;
+use crate::iam::standing::reached::examples;
 use crate::iam::state::Account;
 use crate::iam::state::User;
 use crate::model::Facts;
 use crate::model::Seconds;
 
-/// How many holders of one policy are looked at.
-const MAX_HOLDERS: usize = 64;
 /// How many of them a fact names.
 const MAX_NAMED: usize = 12;
 
@@ -42,20 +40,27 @@ pub struct Gain {
     pub actions: usize,
     /// Some of them.
     pub examples: Vec<Box<str>>,
-    /// Who has them, at most the first 64.
+    /// Who has them, of those who were looked at.
     pub holders: Vec<Box<str>>,
+    /// How many that the change is about were not looked at.
+    pub unlooked: usize,
 }
 
 /// Measures changes; what is protected in an account is worked out once.
 #[derive(Debug, Default)]
 pub struct Gains {
-    surfaces: BTreeMap<Box<str>, Bits>,
+    surfaces: Surfaces,
 }
 
 impl Gains {
+    /// Returns what was found to be protected in each account.
+    pub(in crate::iam) fn surfaces(&self) -> &Surfaces {
+        &self.surfaces
+    }
+
     /// Returns what a change of `target` from `before` to `after` gives, as `state` stands with it.
     pub fn of(
-        &mut self,
+        &self,
         target: &Target,
         (before, after): (&Document, &Document),
         (state, now): (&State, Seconds),
@@ -66,11 +71,8 @@ impl Gains {
             return None;
         }
         let account = target.account();
-        let surface = self
-            .surfaces
-            .entry(account.into())
-            .or_insert_with(|| Bits::of(|action| protected.is_protected(&action.name, account)));
-        let more = more.and(surface);
+        let surface = self.surfaces.of(account, protected);
+        let more = more.and(&surface);
         if more.is_empty() {
             return None;
         }
@@ -78,9 +80,10 @@ impl Gains {
         let everywhere = Everywhere::new(state, now);
         let sets = Sets::default();
         let (mut gained, mut holders) = (Bits::none(), Vec::new());
-        for holder in touched(account, target).into_iter().filter(|it| !it.is_service_linked()) {
+        let (touched, unlooked) = touched(account, target);
+        for holder in touched.into_iter().filter(|it| !it.is_service_linked()) {
             let seat = everywhere.seat(account, holder);
-            let given = sets.given(&seat, surface);
+            let given = sets.given(&seat, &surface);
             let given = given.into_iter().fold(Bits::none(), |all, it| all.or(&it.bits));
             let given = given.and(&more);
             if !given.is_empty() {
@@ -89,21 +92,33 @@ impl Gains {
             }
         }
         let class = gained.iter().map(|action| Class::of_level(action.level)).min()?;
-        Some(Gain { class, actions: gained.len(), examples: examples(&gained), holders })
+        let (actions, examples) = (gained.len(), examples(&gained));
+        Some(Gain { class, actions, examples, holders, unlooked })
     }
 }
 
 impl Gain {
+    /// Says in one line what it is.
+    pub fn line(&self) -> String {
+        let examples = self.examples.join(", ");
+        format!("{} protected actions with no end date, such as {examples}", self.actions)
+    }
+
     /// Says so among the facts of the change.
     pub fn tell(&self, facts: &mut Facts) {
         let texts = |all: &[Box<str>]| all.iter().map(|it| it.to_string()).collect::<Vec<_>>();
         facts.set("gw.standing.class", self.class.name());
         facts.set("gw.standing.actions", i64::try_from(self.actions).unwrap_or(i64::MAX));
         facts.set("gw.standing.examples", texts(&self.examples));
-        facts.set(
-            "gw.standing.holders",
-            texts(self.holders.get(..MAX_NAMED).unwrap_or(&self.holders)),
-        );
+        let (named, more) = self.holders.split_at(self.holders.len().min(MAX_NAMED));
+        facts.set("gw.standing.holders", texts(named));
+        let number = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+        if !more.is_empty() {
+            facts.set("gw.standing.more", number(more.len()));
+        }
+        if self.unlooked > 0 {
+            facts.set("gw.standing.unlooked", number(self.unlooked));
+        }
     }
 }
 
@@ -131,11 +146,13 @@ fn lasting(document: &Document, now: Seconds) -> Bits {
 }
 
 /// Returns the users and roles for whom what a target says is in force.
-fn touched<'a>(account: &'a Account, target: &Target) -> Vec<Holder<'a>> {
+///
+/// Of one policy the first [`MAX_LOOKED`] are looked at; how many more there are is returned beside them.
+fn touched<'a>(account: &'a Account, target: &Target) -> (Vec<Holder<'a>>, usize) {
     let has_group =
         |user: &User, fits: &dyn Fn(&str) -> bool| user.groups.iter().any(|group| fits(group));
     let users = || account.users.values();
-    let found: Vec<Holder<'a>> = match target {
+    let mut found: Vec<Holder<'a>> = match target {
         Target::Identity { holder: Sort::User, name, .. } => {
             account.users.get(name).map(Holder::User).into_iter().collect()
         }
@@ -157,5 +174,7 @@ fn touched<'a>(account: &'a Account, target: &Target) -> Vec<Holder<'a>> {
         }
         _ => Vec::new(),
     };
-    found.into_iter().take(MAX_HOLDERS).collect()
+    let more = found.len().saturating_sub(MAX_LOOKED);
+    found.truncate(MAX_LOOKED);
+    (found, more)
 }

@@ -21,15 +21,16 @@ use crate::iam::standing::Class;
 use crate::iam::standing::Console;
 use crate::iam::standing::How;
 use crate::iam::standing::Kind;
-use crate::iam::standing::MAX_EXAMPLES;
-use crate::iam::standing::MAX_HOW;
 use crate::iam::standing::MAX_ROLES;
 use crate::iam::standing::Protected;
 use crate::iam::standing::Since;
 use crate::iam::standing::Standing;
 use crate::iam::standing::access::Sets;
 use crate::iam::standing::bits::Bits;
-use crate::iam::standing::bits::every;
+use crate::iam::standing::bits::Surfaces;
+use crate::iam::standing::reached::Reached;
+use crate::iam::standing::reached::class_of;
+use crate::iam::standing::reached::examples;
 use crate::iam::state::Account;
 use crate::iam::state::Assignment;
 use crate::iam::state::User;
@@ -46,11 +47,8 @@ pub fn inventory(
     asking: &Asking<'_>,
     mut told: impl FnMut(Standing),
 ) {
-    let walk = Walk::new(state, activity, asking);
-    for id in state.accounts.keys() {
-        let surface = Bits::of(|action| protected.is_protected(&action.name, id));
-        walk.surfaces.borrow_mut().insert(id, Rc::new(surface));
-    }
+    let surfaces = Surfaces::default();
+    let walk = Walk::new(state, (protected, &surfaces), activity, asking);
     for account in state.accounts.values() {
         let users = account.users.values().map(Holder::User);
         for holder in users.chain(account.roles.values().map(Holder::Role)) {
@@ -80,7 +78,7 @@ struct Gives {
     onward: Vec<Box<str>>,
 }
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     state: &'a State,
     everywhere: Everywhere<'a>,
     sets: Sets,
@@ -88,12 +86,19 @@ struct Walk<'a> {
     asking: &'a Asking<'a>,
     /// Which permission sets are known to be assigned, by account and name.
     assigned: BTreeSet<(&'a str, &'a str)>,
-    surfaces: RefCell<HashMap<&'a str, Rc<Bits>>>,
+    protected: &'a dyn Protected,
+    surfaces: &'a Surfaces,
     roles: RefCell<HashMap<Box<str>, Rc<Gives>>>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(state: &'a State, activity: &'a dyn Activity, asking: &'a Asking<'a>) -> Self {
+    /// Prepares to ask `state` what is protected, who did what, and what lasts.
+    pub fn new(
+        state: &'a State,
+        (protected, surfaces): (&'a dyn Protected, &'a Surfaces),
+        activity: &'a dyn Activity,
+        asking: &'a Asking<'a>,
+    ) -> Self {
         Self {
             state,
             everywhere: Everywhere::new(state, asking.now),
@@ -101,7 +106,8 @@ impl<'a> Walk<'a> {
             activity,
             asking,
             assigned: assigned(state),
-            surfaces: RefCell::default(),
+            protected,
+            surfaces,
             roles: RefCell::default(),
         }
     }
@@ -116,18 +122,35 @@ impl<'a> Walk<'a> {
         set.is_some_and(|(set, _)| self.assigned.contains(&(account_of(arn), set)))
     }
 
-    fn surface(&self, account: &str) -> Rc<Bits> {
-        let surfaces = self.surfaces.borrow();
-        surfaces.get(account).map_or_else(|| Rc::new(Bits::none()), Rc::clone)
-    }
-
     fn row(&self, account: &'a Account, holder: Holder<'a>) -> Option<Standing> {
         let found = self.everywhere.of(account, holder);
         let seat = self.everywhere.seat(account, holder);
-        let surface = self.surface(seat.account_id());
+        let reached = self.reached(&seat, found.strength);
+        if reached.bits.is_empty() {
+            return None;
+        }
+        Some(self.told(&seat, found, reached))
+    }
+
+    /// Returns what a holder reaches and the worst of it, without asking for ways to more of its own.
+    pub fn reach(&self, account: &'a Account, holder: Holder<'a>) -> Option<(Bits, Class)> {
+        let seat = self.everywhere.seat(account, holder);
+        let strength = if seat.is_admin() { Strength::Administrator } else { Strength::Other };
+        let reached = self.reached(&seat, strength);
+        Some((reached.bits, reached.how.iter().map(|how| how.class).min()?))
+    }
+
+    /// Returns whether a way to the role `arn` is open to a holder.
+    pub fn opens(&self, account: &'a Account, holder: Holder<'a>, arn: &str) -> bool {
+        let found = self.everywhere.of(account, holder);
+        found.ways.iter().any(|open| open.targets.iter().any(|target| *target.arn == *arn))
+    }
+
+    fn reached(&self, seat: &Seat<'_, 'a>, strength: Strength) -> Reached {
+        let surface = self.surfaces.of(seat.account_id(), self.protected);
         let mut reached = Reached::default();
-        for given in self.sets.given(&seat, &surface) {
-            let class = class_of(&given.bits, found.strength);
+        for given in self.sets.given(seat, &surface) {
+            let class = class_of(&given.bits, strength);
             reached.add(
                 &given.bits,
                 How {
@@ -140,11 +163,8 @@ impl<'a> Walk<'a> {
                 },
             );
         }
-        self.follow(&seat, &mut reached);
-        if reached.bits.is_empty() {
-            return None;
-        }
-        Some(self.told(&seat, found, reached))
+        self.follow(seat, &mut reached);
+        reached
     }
 
     /// Follows the roles that a holder may take, nearest first.
@@ -201,7 +221,7 @@ impl<'a> Walk<'a> {
         let account = self.state.accounts.get(account_of(arn))?;
         let role = self.everywhere.role(arn)?;
         let seat = self.everywhere.seat(account, Holder::Role(role));
-        let surface = self.surface(seat.account_id());
+        let surface = self.surfaces.of(seat.account_id(), self.protected);
         let given = self.sets.given(&seat, &surface);
         let bits = given.into_iter().fold(Bits::none(), |all, given| all.or(&given.bits));
         let class = class_of(&bits, self.everywhere.strength(&role.entity.arn));
@@ -306,64 +326,6 @@ fn assigned(state: &State) -> BTreeSet<(&str, &str)> {
     let named = |it: &'_ Assignment| center.sets.get(&it.set).map(|set| &*set.name);
     let all = center.assignments.iter();
     all.filter_map(|it| Some((&*it.account, named(it)?))).collect()
-}
-
-/// What was found of one holder.
-struct Reached {
-    bits: Bits,
-    how: Vec<How>,
-    unknown: BTreeSet<Box<str>>,
-}
-
-impl Default for Reached {
-    fn default() -> Self {
-        Self { bits: Bits::none(), how: Vec::new(), unknown: BTreeSet::new() }
-    }
-}
-
-impl Reached {
-    fn add(&mut self, bits: &Bits, how: How) {
-        self.bits = std::mem::replace(&mut self.bits, Bits::none()).or(bits);
-        self.how.push(how);
-    }
-
-    /// Returns the worst of what was found, and how much there is besides.
-    fn worst(mut self) -> (Vec<How>, usize) {
-        self.how.sort_by(|a, b| {
-            let rank = |how: &How| (how.class, how.chain.len(), std::cmp::Reverse(how.actions));
-            rank(a)
-                .cmp(&rank(b))
-                .then_with(|| a.chain.cmp(&b.chain))
-                .then_with(|| a.policy.cmp(&b.policy))
-        });
-        let more = self.how.len().saturating_sub(MAX_HOW);
-        self.how.truncate(MAX_HOW);
-        (self.how, more)
-    }
-}
-
-/// Returns the worst that a holder of some strength can do with some actions.
-fn class_of(bits: &Bits, strength: Strength) -> Class {
-    match strength {
-        Strength::Administrator => Class::Administrator,
-        Strength::CanEscalate => Class::Escalation,
-        _ => bits.iter().map(|it| Class::of_level(it.level)).min().unwrap_or(Class::Read),
-    }
-}
-
-pub(super) fn examples(bits: &Bits) -> Vec<Box<str>> {
-    let whole = bits.len() == every().len();
-    let mut all: Vec<_> = bits.iter().collect();
-    all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.lower.cmp(&b.lower)));
-    if whole {
-        return vec!["*".into()];
-    }
-    // One of each service first: five of one service say less.
-    let mut services = BTreeSet::new();
-    let service = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
-    let (first, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|it| services.insert(service(&it.lower)));
-    first.into_iter().chain(rest).take(MAX_EXAMPLES).map(|it| it.name.clone()).collect()
 }
 
 fn oldest_key(user: &User) -> Option<Seconds> {

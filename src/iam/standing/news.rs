@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::iam::State;
+use crate::iam::drift::moved::BELOW;
 use crate::iam::standing::Asking;
 use crate::iam::standing::Class;
 use crate::iam::standing::Protected;
@@ -26,6 +27,7 @@ use crate::iam::standing::inventory;
 use crate::iam::standing::news::words::by;
 use crate::iam::standing::news::words::undo;
 use crate::iam::standing::uses::Seen;
+use crate::iam::state::Organization;
 use crate::model::Facts;
 use crate::model::Seconds;
 use crate::model::Signal;
@@ -248,6 +250,12 @@ impl News {
             let set = sets.iter().find(|(_, set)| set.name == how.policy);
             targets.extend(set.map(|(arn, _)| &**arn));
         }
+        // Where a change moved too many to look at each, all below it count.
+        let places: Vec<String> = match &state.organization {
+            Some(it) => it.above(&row.account).flat_map(|at| below(it, at)).collect(),
+            None => Vec::new(),
+        };
+        targets.extend(places.iter().map(|it| &**it));
         let mut all: Vec<&Cause> =
             targets.into_iter().filter_map(|target| self.causes.get(target)).collect();
         all.sort_by(|a, b| (b.time, &b.event).cmp(&(a.time, &a.event)));
@@ -301,6 +309,12 @@ impl News {
             facts,
         }
     }
+}
+
+/// Returns what a change of a place in the organisation, or of a policy that is attached there, is remembered under.
+fn below(organization: &Organization, at: &str) -> Vec<String> {
+    let attached = organization.attached.get(at).into_iter().flatten();
+    attached.map(|it| &**it).chain([at]).map(|it| format!("{BELOW}{it}")).collect()
 }
 
 /// Takes the inventory of `state`, and holds it against `known`.

@@ -28,24 +28,24 @@ use crate::iam::state::Role;
 use crate::iam::state::User;
 use crate::model::Span;
 
-const HOME: &str = "111122223333";
-const NOW: Seconds = Seconds(1_767_225_600);
+pub(super) const HOME: &str = "111122223333";
+pub(super) const NOW: Seconds = Seconds(1_767_225_600);
 const DAY: i64 = 86_400;
 
-fn document(statements: Value, kind: Policy) -> Document {
+pub(super) fn document(statements: Value, kind: Policy) -> Document {
     let value = json!({"Version": "2012-10-17", "Statement": statements});
     Document::parse(&value.to_string(), kind).unwrap()
 }
 
-fn text(statements: Value) -> Text {
+pub(super) fn text(statements: Value) -> Text {
     Text::Known(Arc::new(document(statements, Policy::Identity)))
 }
 
-fn allow(actions: Value) -> Value {
+pub(super) fn allow(actions: Value) -> Value {
     json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}])
 }
 
-fn entity(name: &str, statements: Value) -> Entity {
+pub(super) fn entity(name: &str, statements: Value) -> Entity {
     Entity {
         arn: format!("arn:aws:iam::{HOME}:{name}").into(),
         inline: [("inline".into(), text(statements))].into(),
@@ -54,11 +54,11 @@ fn entity(name: &str, statements: Value) -> Entity {
     }
 }
 
-fn user(statements: Value) -> User {
+pub(super) fn user(statements: Value) -> User {
     User { entity: entity("user/ana", statements), ..User::default() }
 }
 
-fn role(name: &str, statements: Value, trusted: &Value) -> Role {
+pub(super) fn role(name: &str, statements: Value, trusted: &Value) -> Role {
     let trust =
         json!([{"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"}]);
     Role {
@@ -69,7 +69,7 @@ fn role(name: &str, statements: Value, trusted: &Value) -> Role {
 }
 
 /// One account with `ana` and some roles, in an organisation that forbids nothing.
-fn stage(ana: User, roles: Vec<(&str, Role)>) -> State {
+pub(super) fn stage(ana: User, roles: Vec<(&str, Role)>) -> State {
     let policy = OrganizationPolicy {
         name: "FullAWSAccess".into(),
         kind: "SERVICE_CONTROL_POLICY".into(),

@@ -38,7 +38,6 @@ use crate::pipeline::core::Core;
 use crate::pipeline::core::protect::Telling;
 use crate::pipeline::core::stock::Running;
 use crate::pipeline::settings::Settings;
-use crate::pipeline::standing::Surfaced;
 use crate::rules::Rules;
 use crate::rules::Service;
 use crate::store::Connection;
@@ -156,12 +155,12 @@ impl Core {
             let session = Some(self.registry.session(&record));
             let facts = identity::event_facts(&record, time);
             let event = Event { time, record: Record::Trail(record), session, facts };
-            let surface = Surfaced(self.protect.surface());
+            let surface = self.protect.agreed(time);
             let ours = &mut self.registry.accounts();
             let found = drift.learn(&id_of(&event), &event, ours, &surface);
             if let Some(facts) = found {
                 let by = event.text("gw.identity.name").unwrap_or_default();
-                note(&mut self.policies.news, &id_of(&event), &facts, &by);
+                note(&mut self.policies.news, &id_of(&event), &facts, (&by, drift.gained()));
                 changed.insert(number, facts);
             }
         }
@@ -251,12 +250,19 @@ impl Core {
 }
 
 /// Notes a change, so that an inventory knows whose it is.
-fn note(news: &mut News, (time, event): &ChangeId, facts: &Facts, by: &str) {
+fn note(
+    news: &mut News,
+    (time, event): &ChangeId,
+    facts: &Facts,
+    (by, gained): (&str, Vec<Box<str>>),
+) {
     let Some(Fact::Text(target)) = facts.get("gw.policy.target") else { return };
     let is = |name, wanted: &Fact| facts.get(name) == Some(wanted);
     let by_itself = is("gw.policy.via", &Fact::Text("service".into()));
     let is_planned = by_itself || is("gw.policy.planned", &Fact::Flag(true));
-    news.changed(target, Cause::new(*time, event, (by, is_planned)));
+    for moved in gained.iter().map(|it| &**it).chain([target.as_str()]) {
+        news.changed(moved, Cause::new(*time, event, (by, is_planned)));
+    }
 }
 
 /// Returns a reason that rests on no grant.

@@ -61,6 +61,7 @@ use crate::pipeline::core::protect::waiting::Waiting;
 use crate::pipeline::settings::Grants;
 use crate::pipeline::settings::Settings;
 use crate::pipeline::standing;
+use crate::pipeline::standing::Agreed;
 use crate::rules::Rules;
 use crate::store::Connection;
 use crate::store::StoreError;
@@ -160,6 +161,11 @@ impl Protect {
     /// Returns what grants tell of people and of assignments, for an inventory of `state` as of `now`.
     pub(super) fn said(&self, state: &State, now: Seconds) -> Seen {
         standing::said(&self.ledger, state, now)
+    }
+
+    /// Returns what is protected, and which assignments a grant ends at `now`.
+    pub(super) fn agreed(&self, now: Seconds) -> Agreed<'_> {
+        Agreed { surface: &self.surface, ledger: &self.ledger, now }
     }
 
     /// Returns what is protected.

@@ -1,0 +1,92 @@
+//! Changes by which no policy says anything else and somebody has more than before: an assignment, a place in a group, an
+//! account in another unit, a key for whoever had none.
+//!
+//! Invariant: what gives nobody anything that lasts has no facts here.
+
+use crate::iam::drift::Drift;
+use crate::iam::drift::Weighed;
+use crate::iam::drift::who::Via;
+use crate::iam::standing::Protected;
+use crate::iam::standing::gain::Gain;
+use crate::iam::standing::moves::Asked;
+use crate::iam::standing::moves::Moves;
+use crate::iam::state::State;
+use crate::model::Event;
+use crate::model::Facts;
+use crate::model::Record;
+use crate::model::Seconds;
+
+/// Stands before what everybody below it may have gained by.
+pub const BELOW: &str = "below:";
+
+impl Drift {
+    /// Returns the facts of a change that changed no policy, if it gives somebody more by hand.
+    pub(super) fn moved(
+        &mut self,
+        event: &Event<'_>,
+        moves: &Moves,
+        protected: &dyn Protected,
+    ) -> Option<Facts> {
+        let Record::Trail(record) = &event.record else { return None };
+        let called = moves.called(record)?;
+        let via = Via::of(event, &self.config.pipelines, &called.target);
+        if via != Via::Hand {
+            return None;
+        }
+        let depth = self.config.depth.into();
+        let asked = Asked { now: event.time, depth, protected, surfaces: self.gains.surfaces() };
+        let gain = moves.gain(&mut self.history, &asked)?;
+        self.gained = gained(&gain, &called.target, self.history.now());
+        let mut facts = Facts::default();
+        called.tell(&mut facts);
+        facts.set("gw.policy.via", via.name());
+        facts.set("gw.policy.planned", false);
+        facts.set("gw.policy.gain", gain.line());
+        gain.tell(&mut facts);
+        Some(facts)
+    }
+
+    /// Says in `facts` what a change of a policy gives that lasts, and returns whether it gives anything.
+    pub(super) fn gain(
+        &mut self,
+        main: &Weighed<'_>,
+        (now, via): (Seconds, Via),
+        (moves, protected): (&Moves, &dyn Protected),
+        facts: &mut Facts,
+    ) -> bool {
+        let target = &main.step.target;
+        let documents = (&main.before.document, &main.after.document);
+        let own = self.gains.of(target, documents, (self.history.now(), now), protected);
+        if let Some(gain) = own.filter(|_| main.is_readable) {
+            gain.tell(facts);
+            return true;
+        }
+        if via != Via::Hand {
+            return false;
+        }
+        let depth = self.config.depth.into();
+        let asked = Asked { now, depth, protected, surfaces: self.gains.surfaces() };
+        let Some(gain) = moves.gain(&mut self.history, &asked) else { return false };
+        let state = self.history.now();
+        self.gained = gained(&gain, &target.arn(state), state);
+        gain.tell(facts);
+        true
+    }
+
+    /// Returns who gained by the last change besides its target, as an inventory calls them. Where there were too many to
+    /// look at, everybody below a place of the organisation counts: the place stands behind [`BELOW`].
+    pub fn gained(&mut self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.gained)
+    }
+}
+
+/// Returns who gained, to be remembered.
+pub(super) fn gained(gain: &Gain, target: &str, state: &State) -> Vec<Box<str>> {
+    let is_place = state.organization.as_ref().is_some_and(|it| {
+        it.parents.contains_key(target)
+            || it.attached.contains_key(target)
+            || it.policies.contains_key(target)
+    });
+    let below = (gain.unlooked > 0 && is_place).then(|| format!("{BELOW}{target}").into());
+    gain.holders.iter().cloned().chain(below).collect()
+}
