@@ -18,6 +18,8 @@ use grantwatch::iam::standing::Asking;
 use grantwatch::iam::standing::Unseen;
 use grantwatch::iam::standing::expected_names;
 use grantwatch::iam::standing::inventory;
+use grantwatch::iam::standing::inventory_of;
+use grantwatch::iam::standing::touched::Scope;
 use grantwatch::iam::state::Account;
 use grantwatch::iam::state::Entity;
 use grantwatch::iam::state::Managed;
@@ -136,6 +138,24 @@ fn standing(bencher: Bencher<'_, '_>, principals: usize) {
         "{principals} principals: {told} told, {} MiB beside the state's {before}",
         peak() - before
     );
+}
+
+/// What the inventory of a day pays where one account was changed since the one before.
+#[divan::bench(args = PRINCIPALS, sample_count = 3, sample_size = 1)]
+fn one_account_touched(bencher: Bencher<'_, '_>, principals: usize) {
+    let state = organisation(principals);
+    let expected = expected_names();
+    let asking = Asking { now: NOW, depth: 4, expected: &expected };
+    let protected = |action: &str, _: &str| {
+        ["iam:", "kms:", "sts:", "organizations:"].iter().any(|it| action.starts_with(it))
+    };
+    let touched = state.accounts.keys().take(1).cloned().collect();
+    let scope = Scope::Accounts(touched);
+    bencher.counter(ItemsCount::new(principals / ACCOUNTS)).bench_local(|| {
+        let mut told = 0_usize;
+        inventory_of((&state, &scope), &protected, &Unseen, &asking, |_| told += 1);
+        told
+    });
 }
 
 #[divan::bench(args = PRINCIPALS, sample_count = 1, sample_size = 1)]

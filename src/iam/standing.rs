@@ -14,6 +14,7 @@ pub mod moves;
 pub mod news;
 mod reached;
 pub mod rightsize;
+pub mod touched;
 pub mod uses;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 pub use crate::iam::standing::inventory::inventory;
+pub use crate::iam::standing::inventory::inventory_of;
 use crate::model::Glob;
 use crate::model::Seconds;
 use crate::model::actions::Level;

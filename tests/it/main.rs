@@ -40,5 +40,6 @@ mod simulate;
 mod sinks;
 mod standing;
 mod standing_moves;
+mod standing_touched;
 mod tags;
 mod usage;

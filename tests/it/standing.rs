@@ -385,7 +385,7 @@ fn of_the_first_inventory_nothing_is_told() {
     assert_eq!(stage.names(), [""; 0]);
 }
 
-fn run(house: &House, arguments: &[&str]) -> String {
+pub fn run(house: &House, arguments: &[&str]) -> String {
     let output = house.command(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}:\n{said}");
@@ -394,7 +394,7 @@ fn run(house: &House, arguments: &[&str]) -> String {
 
 /// Every record of a folder.
 #[expect(clippy::disallowed_methods, reason = "a simulation of ours wrote the files")]
-fn records(folder: &Path, told: &mut dyn FnMut(&Value)) {
+pub fn records(folder: &Path, told: &mut dyn FnMut(&Value)) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -421,7 +421,7 @@ fn allows(document: &Document, action: &str) -> bool {
     })
 }
 
-const SIMULATE: [&str; 17] = [
+pub const SIMULATE: [&str; 17] = [
     "simulate",
     "--out",
     "drill",

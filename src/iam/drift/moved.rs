@@ -10,6 +10,7 @@ use crate::iam::standing::Protected;
 use crate::iam::standing::gain::Gain;
 use crate::iam::standing::moves::Asked;
 use crate::iam::standing::moves::Moves;
+use crate::iam::standing::touched::Touched;
 use crate::iam::state::State;
 use crate::model::Event;
 use crate::model::Facts;
@@ -71,6 +72,11 @@ impl Drift {
         self.gained = gained(&gain, &target.arn(state), state);
         gain.tell(facts);
         true
+    }
+
+    /// Returns what changed since an inventory last asked.
+    pub fn touched(&mut self) -> Touched {
+        self.history.touched()
     }
 
     /// Returns who gained by the last change besides its target, as an inventory calls them. Where there were too many to

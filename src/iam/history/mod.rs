@@ -38,6 +38,7 @@ use crate::iam::history::timeline::Timeline;
 use crate::iam::lesson::Lesson;
 use crate::iam::policy::Text;
 use crate::iam::snapshot::Snapshot;
+use crate::iam::standing::touched::Touched;
 use crate::iam::state::State;
 use crate::model::Seconds;
 use crate::model::Span;
@@ -72,6 +73,8 @@ pub struct History {
     carried: Carried,
     /// What was done since another history is loaded to take this one's place.
     journal: Option<Vec<Did>>,
+    /// What changed since an inventory last asked.
+    touched: Touched,
 }
 
 impl History {
@@ -154,6 +157,11 @@ impl History {
     /// Returns what stands after all events.
     pub fn now(&self) -> &State {
         &self.now
+    }
+
+    /// Returns what changed since it was last asked; at the beginning that is everything.
+    pub fn touched(&mut self) -> Touched {
+        self.touched.take()
     }
 
     /// Asks what stands as if `things` were what they were before.
@@ -285,7 +293,11 @@ impl History {
             let Some(timeline) = self.timelines.get(&key) else { continue };
             let thing = self.thing_at(&key, timeline, Seconds(i64::MAX));
             keys.extend(timeline.heirs(&key));
-            thing::put(&mut self.now, &key, thing);
+            let before = thing::get(&self.now, &key);
+            thing::put(&mut self.now, &key, thing.clone());
+            if before != thing {
+                self.touched.note(&key, (before.as_ref(), thing.as_ref()), &self.now);
+            }
         }
     }
 

@@ -31,6 +31,7 @@ use crate::iam::standing::bits::Surfaces;
 use crate::iam::standing::reached::Reached;
 use crate::iam::standing::reached::class_of;
 use crate::iam::standing::reached::examples;
+use crate::iam::standing::touched::Scope;
 use crate::iam::state::Account;
 use crate::iam::state::Assignment;
 use crate::iam::state::User;
@@ -45,11 +46,22 @@ pub fn inventory(
     protected: &dyn Protected,
     activity: &dyn Activity,
     asking: &Asking<'_>,
+    told: impl FnMut(Standing),
+) {
+    inventory_of((state, &Scope::Everywhere), protected, activity, asking, told);
+}
+
+/// Tells those of a scope.
+pub fn inventory_of(
+    (state, scope): (&State, &Scope),
+    protected: &dyn Protected,
+    activity: &dyn Activity,
+    asking: &Asking<'_>,
     mut told: impl FnMut(Standing),
 ) {
     let surfaces = Surfaces::default();
     let walk = Walk::new(state, (protected, &surfaces), activity, asking);
-    for account in state.accounts.values() {
+    for (_, account) in state.accounts.iter().filter(|(id, _)| scope.has(id)) {
         let users = account.users.values().map(Holder::User);
         for holder in users.chain(account.roles.values().map(Holder::Role)) {
             if !holder.is_service_linked()
@@ -60,7 +72,8 @@ pub fn inventory(
             }
         }
     }
-    for assignment in &state.identity_center.assignments {
+    let assigned = state.identity_center.assignments.iter();
+    for assignment in assigned.filter(|it| scope.has(&it.account)) {
         if let Some(row) = walk.assigned(assignment) {
             told(row);
         }

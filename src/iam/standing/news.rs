@@ -23,9 +23,11 @@ use crate::iam::standing::Class;
 use crate::iam::standing::Protected;
 use crate::iam::standing::Standing;
 use crate::iam::standing::Use;
-use crate::iam::standing::inventory;
+use crate::iam::standing::inventory_of;
 use crate::iam::standing::news::words::by;
 use crate::iam::standing::news::words::undo;
+use crate::iam::standing::touched::Left;
+use crate::iam::standing::touched::Scope;
 use crate::iam::standing::uses::Seen;
 use crate::iam::state::Organization;
 use crate::model::Facts;
@@ -75,20 +77,26 @@ impl Cause {
 }
 
 /// An inventory that was taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Taken {
     /// Who was not in the one before, or was there with less: the worst first, at most so many as are told.
     pub new: Vec<Standing>,
     /// How many there are besides.
     pub more: usize,
-    /// Everybody.
+    /// Everybody of the scope.
     pub all: Classes,
+    /// What was looked at.
+    pub scope: Scope,
+    /// What the next inventory has to know of this one.
+    pub left: Left,
 }
 
 /// Holds inventories against those before them.
 #[derive(Debug)]
 pub struct News {
     known: Arc<Classes>,
+    /// What the last inventory of this process left; a process that begins looks at everybody.
+    left: Option<Left>,
     last: Option<Seconds>,
     every: Span,
     causes: BTreeMap<Box<str>, Cause>,
@@ -113,6 +121,7 @@ impl News {
         })?;
         Ok(Self {
             known: Arc::new(known),
+            left: None,
             last: table::taken(connection)?,
             every,
             causes,
@@ -140,6 +149,11 @@ impl News {
     /// Returns what an inventory is held against, and the number of the last change that it knows of.
     pub fn before(&self) -> (Arc<Classes>, u64) {
         (Arc::clone(&self.known), self.number)
+    }
+
+    /// Returns what the last inventory left, if this process took one.
+    pub fn left(&self) -> Option<&Left> {
+        self.left.as_ref()
     }
 
     /// Notes that `target` was changed.
@@ -192,14 +206,8 @@ impl News {
     ) -> Vec<Signal> {
         let is_first = self.is_first();
         self.last = Some(at);
-        for (row, class) in &taken.all {
-            if self.known.get(row) != Some(class) {
-                self.rows.insert(row.clone(), Some(*class));
-            }
-        }
-        for row in self.known.keys().filter(|row| !taken.all.contains_key(*row)) {
-            self.rows.insert(row.clone(), None);
-        }
+        let changes = taken.changes(&self.known);
+        self.rows.extend(changes.iter().cloned());
         let mut signals = Vec::new();
         if !is_first {
             for row in taken.new {
@@ -208,7 +216,14 @@ impl News {
             }
             signals.extend((taken.more > 0).then(|| of_more(taken.more, at)));
         }
-        self.known = Arc::new(taken.all);
+        for (row, class) in changes {
+            let known = Arc::make_mut(&mut self.known);
+            match class {
+                Some(class) => drop(known.insert(row, class)),
+                None => drop(known.remove(&row)),
+            }
+        }
+        self.left = Some(taken.left);
         let seen: Vec<Box<str>> = self
             .causes
             .iter()
@@ -317,24 +332,36 @@ fn below(organization: &Organization, at: &str) -> Vec<String> {
     attached.map(|it| &**it).chain([at]).map(|it| format!("{BELOW}{it}")).collect()
 }
 
-/// Takes the inventory of `state`, and holds it against `known`.
+impl Taken {
+    /// Returns the rows that are not as they were in `known`.
+    pub fn changes(&self, known: &Classes) -> Vec<(Row, Option<Class>)> {
+        let is_new = |(row, class): &(&Row, &Class)| known.get(*row) != Some(*class);
+        let new = self.all.iter().filter(is_new).map(|(row, class)| (row.clone(), Some(*class)));
+        let is_gone = |row: &&Row| self.scope.has(&row.1) && !self.all.contains_key(*row);
+        new.chain(known.keys().filter(is_gone).map(|row| (row.clone(), None))).collect()
+    }
+}
+
+/// Takes the inventory of what `scope` says of `state`, and holds it against `known`.
 pub fn taken(
     state: &State,
     protected: &dyn Protected,
     seen: &Seen,
     asking: &Asking<'_>,
-    known: &Classes,
+    (known, scope, before): (&Classes, Scope, Left),
 ) -> Taken {
-    let mut taken = Taken::default();
-    inventory(state, protected, seen, asking, |row| {
+    let left = Left::of(state, (&scope, before), seen);
+    let mut taken = Taken { new: Vec::new(), more: 0, all: Classes::new(), scope, left };
+    let (all, new) = (&mut taken.all, &mut taken.new);
+    inventory_of((state, &taken.scope), protected, seen, asking, |row| {
         let place = (row.holder.clone(), row.account.clone());
         let class = row.class;
         let is_worse = known.get(&place).is_none_or(|was| class < *was);
         // Of two assignments of one person the worse counts.
-        let entry = taken.all.entry(place).or_insert(class);
+        let entry = all.entry(place).or_insert(class);
         *entry = class.min(*entry);
         if is_worse && row.expected.is_none() {
-            taken.new.push(row);
+            new.push(row);
         }
     });
     let order = |row: &Standing| (row.class, row.account.clone(), row.holder.clone());

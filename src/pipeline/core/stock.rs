@@ -17,6 +17,7 @@ use crate::iam::standing::Standing;
 use crate::iam::standing::expected_names;
 use crate::iam::standing::news::Taken;
 use crate::iam::standing::news::taken;
+use crate::iam::standing::touched::Scope;
 use crate::iam::standing::uses::Whose;
 use crate::iam::state::Account;
 use crate::model::Seconds;
@@ -49,17 +50,23 @@ impl Core {
         if self.policies.running.as_ref().is_some_and(is_over) {
             self.end_stock();
         }
-        let Some(drift) = &self.policies.drift else { return };
+        let Some(drift) = &mut self.policies.drift else { return };
         let due = self.policies.news.due(watermark).filter(|_| self.policies.running.is_none());
         let Some(at) = due else { return };
         let (known, number) = self.policies.news.before();
+        let touched = drift.touched();
         let said = self.protect.said(drift.state(), watermark);
+        let left = self.policies.news.left();
+        let scope = touched.scope(drift.state(), left, &said);
+        let left = left.cloned().unwrap_or_default();
         let depth = self.settings.policies.depth.into();
-        if size(drift.state()) <= AT_ONCE {
+        if size(drift.state(), &scope) <= AT_ONCE {
             let expected = expected_names();
             let asking = Asking { now: watermark, depth, expected: &expected };
             let surface = Surfaced(self.protect.surface());
-            let taken = taken(drift.state(), &surface, &said, &asking, &known);
+            let of = (&*known, scope, left);
+            let taken = taken(drift.state(), &surface, &said, &asking, of);
+            drop(known);
             self.tell_of_stock(taken, (at, number));
             return;
         }
@@ -68,7 +75,7 @@ impl Core {
             let surface = Surface::new(&config);
             let expected = expected_names();
             let asking = Asking { now: watermark, depth, expected: &expected };
-            taken(&state, &Surfaced(&surface), &said, &asking, &known)
+            taken(&state, &Surfaced(&surface), &said, &asking, (&known, scope, left))
         });
         self.policies.running = Some(Running { at, number, thread });
     }
@@ -100,7 +107,10 @@ impl Core {
 }
 
 /// Returns how many holders there are to look at.
-fn size(state: &State) -> usize {
+fn size(state: &State, scope: &Scope) -> usize {
     let of = |account: &Account| account.users.len() + account.roles.len();
-    state.accounts.values().map(of).sum::<usize>() + state.identity_center.assignments.len()
+    let accounts = state.accounts.iter().filter(|(id, _)| scope.has(id));
+    let assigned = state.identity_center.assignments.iter();
+    accounts.map(|(_, account)| of(account)).sum::<usize>()
+        + assigned.filter(|it| scope.has(&it.account)).count()
 }
