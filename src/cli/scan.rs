@@ -1,6 +1,7 @@
 //! `grantwatch scan`: the same engine as the daemon, once, over what is there.
 
 mod settings;
+mod standing;
 
 use std::io;
 use std::io::BufWriter;
@@ -202,6 +203,7 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         let names = printable(&names);
         writeln!(err, "not in the table of AWS's actions, the level guessed by the name: {names}")?;
     }
+    standing::tell(args, &at, &mut err)?;
     let found = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
     Ok(if found { Exit::Found } else { Exit::Done })
 }

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "provisioning of permission sets",
         sql: iam::drift::table::NOTED_SCHEMA,
     },
+    Migration { number: 24, name: "uses through grants", sql: iam::standing::uses::table::COVERS },
 ];
 
 /// Returns the table of all facts, room by room.

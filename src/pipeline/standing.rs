@@ -17,6 +17,7 @@ use crate::iam::standing::uses::Whose;
 use crate::iam::state::Assignment;
 use crate::model::Seconds;
 use crate::model::fits;
+use crate::pipeline::table;
 use crate::store::Connection;
 use crate::store::StoreError;
 
@@ -90,6 +91,14 @@ pub fn seen(
     let mut seen = said(&ledger, state, now);
     seen.read(connection, &Surfaced(surface), Whose::Everybody)?;
     Ok(seen)
+}
+
+/// Returns when the newest record was made that a store knows of; the beginning of time if it knows of none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn newest(connection: &Connection) -> Result<Seconds, StoreError> {
+    Ok(table::progress(connection, "newest").map_err(StoreError::Read)?.unwrap_or_default())
 }
 
 /// Returns what grants tell of people's names, and of assignments that end; and who is in which group.

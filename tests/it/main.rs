@@ -41,5 +41,6 @@ mod sinks;
 mod standing;
 mod standing_moves;
 mod standing_touched;
+mod standing_uses;
 mod tags;
 mod usage;

@@ -125,7 +125,7 @@ impl Stage {
         self.core = Some(Core::open(store, settings, Arc::clone(&self.rules)).unwrap());
     }
 
-    fn deliver(&mut self, format: Format, name: &str, text: String) {
+    pub fn deliver(&mut self, format: Format, name: &str, text: String) {
         self.deliveries += 1;
         let location = format!("{}{name}", self.deliveries);
         let delivery = originals::delivery(format, location, text);

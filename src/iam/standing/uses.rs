@@ -47,7 +47,7 @@ pub struct Place {
 pub struct Noted {
     /// The last time.
     pub last: Seconds,
-    /// The last time that a grant covered it.
+    /// The last time that a grant covered it for good.
     pub granted: Option<Seconds>,
 }
 
@@ -58,11 +58,20 @@ struct Hours {
     last: Seconds,
 }
 
+/// What tells an act from all others: its time and the id of its event.
+pub type ActId = (Seconds, Box<str>);
+
 /// Gathers what holders do.
 #[derive(Debug)]
 pub struct Uses {
     known: HashMap<u64, Hours, Plain>,
     added: BTreeMap<Place, Noted>,
+    /// As whose use of a grant each act counts that was judged since the last save.
+    covers: BTreeMap<ActId, Vec<Place>>,
+    /// Up to when covers are final.
+    settled: Seconds,
+    /// Up to when they are in the store.
+    saved: Seconds,
     /// Since when each account is watched.
     watched: BTreeMap<Box<str>, Seconds>,
     unsaved: BTreeSet<Box<str>>,
@@ -83,6 +92,9 @@ impl Uses {
         Ok(Self {
             known: HashMap::default(),
             added: BTreeMap::new(),
+            covers: BTreeMap::new(),
+            settled: Seconds(i64::MIN),
+            saved: Seconds(i64::MIN),
             watched,
             unsaved: BTreeSet::new(),
             rows: table::rows(connection)?,
@@ -119,10 +131,20 @@ impl Uses {
         self.unsaved.insert(seen_in.into());
     }
 
-    /// Notes that a grant covered what was done at `time`.
-    pub fn covered(&mut self, place: Place, time: Seconds) {
-        let hour = hour_of(time);
-        self.add(place, Noted { last: hour, granted: Some(hour) });
+    /// Notes as whose use of a grant an act counts now: as nobody's, if none covers it any more.
+    pub fn covered(&mut self, act: ActId, places: Vec<Place>) {
+        let hour = hour_of(act.0);
+        for place in &places {
+            self.add(place.clone(), Noted { last: hour, granted: None });
+        }
+        self.covers.insert(act, places);
+    }
+
+    /// Takes for final what was covered before `time`, with the next save.
+    pub fn settle(&mut self, time: Seconds) {
+        if time > Seconds(0) {
+            self.settled = self.settled.max(hour_of(time));
+        }
     }
 
     fn add(&mut self, place: Place, more: Noted) {
@@ -140,6 +162,13 @@ impl Uses {
     pub fn save(&mut self, tx: &Tx<'_>) -> Result<u64, StoreError> {
         for (place, noted) in std::mem::take(&mut self.added) {
             self.rows += usize::from(table::put(tx, &place, noted)?);
+        }
+        for (act, places) in std::mem::take(&mut self.covers) {
+            table::cover(tx, &act, &places)?;
+        }
+        if self.settled > self.saved {
+            table::settle(tx, self.settled)?;
+            self.saved = self.settled;
         }
         let mut forgotten = 0;
         if self.rows > self.most {
@@ -229,7 +258,18 @@ impl Seen {
             known.through_grant |= noted.granted.is_some();
             known.actions.insert(action, noted.last);
         };
-        holders.iter().try_for_each(|holder| table::each(connection, holder.as_deref(), &mut take))
+        for holder in &holders {
+            table::each(connection, holder.as_deref(), &mut take)?;
+        }
+        let mut cover = |holder, account| {
+            // Of what was forgotten nothing is said.
+            if let Some(known) = self.used.get_mut(&(holder, account)) {
+                known.through_grant = true;
+            }
+        };
+        holders
+            .iter()
+            .try_for_each(|holder| table::covers(connection, holder.as_deref(), &mut cover))
     }
 
     /// Returns what the rows of a holder are under: its own name, of a person also that, of a group those of its members.
@@ -302,7 +342,10 @@ mod tests {
     use crate::store::Migration;
     use crate::store::Store;
 
-    const SCHEMA: &[Migration] = &[Migration { number: 1, name: "uses", sql: table::SCHEMA }];
+    const SCHEMA: &[Migration] = &[
+        Migration { number: 1, name: "uses", sql: table::SCHEMA },
+        Migration { number: 2, name: "covers", sql: table::COVERS },
+    ];
     const HOME: &str = "111122223333";
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -353,7 +396,7 @@ mod tests {
                     uses.note(place("ana", action), Seconds(time), HOME);
                 }
                 if is_covered {
-                    uses.covered(place("ana", action), Seconds(time));
+                    uses.covered((Seconds(time), "e-1".into()), vec![place("ana", action)]);
                 }
                 if number == turn {
                     save(&mut store, &mut uses);
@@ -412,7 +455,8 @@ mod tests {
         let (_folder, mut store) = store();
         let mut uses = Uses::load(store.connection()).unwrap();
         uses.note(place("NAME/ana@example.com", "iam:CreateUser"), Seconds(7_200), HOME);
-        uses.covered(place("USER/u-bob", "iam:DeleteUser"), Seconds(3_600));
+        let bob = place("USER/u-bob", "iam:DeleteUser");
+        uses.covered((Seconds(3_600), "e-1".into()), vec![bob]);
         save(&mut store, &mut uses);
         let mut seen = seen(&store);
         seen.names = [("u-ana".into(), ["ana@example.com".into()].into())].into();
@@ -425,5 +469,40 @@ mod tests {
             (seen.used("USER/u-ana", HOME).unwrap(), seen.used("GROUP/g", HOME).unwrap());
         assert_eq!((ana.last_protected, ana.through_grant), (Some(Seconds(7_200)), false));
         assert_eq!((group.actions.len(), group.through_grant), (2, true));
+    }
+
+    #[test]
+    fn what_is_not_covered_after_all_was_no_use_of_a_grant() {
+        let through = |story: &[(&str, bool)], settled: Option<i64>| {
+            let (_folder, mut store) = store();
+            let mut uses = Uses::load(store.connection()).unwrap();
+            for (act, is_covered) in story {
+                let place = place("ana", "iam:CreateUser");
+                uses.note(place.clone(), Seconds(7_300), HOME);
+                let places = if *is_covered { vec![place] } else { Vec::new() };
+                uses.covered((Seconds(7_300), (*act).into()), places);
+                // A restart lies between any two.
+                save(&mut store, &mut uses);
+                uses = Uses::load(store.connection()).unwrap();
+                if let Some(time) = settled {
+                    uses.settle(Seconds(time));
+                }
+            }
+            save(&mut store, &mut uses);
+            let of = |whose: Whose<'_>| {
+                let mut seen = Seen::default();
+                seen.read(store.connection(), &|_: &str, _: &str| true, whose).unwrap();
+                seen.used("ana", HOME).unwrap().through_grant
+            };
+            assert_eq!(of(Whose::Everybody), of(Whose::Of(&["ana"])));
+            of(Whose::Everybody)
+        };
+        assert!(through(&[("a", true)], None));
+        assert!(!through(&[("a", true), ("a", false)], None));
+        assert!(through(&[("a", true), ("b", true), ("a", false)], None), "another act stays");
+        assert!(through(&[("a", true), ("a", false), ("a", true)], None));
+        // Before what is final nothing is taken back, and what is later is not final.
+        assert!(through(&[("a", true), ("a", false)], Some(10_800)));
+        assert!(!through(&[("a", true), ("a", false)], Some(7_200)));
     }
 }

@@ -26,6 +26,10 @@ use crate::store::StoreError;
 /// up to 30 days after a fault of the bucket (User Guide).
 const LEDGER_KEPT: Span = Span(45 * 86_400);
 
+/// How long after `grants.revise_for` it is final that a grant covers an act: an act that is kept so long is judged anew, and
+/// is forgotten only with a later commit.
+const FINAL_AFTER: Span = Span(2 * 86_400);
+
 /// What one commit group has gathered.
 #[derive(Default)]
 pub(super) struct Group {
@@ -99,6 +103,8 @@ impl Core {
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
         self.policies.save(&tx, self.watermark)?;
+        let revised = self.settings.grants.revise_for.span().0.saturating_add(FINAL_AFTER.0);
+        self.uses.settle(self.watermark.min(self.newest).plus(Span(-revised)));
         let forgotten = self.uses.save(&tx)?;
         let judged = self.protect.usage.save(&tx, self.newest)?;
         let outgoing = self.desk.save(&tx)?;

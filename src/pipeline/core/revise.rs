@@ -108,7 +108,7 @@ impl Core {
             if let Some(found) = rejudge(&self.protect, &mut self.desk, &rules, (&id, at), &mut all)
             {
                 let uses = &mut self.uses;
-                let judged = &mut |event: &Event<'_>| uses::note_cover(uses, event);
+                let judged = &mut |event: &Event<'_>| uses::note_cover_anew(uses, event);
                 let found = self.protect.recount(&id, found, judged);
                 // What it is taken out of is said below.
                 self.policies.retold((id.0, &id.1), &found.tellings, &rules);

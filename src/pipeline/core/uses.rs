@@ -10,6 +10,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::alert::event_id;
 use crate::iam::standing::uses::Place;
 use crate::iam::standing::uses::Uses;
 use crate::model::Event;
@@ -45,18 +46,27 @@ pub(super) fn note(uses: &mut Uses, record: &TrailRecord<'_>, session: &Facts, t
 
 /// Notes that a grant covers an act, if one does.
 pub(super) fn note_cover(uses: &mut Uses, event: &Event<'_>) {
-    let Record::Trail(record) = &event.record else { return };
+    let places = places(event);
+    if !places.is_empty() {
+        uses.covered((event.time, event_id(event).into()), places);
+    }
+}
+
+/// Notes whether a grant covers an act now that it was judged anew, in place of what was noted before.
+pub(super) fn note_cover_anew(uses: &mut Uses, event: &Event<'_>) {
+    uses.covered((event.time, event_id(event).into()), places(event));
+}
+
+/// Returns as whose use of a grant an act counts.
+fn places(event: &Event<'_>) -> Vec<Place> {
+    let Record::Trail(record) = &event.record else { return Vec::new() };
     let is_covered = text(event, "gw.grant.verdict") == "covered";
     if !is_covered || is_refused(record) {
-        return;
+        return Vec::new();
     }
     let of = |name| text(event, name);
-    for (holder, account) in holders(&record.slot_or_empty(Slot::UserArn), &of) {
-        uses.covered(
-            Place { holder, account, action: text(event, "gw.action").into() },
-            event.time,
-        );
-    }
+    let place = |(holder, account)| Place { holder, account, action: of("gw.action").into() };
+    holders(&record.slot_or_empty(Slot::UserArn), &of).map(place).collect()
 }
 
 /// Returns a hash of who made which call, if it was a user or somebody in a role.

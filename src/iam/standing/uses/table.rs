@@ -29,6 +29,78 @@ CREATE TABLE standing_watched (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Acts that a grant covers as far as is known; a late word may take that back.
+pub const COVERS: &str = "
+CREATE TABLE standing_cover (
+    time INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    account TEXT NOT NULL,
+    action TEXT NOT NULL,
+    PRIMARY KEY (time, event, holder, account, action)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standing_cover_holder ON standing_cover (holder);
+";
+
+/// Writes as whose use of a grant an act counts, in place of what it counted as before.
+pub(super) fn cover(
+    tx: &Tx<'_>,
+    (time, event): &(Seconds, Box<str>),
+    places: &[Place],
+) -> Result<(), StoreError> {
+    let write = || -> rusqlite::Result<()> {
+        tx.prepare_cached("DELETE FROM standing_cover WHERE time = ?1 AND event = ?2")?
+            .execute(params![time.0, event])?;
+        for Place { holder, account, action } in places {
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO standing_cover (time, event, holder, account, action)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![time.0, event, holder, account, action])?;
+        }
+        Ok(())
+    };
+    write().map_err(|source| tx.failed(source))
+}
+
+/// Makes final what was covered before `time`: nothing takes it back any more.
+pub(super) fn settle(tx: &Tx<'_>, time: Seconds) -> Result<(), StoreError> {
+    let write = || -> rusqlite::Result<()> {
+        tx.execute(
+            "UPDATE standing_use SET granted = max(coalesce(granted, of.hour), of.hour)
+             FROM (SELECT holder, account, action, max(time) / 3600 * 3600 AS hour
+                   FROM standing_cover WHERE time < ?1 GROUP BY holder, account, action) AS of
+             WHERE standing_use.holder = of.holder AND standing_use.account = of.account
+               AND standing_use.action = of.action",
+            [time.0],
+        )?;
+        tx.execute("DELETE FROM standing_cover WHERE time < ?1", [time.0]).map(drop)
+    };
+    write().map_err(|source| tx.failed(source))
+}
+
+/// Reads whose acts grants cover as far as is known, of one holder or of all.
+pub(super) fn covers(
+    connection: &Connection,
+    holder: Option<&str>,
+    told: &mut dyn FnMut(Box<str>, Box<str>),
+) -> Result<(), StoreError> {
+    let mut read = || -> rusqlite::Result<()> {
+        let sql = match holder {
+            Some(_) => "SELECT DISTINCT holder, account FROM standing_cover WHERE holder = ?1",
+            None => "SELECT DISTINCT holder, account FROM standing_cover",
+        };
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(holder))?;
+        while let Some(row) = rows.next()? {
+            let text = |column| row.get::<_, String>(column).map(String::into_boxed_str);
+            told(text(0)?, text(1)?);
+        }
+        Ok(())
+    };
+    read().map_err(StoreError::Read)
+}
+
 /// Returns how many rows there are.
 pub(super) fn rows(connection: &Connection) -> Result<usize, StoreError> {
     let all = "SELECT count(*) FROM standing_use";
