@@ -33,6 +33,7 @@ pub use crate::iam::escalation::everywhere::Target;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
 use crate::iam::escalation::layers::Layers;
+pub(in crate::iam) use crate::iam::escalation::openings::is_about;
 use crate::iam::escalation::place::Place;
 use crate::iam::escalation::place::Whose;
 use crate::iam::escalation::reach::Asked;

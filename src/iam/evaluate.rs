@@ -25,6 +25,7 @@ pub use crate::iam::evaluate::context::Context;
 use crate::iam::evaluate::scene::Scene;
 use crate::iam::evaluate::sum::Sum;
 use crate::iam::evaluate::truth::Truth;
+pub(in crate::iam) use crate::iam::evaluate::whole::WITH_RCP;
 use crate::iam::policy::Document;
 use crate::iam::state::State;
 

@@ -13,6 +13,7 @@ mod inventory;
 pub mod moves;
 pub mod news;
 mod reached;
+mod resources;
 pub mod rightsize;
 pub mod touched;
 pub mod uses;

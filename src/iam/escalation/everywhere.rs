@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::iam::Document;
 use crate::iam::State;
 use crate::iam::escalation::Path;
 use crate::iam::escalation::known::Way;
@@ -106,6 +107,8 @@ pub struct Everywhere<'a> {
     control: HashMap<&'a str, Control<'a>>,
     /// What resource control policies deny of what an account has, where there are any.
     guards: HashMap<&'a str, Sheet<'a>>,
+    /// Those policies.
+    guarding: HashMap<&'a str, Vec<&'a Document>>,
     /// What policies of resources give to users and roles that they name.
     pub(super) openings: Openings<'a>,
     strengths: RefCell<HashMap<&'a str, Strength>>,
@@ -130,18 +133,20 @@ impl<'a> Everywhere<'a> {
     /// Prepares to ask `state` as of `now`.
     pub fn new(state: &'a State, now: Seconds) -> Self {
         let (mut control, mut guards) = (HashMap::new(), HashMap::new());
+        let mut guarding = HashMap::new();
         for id in state.accounts.keys() {
             let mut above = Control::above(state, id);
             let documents = holding::guards(state, id, &mut above.unknown);
             if !documents.is_empty() {
-                guards.insert(&**id, Sheet::of(documents));
+                guards.insert(&**id, Sheet::of(documents.iter().copied()));
+                guarding.insert(&**id, documents);
             }
             control.insert(&**id, above);
         }
         let strengths = RefCell::new(HashMap::new());
         let lists = RefCell::new(HashMap::new());
         let (trusts, openings) = (Trusts::of(state), Openings::of(state));
-        Self { state, trusts, now, control, guards, openings, strengths, lists }
+        Self { state, trusts, now, control, guards, guarding, openings, strengths, lists }
     }
 
     /// Returns what the resource control policies above `account` leave of what was found of its own.
@@ -155,6 +160,21 @@ impl<'a> Everywhere<'a> {
             Some(guard) => guard.less(found, asked, facts),
             None => found,
         }
+    }
+
+    /// Returns the state.
+    pub(in crate::iam) fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// Returns the resource control policies above an account.
+    pub(in crate::iam) fn guarding(&self, account: &str) -> &[&'a Document] {
+        self.guarding.get(account).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the resources whose policies give something to the user or role `arn` by name, with the policies.
+    pub(in crate::iam) fn named(&self, arn: &str) -> impl Iterator<Item = (&'a str, &'a Document)> {
+        self.openings.to(arn).iter().map(|opening| (opening.arn, opening.document))
     }
 
     /// Tells the ways of every user and role, account by account. Service-linked roles are left out: nobody takes them.

@@ -22,6 +22,8 @@ use crate::iam::policy::Text;
 pub struct Opening<'a> {
     /// The resource.
     pub arn: &'a str,
+    /// Its policy.
+    pub document: &'a Document,
     /// The statements of its policy that are about the user or role.
     pub sheet: Sheet<'a>,
 }
@@ -39,7 +41,7 @@ impl<'a> Openings<'a> {
                 let Text::Known(document) = text else { continue };
                 for name in named(document).into_iter().filter(|name| account_of(name) == &**id) {
                     let sheet = Sheet::of_those([&**document], |it| is_about(it, name));
-                    all.0.entry(name).or_default().push(Opening { arn, sheet });
+                    all.0.entry(name).or_default().push(Opening { arn, document, sheet });
                 }
             }
         }
@@ -72,7 +74,7 @@ fn named(document: &Document) -> BTreeSet<&str> {
 }
 
 /// Returns whether a statement gives to `arn` by its name, or takes from it in any way.
-fn is_about(statement: &Statement, arn: &str) -> bool {
+pub fn is_about(statement: &Statement, arn: &str) -> bool {
     let names = |it: &Principal| matches!(it, Principal::Aws(name) if **name == *arn);
     let is_of_account = |it: &Principal| match it {
         Principal::Everyone => true,

@@ -21,6 +21,7 @@ use crate::iam::evaluate::sum::Gathered;
 use crate::iam::evaluate::sum::Sum;
 use crate::iam::evaluate::sum::Sure;
 use crate::iam::evaluate::truth::Truth;
+pub(in crate::iam) use crate::iam::evaluate::whole::organization::WITH_RCP;
 use crate::iam::policy::Effect;
 use crate::iam::state::State;
 

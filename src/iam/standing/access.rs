@@ -12,14 +12,20 @@ use std::rc::Rc;
 
 use crate::iam::Document;
 use crate::iam::escalation::Seat;
+use crate::iam::escalation::is_about;
+use crate::iam::evaluate::WITH_RCP;
 use crate::iam::force;
 use crate::iam::force::Facts;
+use crate::iam::holding::Holder;
+use crate::iam::holding::account_of;
 use crate::iam::pattern::arn_covers;
 use crate::iam::pattern::arn_overlap;
 use crate::iam::policy::Effect;
 use crate::iam::policy::Listed;
 use crate::iam::policy::Statement;
 use crate::iam::standing::bits::Bits;
+use crate::iam::standing::resources;
+use crate::iam::standing::resources::Opened;
 
 /// Documents whose sets are kept: managed policies, which many have, come again and again.
 const MAX_KEPT: usize = 2_048;
@@ -42,6 +48,55 @@ pub struct Given<'a> {
     pub conditions: BTreeSet<Box<str>>,
 }
 
+impl<'a> Given<'a> {
+    fn by(policy: &'a str, group: Option<&'a str>) -> Self {
+        Self { policy, group, bits: Bits::none(), conditions: BTreeSet::new() }
+    }
+
+    /// Adds actions that rest on some keys; returns whether any of them rests on none.
+    fn add(&mut self, bits: Bits, keys: BTreeSet<Box<str>>) -> bool {
+        if bits.is_empty() {
+            return false;
+        }
+        let is_sure = keys.is_empty();
+        self.conditions.extend(keys);
+        self.bits = std::mem::replace(&mut self.bits, Bits::none()).or(&bits);
+        is_sure
+    }
+
+    /// Returns it if it gives anything; where some of it is sure, it rests on nothing.
+    fn whole(mut self, is_sure: bool) -> Option<Self> {
+        if is_sure {
+            self.conditions.clear();
+        }
+        (!self.bits.is_empty()).then_some(self)
+    }
+}
+
+/// A statement that denies, and the actions that it does.
+#[derive(Clone)]
+struct Denied<'a> {
+    statement: &'a Statement,
+    bits: Bits,
+    by: By,
+}
+
+/// Whose statement it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// It bears on who acts, whatever he acts on.
+    Identity,
+    /// A resource control policy: it bears on what the account has.
+    Guard,
+}
+
+/// Whether a boundary holds a holder back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Held,
+    Free,
+}
+
 impl Sets {
     fn of(&self, document: &Document) -> Rc<[Bits]> {
         // The state is borrowed as long as the sets are: an address is one document's.
@@ -61,20 +116,10 @@ impl Sets {
 
     /// Returns what each policy of a holder gives of `protected`.
     pub fn given<'a>(&self, seat: &Seat<'_, 'a>, protected: &Bits) -> Vec<Given<'a>> {
-        let limits = self.limits(seat);
-        let mut denies = Vec::new();
-        let held = seat.holding.held.iter().map(|held| held.document);
-        for document in held.chain(limits.iter().map(|(document, _)| *document)) {
-            denies.extend(self.statements(document, Effect::Deny));
-        }
+        let denies = self.denies(seat);
         let mut all = Vec::new();
         for held in &seat.holding.held {
-            let mut given = Given {
-                policy: held.policy,
-                group: held.group,
-                bits: Bits::none(),
-                conditions: BTreeSet::new(),
-            };
+            let mut given = Given::by(held.policy, held.group);
             let mut is_sure = false;
             for (statement, bits) in self.statements(held.document, Effect::Allow) {
                 let bits = bits.and(protected);
@@ -82,19 +127,65 @@ impl Sets {
                 else {
                     continue;
                 };
-                let (bits, more) = self.left(statement, bits, &denies, seat);
-                if bits.is_empty() {
-                    continue;
-                }
-                is_sure |= keys.is_empty() && more.is_empty();
-                given.conditions.extend(keys.into_iter().chain(more));
-                given.bits = given.bits.or(&bits);
+                let (bits, more) = self.left(statement, bits, &denies, seat, Bound::Held);
+                let (bits, of_resources) = resources::left(seat, statement, bits);
+                let keys = keys.into_iter().chain(more).chain(of_resources).collect();
+                is_sure |= given.add(bits, keys);
             }
-            if is_sure {
-                given.conditions.clear();
+            all.extend(given.whole(is_sure));
+        }
+        all.extend(self.opened(seat, protected, &denies));
+        all
+    }
+
+    /// Returns what policies of resources of the holder's account give by naming it.
+    fn opened<'a>(
+        &self,
+        seat: &Seat<'_, 'a>,
+        protected: &Bits,
+        denies: &[Denied<'_>],
+    ) -> Vec<Given<'a>> {
+        // Of a user a boundary holds back nothing that a resource's policy gives by name; of a role it does.
+        let bound = match seat.holder {
+            Holder::User(_) => Bound::Free,
+            Holder::Role(_) => Bound::Held,
+        };
+        let mut all: Vec<Given<'a>> = Vec::new();
+        for Opened { arn, document, statement } in resources::opened(seat) {
+            let bits = Bits::listed(&statement.actions).and(protected);
+            let service = arn.split(':').nth(2).unwrap_or_default();
+            let bits = bits.those(|action| action.lower.split(':').next() == Some(service));
+            let Some(keys) = standing(&statement, &seat.facts).filter(|_| !bits.is_empty()) else {
+                continue;
+            };
+            let own = self.statements(document, Effect::Deny).into_iter();
+            let own = own.filter(|(deny, _)| is_about(deny, seat.arn()));
+            let own = own.map(|(statement, bits)| Denied { statement, bits, by: By::Identity });
+            let denies: Vec<Denied<'_>> = own.chain(denies.iter().cloned()).collect();
+            let (bits, more) = self.left(&statement, bits, &denies, seat, bound);
+            let mut given = Given::by(arn, None);
+            let is_sure = given.add(bits, keys.into_iter().chain(more).collect());
+            all.extend(given.whole(is_sure));
+        }
+        all
+    }
+
+    /// Returns every statement that may deny something to a holder, whatever it is done on.
+    fn denies<'a>(&self, seat: &Seat<'_, 'a>) -> Vec<Denied<'a>> {
+        let held = seat.holding.held.iter().map(|held| held.document);
+        let limits = self.limits(seat);
+        let mut all = Vec::new();
+        for document in held.chain(limits) {
+            for (statement, bits) in self.statements(document, Effect::Deny) {
+                all.push(Denied { statement, bits, by: By::Identity });
             }
-            if !given.bits.is_empty() {
-                all.push(given);
+        }
+        for document in seat.all.guarding(seat.account_id()) {
+            for (statement, bits) in self.statements(document, Effect::Deny) {
+                let bits = bits.those(|action| {
+                    action.lower.split(':').next().is_some_and(|it| WITH_RCP.contains(&it))
+                });
+                all.push(Denied { statement, bits, by: By::Guard });
             }
         }
         all
@@ -105,21 +196,23 @@ impl Sets {
         &self,
         statement: &Statement,
         mut bits: Bits,
-        denies: &[(&Statement, Bits)],
+        denies: &[Denied<'_>],
         seat: &Seat<'_, '_>,
+        bound: Bound,
     ) -> (Bits, BTreeSet<Box<str>>) {
         let mut keys = BTreeSet::new();
-        for (deny, denied) in denies {
-            if !denied.meets(&bits) || !reaches_all(deny, statement) {
+        for deny in denies {
+            let is_beyond = deny.by == By::Guard && !is_within(statement, seat.account_id());
+            if is_beyond || !deny.bits.meets(&bits) || !reaches_all(deny.statement, statement) {
                 continue;
             }
-            match denies_now(deny, &seat.facts) {
-                Some(of_deny) if of_deny.is_empty() => bits = bits.less(denied),
+            match denies_now(deny.statement, &seat.facts) {
+                Some(of_deny) if of_deny.is_empty() => bits = bits.less(&deny.bits),
                 Some(of_deny) => keys.extend(of_deny),
                 None => {}
             }
         }
-        for level in self.levels(seat) {
+        for level in self.levels(seat, bound) {
             let mut allowed = Bits::none();
             for document in level {
                 for (allow, of_allow) in self.statements(document, Effect::Allow) {
@@ -136,18 +229,18 @@ impl Sets {
     }
 
     /// Returns the documents that have to allow, of each level that is known whole.
-    fn levels<'a>(&self, seat: &Seat<'_, 'a>) -> Vec<Vec<&'a Document>> {
-        let mut levels: Vec<Vec<&Document>> =
-            seat.holding.boundary.into_iter().map(|it| vec![it]).collect();
+    fn levels<'a>(&self, seat: &Seat<'_, 'a>, bound: Bound) -> Vec<Vec<&'a Document>> {
+        let boundary = seat.holding.boundary.filter(|_| bound == Bound::Held);
+        let mut levels: Vec<Vec<&Document>> = boundary.into_iter().map(|it| vec![it]).collect();
         let control = seat.control().into_iter().flat_map(|it| &it.levels);
         levels.extend(control.filter(|it| it.is_whole).map(|it| it.documents.clone()));
         levels
     }
 
-    fn limits<'a>(&self, seat: &Seat<'_, 'a>) -> Vec<(&'a Document, ())> {
+    fn limits<'a>(&self, seat: &Seat<'_, 'a>) -> Vec<&'a Document> {
         let control = seat.control().into_iter().flat_map(|it| &it.levels);
         let control = control.flat_map(|it| it.documents.iter().copied());
-        seat.holding.boundary.into_iter().chain(control).map(|it| (it, ())).collect()
+        seat.holding.boundary.into_iter().chain(control).collect()
     }
 
     fn statements<'a>(&self, document: &'a Document, effect: Effect) -> Vec<(&'a Statement, Bits)> {
@@ -169,6 +262,18 @@ pub(super) fn denies_now(statement: &Statement, facts: &Facts<'_>) -> Option<BTr
     let force = force::of(&statement.conditions, facts)?;
     let is_over = force.until.is_some_and(|until| facts.now.is_some_and(|now| until <= now));
     (!is_over).then_some(force.keys)
+}
+
+/// Returns whether a statement names nothing of another account than `account`.
+fn is_within(statement: &Statement, account: &str) -> bool {
+    let is_other = |pattern: &str| {
+        let of = account_of(pattern);
+        of.len() == 12 && of != account && of.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match &statement.resources {
+        Some(Listed::Only(all)) => !all.iter().any(|it| is_other(it)),
+        _ => true,
+    }
 }
 
 /// Returns whether a denying statement is about every resource of an allowing one.

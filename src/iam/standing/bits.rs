@@ -130,6 +130,18 @@ impl Bits {
         self
     }
 
+    /// Returns those of its actions for which `fits` holds.
+    pub fn those(&self, mut fits: impl FnMut(&Action) -> bool) -> Self {
+        let mut bits = Self::none();
+        for (at, action) in TABLE.iter().enumerate() {
+            let has = self.0.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+            if has && fits(action) {
+                bits.set(at);
+            }
+        }
+        bits
+    }
+
     /// Returns its actions in order.
     pub fn iter(&self) -> impl Iterator<Item = &'static Action> {
         self.0.iter().enumerate().flat_map(|(at, word)| {

@@ -486,6 +486,7 @@ mod tests {
                 uses = Uses::load(store.connection()).unwrap();
                 if let Some(time) = settled {
                     uses.settle(Seconds(time));
+                    save(&mut store, &mut uses);
                 }
             }
             save(&mut store, &mut uses);

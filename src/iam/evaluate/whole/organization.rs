@@ -22,7 +22,7 @@ const RESOURCE_CONTROL: &str = "RESOURCE_CONTROL_POLICY";
 const FULL: [(&str, &str); 2] =
     [(FULL_ACCESS, SERVICE_CONTROL), ("p-RCPFullAWSAccess", RESOURCE_CONTROL)];
 /// Services whose resources RCPs bind.
-const WITH_RCP: [&str; 10] =
+pub(in crate::iam) const WITH_RCP: [&str; 10] =
     ["s3", "sts", "kms", "sqs", "secretsmanager", "ecr", "aoss", "cognito-idp", "logs", "dynamodb"];
 /// A tree of Organizations is at most five units deep, between root and account.
 const MAX_LEVELS: usize = 16;

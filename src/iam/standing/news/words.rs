@@ -56,6 +56,9 @@ pub(super) fn undo(row: &Standing, state: &State) -> String {
         );
     }
     let policy = quoted(&how.policy);
+    if how.policy.starts_with("arn:") && how.policy.split(':').nth(2) != Some("iam") {
+        return format!("take {} out of the policy of {policy}", quoted(&row.holder));
+    }
     match how.policy.starts_with("arn:") {
         true => {
             format!("aws iam detach-{owner}-policy --{owner}-name {name} --policy-arn {policy}")
