@@ -57,6 +57,7 @@ use crate::rules::Correlator;
 use crate::rules::Gates;
 use crate::rules::Rules;
 use crate::rules::Service;
+use crate::rules::Undoing;
 use crate::store::Store;
 use crate::store::StoreError;
 
@@ -78,6 +79,7 @@ pub struct Core {
     protect: Protect,
     policies: Policies,
     uses: Uses,
+    undoing: Undoing,
     desk: Desk,
     seen: Seen,
     oldest: Seconds,
@@ -117,6 +119,7 @@ impl Core {
         let protect = Protect::load(&settings, connection, (&registry, watermark))?;
         let policies = Policies::load(&mut settings, connection)?;
         let uses = Uses::load(connection)?;
+        let undoing = Undoing::load(settings.policies.undo_within.span(), connection)?;
         let desk = Desk::new(&settings.alert);
         let (group, books) = (Group::default(), Books::default());
         let ceiling = None;
@@ -130,6 +133,7 @@ impl Core {
             protect,
             policies,
             uses,
+            undoing,
             desk,
             seen,
             oldest,
@@ -286,6 +290,7 @@ impl Core {
             Some(action) => self.protect.judge(&mut event, &action, object),
             None => Standing::Beside,
         };
+        self.undo(rules, candidates, &mut event);
         let judged = of_verdicts(rules, &event, &standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));

@@ -40,6 +40,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: iam::drift::table::NOTED_SCHEMA,
     },
     Migration { number: 24, name: "uses through grants", sql: iam::standing::uses::table::COVERS },
+    Migration { number: 25, name: "what was done and undone", sql: rules::table::UNDOING },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -15,6 +15,7 @@ use crate::model::Record;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::TrailRecord;
+use crate::rules::ways::UndoneBy;
 
 /// The custom attribute that holds our blocks.
 const KEY: &str = "grantwatch";
@@ -35,6 +36,7 @@ pub(super) struct AlertBlock {
     pub suppress_for: Option<Duration>,
     pub story: Option<String>,
     pub respond: Vec<String>,
+    pub undone_by: Vec<UndoneBy>,
 }
 
 /// Events in, and whether the detector is to match.
@@ -45,6 +47,8 @@ pub(super) struct TestCase {
     pub events: Vec<Map<String, Value>>,
     #[serde(rename = "match")]
     pub matches: bool,
+    /// Where it is said: the last event is no match of its own, and undoes what the others are, or does not.
+    pub undone: Option<bool>,
 }
 
 /// Reads the blocks from a rule's custom attributes; an error says what is wrong.

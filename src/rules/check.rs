@@ -79,6 +79,20 @@ fn run_rule(
     let Some(rule) = rules.rules.iter().find(|rule| rule.detector.id == *detector) else {
         return Some("the detector was not loaded".to_owned());
     };
+    let events = match (test.undone, events) {
+        (None, all) => all,
+        (Some(_), [matched @ .., last]) if !matched.is_empty() => {
+            let is_undone = |it: &TestEvent| rules.undoes(rule, &it.event(), &last.event());
+            let wrong = matched.iter().find(|it| Some(is_undone(it)) != test.undone);
+            if let Some(wrong) = wrong {
+                let (last, wrong) = (last.text(), wrong.text());
+                let does = if test.undone == Some(true) { "does not undo" } else { "undoes" };
+                return Some(format!("{last} {does} {wrong}"));
+            }
+            matched
+        }
+        _ => return Some("`undone` asks for two events at least: the last undoes".to_owned()),
+    };
     let wrong = events.iter().find(|event| rule.matches(&event.event()) != test.matches)?;
     let (expected, found) =
         if test.matches { ("match", "does not") } else { ("not match", "does") };

@@ -60,7 +60,7 @@ impl Gate {
 const NO_CALL: &str = r#"{"eventSource":"-","eventName":"-"}"#;
 
 /// Returns whether a call that nobody thought of is ruled out by its name alone.
-fn is_about_certain_calls(condition: &Condition) -> bool {
+pub(super) fn is_about_certain_calls(condition: &Condition) -> bool {
     let Some(slots) = Slots::of(NO_CALL) else { return false };
     let event = Event {
         time: Seconds(0),

@@ -36,6 +36,7 @@ use crate::rules::head::detector;
 use crate::rules::placeholders;
 use crate::rules::shape;
 use crate::rules::view::FieldName;
+use crate::rules::ways;
 
 /// Where in the detectors something is wrong, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
     let compiled = compile(config, &mut draft);
     let (bases, correlations) =
         correlate::prepare(&mut draft.correlations, &draft.rules, &mut draft.problems);
+    let mut undoings = Vec::new();
     for (at, compiled) in compiled {
         let (place, rule, block) = &draft.rules[at];
         let detector = detector(config, place, Head::of_rule(rule), block);
@@ -125,12 +127,32 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
             logsource: compiled.logsource.clone(),
             alerts: !silent,
             feeds,
+            undone_by: Vec::new(),
+            undoes: None,
         });
+        undoings.extend((0u32..).zip(&rules.rules).last().map(|(of, _)| (of, at)));
         if feeds {
             rules.bases.push(rule.clone());
         }
     }
+    for (of, at) in undoings {
+        let (place, _, block) = &draft.rules[at];
+        for undone in &block.alert.undone_by {
+            if let Err(what) = ways::add(config, &mut rules, of, undone) {
+                draft.problems.push(Problem {
+                    path: place.path.clone(),
+                    line: place.line,
+                    what,
+                    weight: Weight::Error,
+                });
+            }
+        }
+    }
     for (place, rule, block) in correlations {
+        if !block.alert.undone_by.is_empty() {
+            let what = "undone_by: a correlation tells of several events, which nothing undoes";
+            draft.say(&place, Weight::Error, what);
+        }
         let detector = detector(config, &place, Head::of_correlation(&rule), &block);
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),

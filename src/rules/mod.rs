@@ -19,7 +19,9 @@ mod placeholders;
 mod shape;
 mod sieve;
 pub mod table;
+mod undone;
 mod view;
+mod ways;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -50,6 +52,8 @@ pub use load::Weight;
 pub use sieve::Candidate;
 pub use sieve::Sieve;
 pub use sieve::Verdict;
+pub use undone::Undoing;
+pub use undone::Undone;
 pub use windows::Fired;
 
 use block::TestCase;
@@ -58,6 +62,8 @@ use load::Place;
 use logic::Condition;
 use logic::Known;
 use logic::Truth;
+use view::FieldName;
+use ways::Way;
 
 /// Which detectors are loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +107,34 @@ pub const FIELDS: &[Field] = &[
         scope: Scope::Event,
         meaning: "The length of the correlation's window, in seconds.",
         example: "600",
+    },
+    Field {
+        name: "gw.undoes.alert",
+        kind: "texts",
+        scope: Scope::Event,
+        meaning: "The alerts of which this call undoes a match, as `undone_by` of their detectors says.",
+        example: "7f1c0b1e-6f4c-5a53-9d0c-3f4b1f0c6f10",
+    },
+    Field {
+        name: "gw.undoes.detector",
+        kind: "texts",
+        scope: Scope::Event,
+        meaning: "The detectors that told of what this call undoes, by name.",
+        example: "trail_stopped",
+    },
+    Field {
+        name: "gw.undoes.by",
+        kind: "text",
+        scope: Scope::Event,
+        meaning: "Who did what this call undoes; of several the last.",
+        example: "person:alice@example.com",
+    },
+    Field {
+        name: "gw.undoes.stood_seconds",
+        kind: "whole",
+        scope: Scope::Event,
+        meaning: "How long the last of what this call undoes had stood.",
+        example: "180",
     },
     Field {
         name: "gw.correlation.group",
@@ -165,6 +199,10 @@ pub(crate) struct Rule {
     alerts: bool,
     feeds: bool,
     gate: Gate,
+    /// The ways in which what it tells of is undone.
+    undone_by: Vec<Way>,
+    /// Of which rule what it finds undoes the matches, and by which of its ways.
+    undoes: Option<(u32, usize)>,
 }
 
 /// A loaded correlation.
@@ -214,7 +252,7 @@ impl Rules {
 
     /// Returns all detectors with their places: the file and the line of the document.
     pub fn placed(&self) -> impl Iterator<Item = ((PathBuf, usize), &Arc<Detector>)> {
-        let rules = self.rules.iter().map(|rule| (&rule.place, &rule.detector));
+        let rules = self.own().map(|rule| (&rule.place, &rule.detector));
         let correlations =
             self.correlations.iter().map(|counting| (&counting.place, &counting.detector));
         rules
@@ -224,7 +262,12 @@ impl Rules {
 
     /// Returns how many rules are evaluated, those that only feed correlations included.
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.own().count()
+    }
+
+    /// Returns the rules that stand in files as rules.
+    fn own(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|rule| rule.undoes.is_none())
     }
 
     /// Returns whether there is no rule.
@@ -261,6 +304,29 @@ impl Rules {
     /// Returns whether a rule is about a change of a policy, or about a signal of ours about policies.
     pub fn is_about_policies(&self, rule: u32) -> bool {
         self.of_policies.contains(&rule) || self.of(&Service::Policies).contains(&rule)
+    }
+
+    /// Returns whether a rule speaks of changes of policies and of other things too.
+    pub fn speaks_of_policies(&self, rule: u32) -> bool {
+        let names = self.rules[rule as usize].condition.fields();
+        let is_fact = |name: &&FieldName| matches!(name, FieldName::Fact(name, _) if name.starts_with("gw.policy."));
+        names.iter().any(is_fact)
+    }
+
+    /// Returns whether a rule finds what undoes another's matches, and tells of nothing itself.
+    pub fn is_undoing(&self, rule: u32) -> bool {
+        self.rules[rule as usize].undoes.is_some()
+    }
+
+    /// Returns whether `back` undoes `matched`, an event that `rule` matches.
+    fn undoes(&self, rule: &Rule, matched: &Event<'_>, back: &Event<'_>) -> bool {
+        let is_of = |it: &&Rule| {
+            it.undoes.is_some_and(|(of, _)| self.rules[of as usize].detector.id == rule.detector.id)
+        };
+        self.rules.iter().filter(is_of).any(|finds| {
+            let way = finds.undoes.and_then(|(_, way)| rule.undone_by.get(way));
+            finds.matches(back) && way.is_some_and(|way| way.links(matched, back))
+        })
     }
 
     /// Decides a gated rule, now that `event` has all its facts.

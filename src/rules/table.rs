@@ -1,8 +1,9 @@
-//! The table of matches that correlations count.
+//! The tables of what correlations count, and of what can be undone and would undo it.
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use rusqlite::Row;
 use rusqlite::params;
 use rusqlite::types::Type;
 use serde::Deserialize;
@@ -11,11 +12,16 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::DetectorId;
 use crate::model::Facts;
 use crate::model::Field;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::rules::correlate::Input;
+use crate::rules::undone::ActId;
+use crate::rules::undone::Back;
+use crate::rules::undone::Done;
+use crate::rules::undone::Of;
 
 /// The table of this room, as it was first.
 pub const SCHEMA: &str = "
@@ -135,6 +141,72 @@ pub(super) fn inputs(connection: &Connection, fields: &[Field]) -> rusqlite::Res
         }));
     }
     Ok(inputs)
+}
+
+/// The table of what can be undone, and of what would undo it.
+pub const UNDOING: &str = "
+    CREATE TABLE undoing (
+        detector TEXT NOT NULL,
+        time     INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        -- As JSON: what the detector told of, and what would undo such a thing.
+        done     TEXT NOT NULL,
+        back     TEXT NOT NULL,
+        PRIMARY KEY (detector, time, event_id)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Returns what can be undone, and what would undo it.
+pub(super) fn undoing(connection: &Connection) -> rusqlite::Result<(Of<Done>, Of<Back>)> {
+    let mut statement =
+        connection.prepare("SELECT detector, time, event_id, done, back FROM undoing")?;
+    let mut rows = statement.query([])?;
+    let (mut all_done, mut all_back) = (Of::new(), Of::new());
+    while let Some(row) = rows.next()? {
+        let detector = DetectorId(row.get(0)?);
+        let act: ActId = (Seconds(row.get(1)?), row.get::<_, String>(2)?.into());
+        if let Some(done) = part(row, 3)? {
+            all_done.entry(detector.clone()).or_default().insert(act.clone(), done);
+        }
+        if let Some(back) = part(row, 4)? {
+            all_back.entry(detector).or_default().insert(act, back);
+        }
+    }
+    Ok((all_done, all_back))
+}
+
+fn part<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    read(column, &row.get::<_, String>(column)?)
+}
+
+/// Writes what an event did, and what it would undo.
+pub(super) fn put_undoing(
+    connection: &Connection,
+    detector: &DetectorId,
+    (time, event): &ActId,
+    (done, back): (Option<&Done>, Option<&Back>),
+) -> rusqlite::Result<()> {
+    let failed = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
+    let done = serde_json::to_string(&done).map_err(failed)?;
+    let back = serde_json::to_string(&back).map_err(failed)?;
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO undoing (detector, time, event_id, done, back) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    statement.execute(params![detector.0, time.0, event, done, back])?;
+    Ok(())
+}
+
+/// Drops an event of which nothing is to be linked any more.
+pub(super) fn drop_undoing(
+    connection: &Connection,
+    detector: &DetectorId,
+    (time, event): &ActId,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM undoing WHERE detector = ?1 AND time = ?2 AND event_id = ?3",
+    )?;
+    statement.execute(params![detector.0, time.0, event])?;
+    Ok(())
 }
 
 /// Only a damaged file holds a text that is no JSON.

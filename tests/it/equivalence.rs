@@ -242,6 +242,8 @@ fn judge(
     let of_policies = rules.of_policies().iter().copied().filter(|_| changes_policy);
     let judged = of_verdicts.chain(of_policies).filter(|rule| rules.matches(*rule, event));
     let asked = decided.map(|candidate| candidate.rule).chain(gated).chain(judged);
+    // What takes a match back is declared beside the rule, not in it: no hit of it.
+    let asked = asked.filter(|rule| !rules.is_undoing(*rule));
     asked.map(|rule| title(rules, rule)).collect()
 }
 

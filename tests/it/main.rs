@@ -43,4 +43,5 @@ mod standing_moves;
 mod standing_touched;
 mod standing_uses;
 mod tags;
+mod undone;
 mod usage;

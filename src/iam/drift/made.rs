@@ -10,6 +10,8 @@ use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::table;
+use crate::iam::network;
+use crate::iam::network::Exposure;
 use crate::iam::policy::Document;
 use crate::model::AlertId;
 use crate::model::DetectorId;
@@ -82,10 +84,29 @@ impl Made {
         }
     }
 
+    /// Takes it for one that opened so much to the world.
+    pub fn exposes(&mut self, opened: Exposure) {
+        self.classes.insert(class_of(opened));
+    }
+
+    fn opened(&self) -> Option<Exposure> {
+        let all = [Exposure::AllPorts, Exposure::AdminPort, Exposure::Port];
+        all.into_iter().find(|opened| self.classes.contains(&class_of(*opened)))
+    }
+
+    fn opens(&self) -> bool {
+        self.opened().is_some()
+    }
+
     /// Returns whether all that is wrong with it is that it gives standing access.
     pub fn is_gain(&self) -> bool {
         self.classes.contains(GAIN)
     }
+}
+
+/// The class beside it of what opened so much to the world.
+fn class_of(opened: Exposure) -> Box<str> {
+    format!("exposes/{}", opened.name()).into()
 }
 
 /// A change that was taken back.
@@ -232,9 +253,18 @@ impl Ledger {
                 is_gone: false,
             };
             let since = measure.between(&before, now, target.kind());
+            let opened = network::exposed(&made.before, &now.document).filter(|_| made.opens());
+            // Of what is open to the world, another port that somebody opened is not what was told of.
+            let is_of_it = |class: &&&str| **class != "public" || !made.opens();
             let stands = match made.is_departure() || made.is_gain() {
                 true => !since.adds.is_empty(),
-                false => since.classes.iter().any(|class| made.classes.contains(*class)),
+                false
+                    if opened
+                        .is_some_and(|opened| made.opened().is_some_and(|it| opened >= it)) =>
+                {
+                    true
+                }
+                false => since.classes.iter().filter(is_of_it).any(|it| made.classes.contains(*it)),
             };
             if stands {
                 continue;

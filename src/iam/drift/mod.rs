@@ -48,6 +48,7 @@ use crate::iam::history::change::Change;
 use crate::iam::history::thing::Key;
 use crate::iam::lesson;
 use crate::iam::network;
+use crate::iam::network::Exposure;
 use crate::iam::policy::Kind;
 use crate::iam::policy::Text;
 use crate::iam::standing::Protected;
@@ -346,7 +347,7 @@ impl Weighed<'_> {
     }
 
     fn made(&self, by: &str) -> Made {
-        Made {
+        let mut made = Made {
             target: self.step.target.clone(),
             by: by.into(),
             classes: self.difference.classes.iter().map(|class| (*class).into()).collect(),
@@ -354,7 +355,18 @@ impl Weighed<'_> {
             before: self.before.meant(self.step.target.kind()),
             unknown: self.after.unknown.iter().map(|it| it.as_str().into()).collect(),
             alerts: BTreeSet::new(),
+        };
+        if let Some(exposure) = self.exposed() {
+            made.exposes(exposure);
         }
+        made
+    }
+
+    /// Returns how much of a security group was opened to the world.
+    fn exposed(&self) -> Option<Exposure> {
+        let is_network = matches!(self.step.target, Target::Network { .. });
+        let (before, after) = (&self.before.document, &self.after.document);
+        is_network.then(|| network::exposed(before, after)).flatten()
     }
 
     fn facts(&self, arn: &str, state: &State) -> Facts {
@@ -365,9 +377,7 @@ impl Weighed<'_> {
         facts.set("gw.policy.kind", kind_name(step.target.kind()));
         facts.set("gw.policy.change", self.change());
         difference.tell(&mut facts);
-        if let Target::Network { .. } = &step.target
-            && let Some(exposure) = network::exposed(&before.document, &after.document)
-        {
+        if let Some(exposure) = self.exposed() {
             facts.set("gw.policy.exposes", exposure.name());
         }
         facts.set("gw.policy.before", before.digest());

@@ -82,6 +82,7 @@ impl Core {
     /// # Errors
     /// When the store cannot be written. The process must end: memory is ahead of the store now.
     pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
+        self.close_undone();
         self.revise();
         let group = std::mem::take(&mut self.group);
         let tx = self.store.begin()?;
@@ -107,6 +108,7 @@ impl Core {
         self.uses.settle(self.watermark.min(self.newest).plus(Span(-revised)));
         let forgotten = self.uses.save(&tx)?;
         let judged = self.protect.usage.save(&tx, self.newest)?;
+        self.undoing.save(&tx, self.watermark)?;
         let outgoing = self.desk.save(&tx)?;
         for Outgoing { alert, highest } in &outgoing {
             let takes = |to: &&Destination| *highest >= to.min_severity;

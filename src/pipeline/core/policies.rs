@@ -95,6 +95,14 @@ impl Policies {
         }
     }
 
+    /// Notes that an alert of `detector`, which may tell of other things too, tells of `event`: it is resolved once the change
+    /// is taken back.
+    pub(super) fn linked(&mut self, event: &Event<'_>, alert: &AlertId, detector: &Detector) {
+        if let Some(drift) = &mut self.drift {
+            drift.ledger().told(&id_of(event), alert.clone(), detector.id.clone());
+        }
+    }
+
     /// Notes which alerts tell of an act now that it was judged anew; returns those that do not any more.
     pub(super) fn retold(
         &mut self,
@@ -104,16 +112,17 @@ impl Policies {
     ) -> Vec<AlertId> {
         let Some(drift) = &mut self.drift else { return Vec::new() };
         let (id, ledger) = ((time, event.into()), drift.ledger());
+        let detectors = rules.of_policies().iter().filter_map(|rule| rules.alerting(*rule));
+        let ids: BTreeSet<&DetectorId> = detectors.map(|detector| &detector.id).collect();
         let mut lost = Vec::new();
-        for (alert, _) in ledger.alerts(&id) {
-            if !tellings.iter().any(|telling| telling.alert == alert) {
+        for (alert, detector) in ledger.alerts(&id) {
+            // Detectors that tell of other things too are not asked again.
+            if ids.contains(&detector) && !tellings.iter().any(|telling| telling.alert == alert) {
                 ledger.withdrawn(&id, &alert);
                 self.news.withdrawn(event, &alert.0);
                 lost.push(alert);
             }
         }
-        let detectors = rules.of_policies().iter().filter_map(|rule| rules.alerting(*rule));
-        let ids: BTreeSet<&DetectorId> = detectors.map(|detector| &detector.id).collect();
         for Telling { alert, detector } in tellings.iter().filter(|it| ids.contains(&it.detector)) {
             ledger.told(&id, alert.clone(), detector.clone());
             self.news.told(event, &alert.0);
@@ -266,7 +275,7 @@ fn note(
 }
 
 /// Returns a reason that rests on no grant.
-fn reason(kind: ReasonKind, text: String, at: Seconds) -> Reason {
+pub(super) fn reason(kind: ReasonKind, text: String, at: Seconds) -> Reason {
     Reason {
         kind,
         text,

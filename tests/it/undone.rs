@@ -1,0 +1,179 @@
+//! What was done and undone within minutes, as the daemon links it: the alert is resolved, and the later call says of what.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::outside::daemon::Daemon;
+use crate::outside::daemon::House;
+
+/// A call at a time of one day, by a user of an account of ours.
+fn call(at: &str, who: &str, service: &str, name: &str, asked: &Value) -> Value {
+    json!({
+        "eventVersion": "1.11", "eventTime": format!("2026-03-02T{at}Z"),
+        "eventSource": format!("{service}.amazonaws.com"), "eventName": name, "awsRegion": "eu-west-1",
+        "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2", "eventID": format!("{at}-{name}"),
+        "eventType": "AwsApiCall", "recipientAccountId": "111122223333", "readOnly": false,
+        "requestParameters": asked, "responseElements": null,
+        "userIdentity": {
+            "type": "IAMUser", "principalId": format!("AIDA{who}"),
+            "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333",
+            "accessKeyId": format!("AKIA{who}"), "userName": who,
+        },
+    })
+}
+
+/// A house with a folder of logs and a file of alerts.
+struct Stage {
+    house: House,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let house = House::new();
+        fs::create_dir(house.path("logs")).unwrap();
+        let path = |name: &str| house.path(name).display().to_string();
+        let (logs, alerts) = (path("logs"), path("alerts.ndjson"));
+        let house = house
+            .with(&format!("[[source.folder]]\nname = \"logs\"\npath = \"{logs}\"\n"))
+            .with(&format!("[[sink.file]]\nname = \"file\"\npath = \"{alerts}\"\n"));
+        Self { house }
+    }
+
+    /// Lets a daemon read these calls, each list a file, and stops it.
+    fn day(&self, name: &str, files: &[&[Value]]) {
+        let mut daemon: Daemon = self.house.run();
+        for (number, calls) in files.iter().enumerate() {
+            let (file, draft) = (format!("{name}-{number}.json"), self.house.path("draft"));
+            fs::write(&draft, json!({"Records": calls}).to_string()).unwrap();
+            fs::rename(&draft, self.house.path("logs").join(&file)).unwrap();
+            daemon.await_that("the calls in the ledger", |_| {
+                let ledger = self.house.store().ledger();
+                ledger.iter().any(|(location, _)| location.ends_with(&file))
+            });
+        }
+        let (status, log) = daemon.stop();
+        assert!(status.success(), "{log}");
+    }
+
+    /// Returns the last state of each alert of these detectors: `open`, or `resolved` with the reason.
+    fn stands(&self, detectors: &[&str]) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(self.house.path("alerts.ndjson")).unwrap_or_default();
+        let mut last = BTreeMap::new();
+        for line in text.lines() {
+            let alert: Value = serde_json::from_str(line).unwrap();
+            let detector = alert["detector"].as_str().unwrap_or_default().to_owned();
+            if detectors.contains(&&*detector) {
+                let reason = alert["reason"]["text"].as_str().unwrap_or_default();
+                let status = alert["status"].as_str().unwrap_or_default();
+                last.insert(detector, format!("{status} {reason}").trim().to_owned());
+            }
+        }
+        last
+    }
+
+    #[track_caller]
+    fn holds(&self, expected: &[(&str, &str)]) {
+        let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
+        let found = self.stands(&names);
+        for (name, state) in expected {
+            let is = found.get(*name).map_or("nothing", String::as_str);
+            assert!(is.starts_with(state), "{name} is `{is}`, not `{state}`");
+        }
+    }
+}
+
+const ARN: &str = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main";
+
+#[test]
+fn what_is_put_back_resolves_its_alert_over_a_restart_and_says_of_which() {
+    let stage = Stage::new();
+    let stop = call("09:00:00", "ana", "cloudtrail", "StopLogging", &json!({"name": "main"}));
+    let key = json!({"keyId": "1234abcd"});
+    let schedule = call("09:01:00", "ana", "kms", "ScheduleKeyDeletion", &key);
+    stage.day("first", &[&[stop, schedule]]);
+    stage.holds(&[("trail_stopped", "open"), ("key_deletion_scheduled", "open")]);
+    let start = call("09:04:00", "ana", "cloudtrail", "StartLogging", &json!({"name": ARN}));
+    let refused = {
+        let mut call = call("09:05:00", "bob", "kms", "CancelKeyDeletion", &key);
+        call["errorCode"] = json!("AccessDenied");
+        call
+    };
+    stage.day("second", &[&[start, refused]]);
+    stage.holds(&[
+        ("trail_stopped", "resolved taken back by user:111122223333/ana at 2026-03-02T09:04:00Z"),
+        ("protection_lifted_briefly", "open"),
+        ("key_deletion_scheduled", "open"),
+    ]);
+    let cancel = call("09:06:00", "bob", "kms", "CancelKeyDeletion", &key);
+    stage.day("third", &[&[cancel]]);
+    stage.holds(&[("key_deletion_scheduled", "resolved taken back by user:111122223333/bob")]);
+}
+
+#[test]
+fn what_is_put_back_is_linked_though_it_is_read_first_and_what_comes_after_it_is_not() {
+    let stage = Stage::new();
+    let trail = json!({"name": "main"});
+    let stop = call("09:00:00", "ana", "cloudtrail", "StopLogging", &trail);
+    let start = call("09:04:00", "bob", "cloudtrail", "StartLogging", &trail);
+    stage.day("first", &[&[start], &[stop]]);
+    stage.holds(&[("trail_stopped", "resolved")]);
+    let again = call("09:04:00", "ana", "cloudtrail", "StopLogging", &json!({"name": "main"}));
+    stage.day("second", &[&[again]]);
+    stage.holds(&[("trail_stopped", "open")]);
+}
+
+/// A rule that lets the world in on a port.
+fn rule(port: u16) -> Value {
+    json!({"groupId": "sg-0123456789abcdef0", "ipPermissions": {"items": [{
+        "ipProtocol": "tcp", "fromPort": port, "toPort": port, "groups": {}, "ipv6Ranges": {}, "prefixListIds": {},
+        "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]},
+    }]}})
+}
+
+#[test]
+fn what_the_history_holds_is_linked_by_what_stands() {
+    let stage = Stage::new();
+    let tight = json!({"BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true});
+    let block = json!({"bucketName": "b", "PublicAccessBlockConfiguration": tight});
+    let share = |how: &str| json!({"snapshotId": "snap-1", "createVolumePermission": {how: {"items": [{"group": "all"}]}}});
+    stage.day(
+        "first",
+        &[&[
+            call("09:00:00", "ana", "ec2", "AuthorizeSecurityGroupIngress", &rule(22)),
+            call("09:00:30", "ana", "ec2", "AuthorizeSecurityGroupIngress", &rule(8080)),
+            call("09:01:00", "ana", "s3", "PutBucketPublicAccessBlock", &block),
+            call(
+                "09:02:00",
+                "ana",
+                "s3",
+                "DeleteBucketPublicAccessBlock",
+                &json!({"bucketName": "b"}),
+            ),
+            call("09:03:00", "ana", "ec2", "ModifySnapshotAttribute", &share("add")),
+        ]],
+    );
+    let open = [
+        "admin_port_opened_to_world",
+        "port_opened_to_world",
+        "public_access_block_removed",
+        "snapshot_shared_publicly",
+    ];
+    stage.holds(&open.map(|name| (name, "open")));
+    stage.day(
+        "second",
+        &[&[
+            call("09:10:00", "bob", "ec2", "RevokeSecurityGroupIngress", &rule(22)),
+            call("09:11:00", "bob", "s3", "PutBucketPublicAccessBlock", &block),
+            call("09:12:00", "bob", "ec2", "ModifySnapshotAttribute", &share("remove")),
+        ]],
+    );
+    stage.holds(&[
+        ("admin_port_opened_to_world", "resolved taken back by user:111122223333/bob"),
+        ("port_opened_to_world", "open"),
+        ("public_access_block_removed", "resolved taken back by user:111122223333/bob"),
+        ("snapshot_shared_publicly", "resolved taken back by user:111122223333/bob"),
+    ]);
+}
