@@ -57,6 +57,8 @@ fields! {
     "Whether an approved pipeline, what builds accounts, what gives grants or Identity Center's provisioning made the change." "false",
     "gw.policy.baseline" "text"
     "Whether what stands after the change is what the declared baseline says: matches or differs. Set only where there is a baseline." "differs",
+    "gw.policy.by_changes" "flag"
+    "Of what a signal says of a policy: whether an event told of the change; false: only a snapshot shows it." "false",
     "gw.standing.class" "text"
     "The worst that a change, or who is told of, can do now with no end date: administrator, escalation, permissions, write or read. Of a change, what it adds." "permissions",
     "gw.standing.actions" "whole"

@@ -81,13 +81,23 @@ impl Stage {
     fn new() -> Self {
         let house = House::new();
         put(&house, "agreed/111122223333.json", 0, &account(&["sqs:ListQueues"]));
+        let agreed = format!("baseline = \"{}\"\n", house.path("agreed").display());
+        Self::of(house, &agreed)
+    }
+
+    /// The same, and nobody said what was agreed on.
+    fn undeclared() -> Self {
+        Self::of(House::new(), "")
+    }
+
+    fn of(house: House, agreed: &str) -> Self {
         put(&house, "stands/111122223333.json", 36_000, &account(&["sqs:ListQueues"]));
         fs::create_dir(house.path("logs")).unwrap();
         let path = |name: &str| house.path(name).display().to_string();
-        let (logs, stands, agreed) = (path("logs"), path("stands"), path("agreed"));
+        let (logs, stands) = (path("logs"), path("stands"));
         let alerts = path("alerts.ndjson");
         let house = house
-            .with(&format!("[policies]\nsnapshots = [\"{stands}\"]\nbaseline = \"{agreed}\"\n"))
+            .with(&format!("[policies]\nsnapshots = [\"{stands}\"]\n{agreed}"))
             .with(&format!("[[source.folder]]\nname = \"logs\"\npath = \"{logs}\"\n"))
             .with(&format!("[[sink.file]]\nname = \"file\"\npath = \"{alerts}\"\n"));
         let mut daemon = house.run();
@@ -176,4 +186,39 @@ fn a_snapshot_that_lacks_what_was_there_or_cannot_be_read_changes_nothing() {
     assert_eq!(stage.told(1), ["baseline_left open"]);
     let (status, said) = stage.daemon.stop();
     assert!(status.success(), "{said}");
+}
+
+#[test]
+fn what_no_event_told_of_is_told_once_without_a_baseline_too() {
+    let mut stage = Stage::undeclared();
+    stage.snapshot(20_000, &["sqs:ListQueues", "sqs:DeleteQueue"]);
+    assert_eq!(stage.told(1), ["change_unseen open"]);
+    stage.snapshot(18_000, &["sqs:ListQueues", "sqs:DeleteQueue"]);
+    stage.snapshot(15_000, &["sqs:ListQueues", "sqs:DeleteQueue", "iam:*"]);
+    assert_eq!(stage.told(2), ["change_unseen open", "grave_change_unseen open"]);
+    stage.snapshot(10_000, &["sqs:ListQueues", "sqs:DeleteQueue"]);
+    stage.told(3);
+    let (status, said) = stage.daemon.stop();
+    assert!(status.success(), "{said}");
+    let all = ["change_unseen open", "grave_change_unseen open", "grave_change_unseen resolved"];
+    assert_eq!(alerts(&stage.house), all);
+}
+
+#[test]
+fn an_event_that_comes_late_is_waited_for_and_closes_what_was_told_without_it() {
+    let mut stage = Stage::undeclared();
+    let change = |seconds: u64, action: &str| {
+        let asked = json!({"roleName": "Deploy", "policyName": action.replace(':', "-"), "policyDocument": document(action).to_string()});
+        call(seconds, "PutRolePolicy", &asked)
+    };
+    stage.snapshot(20_000, &["sqs:ListQueues", "sqs:DeleteQueue"]);
+    assert_eq!(stage.told(1), ["change_unseen open"]);
+    stage.calls("late", &[change(21_000, "sqs:DeleteQueue")]);
+    assert_eq!(stage.told(2)[1], "change_unseen resolved");
+    // An hour is not over: the event may be on its way, and then it was.
+    stage.snapshot(1_000, &["sqs:ListQueues", "sqs:DeleteQueue", "sqs:PurgeQueue"]);
+    stage.calls("in time", &[change(1_500, "sqs:PurgeQueue")]);
+    let (status, said) = stage.daemon.stop();
+    assert!(status.success(), "{said}");
+    assert_eq!(alerts(&stage.house), ["change_unseen open", "change_unseen resolved"]);
 }

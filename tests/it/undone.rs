@@ -42,8 +42,9 @@ impl Stage {
         Self { house }
     }
 
-    /// Lets a daemon read these calls, each list a file, and stops it.
-    fn day(&self, name: &str, files: &[&[Value]]) {
+    /// Lets a daemon read these calls, each list a file, and stops it once it told what is expected.
+    #[track_caller]
+    fn day(&self, name: &str, files: &[&[Value]], expected: &[(&str, &str)]) {
         let mut daemon: Daemon = self.house.run();
         for (number, calls) in files.iter().enumerate() {
             let (file, draft) = (format!("{name}-{number}.json"), self.house.path("draft"));
@@ -54,6 +55,7 @@ impl Stage {
                 ledger.iter().any(|(location, _)| location.ends_with(&file))
             });
         }
+        daemon.await_that(&format!("{expected:?}"), |_| self.holds(expected));
         let (status, log) = daemon.stop();
         assert!(status.success(), "{log}");
     }
@@ -74,14 +76,12 @@ impl Stage {
         last
     }
 
-    #[track_caller]
-    fn holds(&self, expected: &[(&str, &str)]) {
+    fn holds(&self, expected: &[(&str, &str)]) -> bool {
         let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
         let found = self.stands(&names);
-        for (name, state) in expected {
-            let is = found.get(*name).map_or("nothing", String::as_str);
-            assert!(is.starts_with(state), "{name} is `{is}`, not `{state}`");
-        }
+        expected.iter().all(|(name, state)| {
+            found.get(*name).map_or("nothing", String::as_str).starts_with(state)
+        })
     }
 }
 
@@ -93,23 +93,27 @@ fn what_is_put_back_resolves_its_alert_over_a_restart_and_says_of_which() {
     let stop = call("09:00:00", "ana", "cloudtrail", "StopLogging", &json!({"name": "main"}));
     let key = json!({"keyId": "1234abcd"});
     let schedule = call("09:01:00", "ana", "kms", "ScheduleKeyDeletion", &key);
-    stage.day("first", &[&[stop, schedule]]);
-    stage.holds(&[("trail_stopped", "open"), ("key_deletion_scheduled", "open")]);
+    let open = [("trail_stopped", "open"), ("key_deletion_scheduled", "open")];
+    stage.day("first", &[&[stop, schedule]], &open);
     let start = call("09:04:00", "ana", "cloudtrail", "StartLogging", &json!({"name": ARN}));
     let refused = {
         let mut call = call("09:05:00", "bob", "kms", "CancelKeyDeletion", &key);
         call["errorCode"] = json!("AccessDenied");
         call
     };
-    stage.day("second", &[&[start, refused]]);
-    stage.holds(&[
-        ("trail_stopped", "resolved taken back by user:111122223333/ana at 2026-03-02T09:04:00Z"),
-        ("protection_lifted_briefly", "open"),
-        ("key_deletion_scheduled", "open"),
-    ]);
+    let by = "resolved taken back by user:111122223333/ana at 2026-03-02T09:04:00Z";
+    stage.day(
+        "second",
+        &[&[refused], &[start]],
+        &[
+            ("trail_stopped", by),
+            ("protection_lifted_briefly", "open"),
+            ("key_deletion_scheduled", "open"),
+        ],
+    );
     let cancel = call("09:06:00", "bob", "kms", "CancelKeyDeletion", &key);
-    stage.day("third", &[&[cancel]]);
-    stage.holds(&[("key_deletion_scheduled", "resolved taken back by user:111122223333/bob")]);
+    let by = "resolved taken back by user:111122223333/bob";
+    stage.day("third", &[&[cancel]], &[("key_deletion_scheduled", by)]);
 }
 
 #[test]
@@ -118,11 +122,9 @@ fn what_is_put_back_is_linked_though_it_is_read_first_and_what_comes_after_it_is
     let trail = json!({"name": "main"});
     let stop = call("09:00:00", "ana", "cloudtrail", "StopLogging", &trail);
     let start = call("09:04:00", "bob", "cloudtrail", "StartLogging", &trail);
-    stage.day("first", &[&[start], &[stop]]);
-    stage.holds(&[("trail_stopped", "resolved")]);
+    stage.day("first", &[&[start], &[stop]], &[("trail_stopped", "resolved")]);
     let again = call("09:04:00", "ana", "cloudtrail", "StopLogging", &json!({"name": "main"}));
-    stage.day("second", &[&[again]]);
-    stage.holds(&[("trail_stopped", "open")]);
+    stage.day("second", &[&[again]], &[("trail_stopped", "open")]);
 }
 
 /// A rule that lets the world in on a port.
@@ -132,6 +134,13 @@ fn rule(port: u16) -> Value {
         "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]},
     }]}})
 }
+
+const OPEN: [(&str, &str); 4] = [
+    ("admin_port_opened_to_world", "open"),
+    ("port_opened_to_world", "open"),
+    ("public_access_block_removed", "open"),
+    ("snapshot_shared_publicly", "open"),
+];
 
 #[test]
 fn what_the_history_holds_is_linked_by_what_stands() {
@@ -154,14 +163,8 @@ fn what_the_history_holds_is_linked_by_what_stands() {
             ),
             call("09:03:00", "ana", "ec2", "ModifySnapshotAttribute", &share("add")),
         ]],
+        &OPEN,
     );
-    let open = [
-        "admin_port_opened_to_world",
-        "port_opened_to_world",
-        "public_access_block_removed",
-        "snapshot_shared_publicly",
-    ];
-    stage.holds(&open.map(|name| (name, "open")));
     stage.day(
         "second",
         &[&[
@@ -169,11 +172,11 @@ fn what_the_history_holds_is_linked_by_what_stands() {
             call("09:11:00", "bob", "s3", "PutBucketPublicAccessBlock", &block),
             call("09:12:00", "bob", "ec2", "ModifySnapshotAttribute", &share("remove")),
         ]],
+        &[
+            ("admin_port_opened_to_world", "resolved taken back by user:111122223333/bob"),
+            ("port_opened_to_world", "open"),
+            ("public_access_block_removed", "resolved taken back by user:111122223333/bob"),
+            ("snapshot_shared_publicly", "resolved taken back by user:111122223333/bob"),
+        ],
     );
-    stage.holds(&[
-        ("admin_port_opened_to_world", "resolved taken back by user:111122223333/bob"),
-        ("port_opened_to_world", "open"),
-        ("public_access_block_removed", "resolved taken back by user:111122223333/bob"),
-        ("snapshot_shared_publicly", "resolved taken back by user:111122223333/bob"),
-    ]);
 }

@@ -3,10 +3,12 @@
 //! Invariant: what events told after a snapshot was taken stands whether the snapshot was read before them or after.
 
 use crate::iam::drift::Drift;
+use crate::iam::drift::difference::Measure;
 use crate::iam::drift::ours::Ours;
 use crate::iam::history::History;
 use crate::iam::snapshot::Snapshot;
 use crate::iam::state::State;
+use crate::model::Seconds;
 use crate::store::Connection;
 use crate::store::StoreError;
 
@@ -43,13 +45,23 @@ impl Drift {
         self.history.expect_another();
     }
 
-    /// Begins again from what was read anew, and what happened while it was loaded; what is remembered of changes stays.
-    /// Returns the history that it had.
-    pub fn begin_again(&mut self, anew: Anew) -> History {
+    /// Begins again from what was read anew, and what happened while it was loaded; what is remembered of changes stays. Where
+    /// nobody said what should stand, what was known until now says it: what grew without an event is told once it is `now`
+    /// late enough. Returns the history that it had.
+    pub fn begin_again(
+        &mut self,
+        anew: Anew,
+        (ours, now): (&mut dyn Iterator<Item = &str>, Seconds),
+    ) -> History {
         let Anew { history, baseline } = anew;
-        let old = self.history.replace(history);
+        let before = self.history.replace(history);
         self.ours = Ours::default();
         self.watch.begin_again(baseline);
-        old
+        if !self.watch.has_baseline() {
+            let ours = self.ours.of(self.history.now(), ours);
+            let measure = Measure { account: "".into(), ours, now };
+            self.unseen.compare(&mut self.ledger, (&before, &self.history), &measure);
+        }
+        before
     }
 }

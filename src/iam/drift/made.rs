@@ -68,6 +68,9 @@ pub enum Departs {
     Told,
 }
 
+/// The class of what only a snapshot showed: it stands while anything of it does.
+pub const UNSEEN: &str = "unseen";
+
 /// The class of what is remembered because it gives protected actions with no end date: it stands while anything is left.
 const GAIN: &str = "standing";
 
@@ -75,6 +78,16 @@ impl Made {
     /// Returns whether it is a departure from the baseline: what stood before is what was agreed on.
     pub fn is_departure(&self) -> bool {
         self.classes.contains(DEPARTURE)
+    }
+
+    /// Returns whether no event told of it.
+    pub fn is_unseen(&self) -> bool {
+        self.classes.contains(UNSEEN)
+    }
+
+    /// Returns whether any more than before `now` stands is too much, whatever it means.
+    fn is_of_anything(&self) -> bool {
+        self.is_departure() || self.is_gain() || self.is_unseen()
     }
 
     /// Takes it for one that gives standing access, if nothing graver is said of it.
@@ -256,7 +269,7 @@ impl Ledger {
             let opened = network::exposed(&made.before, &now.document).filter(|_| made.opens());
             // Of what is open to the world, another port that somebody opened is not what was told of.
             let is_of_it = |class: &&&str| **class != "public" || !made.opens();
-            let stands = match made.is_departure() || made.is_gain() {
+            let stands = match made.is_of_anything() {
                 true => !since.adds.is_empty(),
                 false
                     if opened
@@ -277,6 +290,47 @@ impl Ledger {
             self.closing.push(undone);
         }
         newest
+    }
+
+    /// Returns all that is remembered, by time.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = (&ChangeId, &Made)> {
+        self.all.iter()
+    }
+
+    /// Returns what only a snapshot showed of `target`.
+    pub(super) fn unseen_of(&self, target: &Target) -> Vec<ChangeId> {
+        let ids = self.by_target.get(target).into_iter().flatten();
+        ids.filter(|id| self.all.get(id).is_some_and(Made::is_unseen)).cloned().collect()
+    }
+
+    /// Changes what is remembered of a change; returns what `amend` does, and false of what is not remembered.
+    pub(super) fn amend(&mut self, id: &ChangeId, amend: impl FnOnce(&mut Made) -> bool) -> bool {
+        self.unsaved.insert(id.clone());
+        self.all.get_mut(id).is_some_and(amend)
+    }
+
+    /// Closes a change that is not what it was told to be, by what `by` says of when and whom.
+    pub(super) fn over(&mut self, id: &ChangeId, by: (Seconds, &str)) {
+        if let Some(made) = self.remove(id) {
+            self.closing.push(Undone { id: id.clone(), made, by: (by.0, by.1.into()) });
+        }
+    }
+
+    /// Forgets a change, and returns it.
+    pub(super) fn forget_one(&mut self, id: &ChangeId) -> Option<Made> {
+        self.remove(id)
+    }
+
+    /// Closes what only a snapshot showed and does not stand any more, as another snapshot shows.
+    pub(super) fn recheck(&mut self, measure: &Measure, stands: impl Fn(&Target) -> Whole) {
+        let targets = self.by_target.keys();
+        let all: Vec<Target> =
+            targets.filter(|target| !self.unseen_of(target).is_empty()).cloned().collect();
+        for target in all {
+            let measure = Measure { account: target.account().into(), ..measure.clone() };
+            let nobody = (measure.now, Box::from(""));
+            self.close(&target, &stands(&target), (&nobody, ""), &measure);
+        }
     }
 
     fn remove(&mut self, id: &ChangeId) -> Option<Made> {

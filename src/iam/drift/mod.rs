@@ -18,6 +18,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod undo;
+mod unseen;
 mod watch;
 pub mod who;
 mod words;
@@ -39,6 +40,7 @@ use crate::iam::drift::made::Made;
 use crate::iam::drift::made::Undone;
 use crate::iam::drift::ours::Ours;
 use crate::iam::drift::undo::Way;
+use crate::iam::drift::unseen::Unseen;
 use crate::iam::drift::watch::Watch;
 use crate::iam::drift::who::Via;
 pub use crate::iam::drift::words::kind_name;
@@ -93,6 +95,7 @@ pub struct Drift {
     gains: Gains,
     ledger: Ledger,
     watch: Watch,
+    unseen: Unseen,
     wants: Wants,
     /// Up to when the history was last cut.
     forgotten: Seconds,
@@ -114,11 +117,12 @@ impl Drift {
         let Known { standing, baseline } = known;
         let history = History::load(standing, connection)?;
         let ledger = Ledger::load(connection)?;
+        let unseen = Unseen::load(&ledger);
         let watch = Watch::load(config, baseline, connection)?;
         let (wants, forgotten) = (Wants::load(connection)?, Seconds(i64::MIN));
         let (config, gains, ours) = (config.clone(), Gains::default(), Ours::default());
         let gained = Vec::new();
-        Ok(Self { config, history, gains, ledger, watch, wants, forgotten, ours, gained })
+        Ok(Self { config, history, gains, ledger, watch, unseen, wants, forgotten, ours, gained })
     }
 
     /// Writes what changed since the last save.
@@ -176,6 +180,11 @@ impl Drift {
             let of = (target, state, &measure);
             self.watch.changed(&mut self.ledger, event, of, &mut facts);
         }
+        let by = event.text("gw.identity.name").unwrap_or_default();
+        for step in &steps {
+            let of = (&step.target, &*step.item);
+            self.unseen.seen(&mut self.ledger, of, (event.time, &by));
+        }
         self.want(id, event, &steps, &facts);
         Some(facts)
     }
@@ -192,7 +201,13 @@ impl Drift {
             let measure = Measure { account: "".into(), ours, now: watermark };
             self.watch.reconcile(&mut self.ledger, state, &measure);
         }
-        self.watch.take()
+        let mut signals = self.watch.take();
+        if self.unseen.is_due(watermark) {
+            let ours = self.ours.of(state, ours);
+            let measure = Measure { account: "".into(), ours, now: watermark };
+            signals.extend(self.unseen.due(&mut self.ledger, state, &measure));
+        }
+        signals
     }
 
     /// Returns what stands after all events.

@@ -364,7 +364,8 @@ impl House {
         self.known.take(shown, ACCOUNT).unwrap();
         let known = Known { standing: self.known.clone(), baseline: None };
         let anew = known::Anew::load(known, self.store.connection()).unwrap();
-        self.drift.begin_again(anew);
+        let at = (&mut std::iter::empty() as &mut dyn Iterator<Item = &str>, Seconds(0));
+        self.drift.begin_again(anew, at);
     }
 
     /// Puts what is not told into a role; returns the name of the question.
@@ -561,7 +562,7 @@ fn what_happens_while_a_snapshot_is_loaded_is_not_lost() {
     let asked = json!({"roleName": "Deploy", "policyName": "more", "policyDocument": everything().to_string()});
     house.learn(32, ("iam", "PutRolePolicy"), &asked, &Value::Null);
     let before = house.drift.state().clone();
-    house.drift.begin_again(anew);
+    house.drift.begin_again(anew, (&mut std::iter::empty(), Seconds(0)));
     assert_eq!(house.drift.state().accounts[ACCOUNT].roles, before.accounts[ACCOUNT].roles);
     let role = &house.drift.state().accounts[ACCOUNT].roles["Deploy"];
     assert!(role.entity.inline.values().all(|text| matches!(text, Text::Known(_))));

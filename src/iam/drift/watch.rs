@@ -113,6 +113,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Returns whether anybody said what should stand.
+    pub(super) fn has_baseline(&self) -> bool {
+        self.baseline.is_some()
+    }
+
     /// Takes another baseline, and holds everything against it as soon as it can.
     pub(super) fn begin_again(&mut self, baseline: Option<State>) {
         self.baseline = baseline;
@@ -313,6 +318,7 @@ fn signal(departure: &Departure, time: Seconds, (by, changed): (&str, Seconds)) 
     facts.set("gw.policy.after", stands.digest());
     lines(&mut facts, "gw.policy.unknown", &stands.unknown);
     facts.set("gw.policy.baseline", "differs");
+    facts.set("gw.policy.by_changes", !by.is_empty());
     let mut parameters = json!({ "items": items });
     if !by.is_empty() {
         facts.set("gw.identity.name", by);

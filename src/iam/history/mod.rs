@@ -29,6 +29,7 @@ pub use documents::Documents;
 
 use crate::iam::history::carried::Carried;
 use crate::iam::history::change::Change;
+use crate::iam::history::change::Target;
 use crate::iam::history::edit::Edit;
 use crate::iam::history::journal::Did;
 use crate::iam::history::thing::Key;
@@ -180,6 +181,24 @@ impl History {
             thing::put(&mut self.now, key, thing);
         }
         answer
+    }
+
+    /// Returns when the snapshot that speaks of `target` was taken, if that is known.
+    pub fn taken(&self, target: &Target) -> Option<Seconds> {
+        let key = match target {
+            Target::Resource { account, arn } => {
+                Key::Resource { account: account.clone(), arn: arn.clone() }
+            }
+            Target::Network { account, arn } => {
+                Key::Network { account: account.clone(), arn: arn.clone() }
+            }
+            Target::Block { account, arn } => {
+                Key::Block { account: account.clone(), arn: arn.clone() }
+            }
+            Target::Set { arn } => Key::Set { arn: arn.clone() },
+            other => return self.taken.get(other.account()).copied(),
+        };
+        self.taken.get(&*key.part()).copied()
     }
 
     /// Returns what stands after all events, and nothing of how it came to be.

@@ -212,7 +212,10 @@ impl Core {
         let at = self.now_or_so();
         for Undone { id: (time, event), made, by: (when, who) } in closed {
             let stood = when.since(time);
+            let is_seen = made.is_unseen() && !who.is_empty() && when <= time;
+            let kind = if is_seen { ReasonKind::BecameKnown } else { ReasonKind::TakenBack };
             let text = match made.is_departure() {
+                _ if is_seen => format!("seen after all: {who} changed it at {when}, told late"),
                 true if who.is_empty() => format!("as the baseline says again since {when}"),
                 true => format!("as the baseline says again since {when}, by {who}"),
                 false if who.is_empty() => {
@@ -221,7 +224,7 @@ impl Core {
                 false => format!("taken back by {who} at {when}; it had stood for {stood}"),
             };
             for (alert, _) in made.alerts {
-                let because = reason(ReasonKind::TakenBack, text.clone(), at);
+                let because = reason(kind, text.clone(), at);
                 let lost = vec![(time, event.to_string())];
                 let changed = Vec::new();
                 self.desk.take_back(Revision { id: alert, lost, changed, left: None, because });
@@ -241,7 +244,8 @@ impl Core {
     /// Begins again from what was read anew of what stands and should.
     pub fn know_policies(&mut self, anew: Anew) {
         let Some(drift) = &mut self.policies.drift else { return };
-        let old = drift.begin_again(anew);
+        let now = self.watermark.min(self.newest);
+        let old = drift.begin_again(anew, (&mut self.registry.accounts(), now));
         // To give back the memory of a large one takes as long as to judge many records.
         std::thread::spawn(move || drop(old));
         self.tell_of_policies(self.watermark.min(self.newest));
