@@ -64,6 +64,8 @@ pub(in crate::iam) enum Place<'a> {
     Trust { role: &'a str },
     /// A resource's policy.
     Resource { arn: &'a str },
+    /// A grant on a key.
+    Grant { id: &'a str, key: &'a str },
 }
 
 impl Place<'_> {
@@ -77,6 +79,7 @@ impl Place<'_> {
             Self::Attached { id, .. } => (*id).to_owned(),
             Self::Trust { role } => (*role).to_owned(),
             Self::Group { name } => format!("group {name}"),
+            Self::Grant { id, key } => format!("{key}/grant/{id}"),
         }
     }
 }
@@ -94,6 +97,7 @@ impl fmt::Display for Place<'_> {
             Self::Attached { id, name, target } => write!(f, "{id} ({name}) at {target}"),
             Self::Trust { role } => write!(f, "trust policy of {role}"),
             Self::Resource { arn } => write!(f, "policy of {arn}"),
+            Self::Grant { id, key } => write!(f, "grant {id} on {key}"),
         }
     }
 }

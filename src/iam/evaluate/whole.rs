@@ -4,6 +4,7 @@
 //! policies with resource-based policies": in one account, a resource policy's Allow for a user, a session or everybody is
 //! enough and passes by the boundary; one for a role is enough and does not; one for the account delegates to its identity
 //! policies. Across accounts both sides have to allow. A role's trust policy and a key's policy have to allow in any case.
+//! KMS Developer Guide, "Grants in AWS KMS": a grant allows its operations to its grantee, who needs no policy for it.
 //!
 //! Invariant: every layer is asked, also when an earlier one denies, so that what is told is complete.
 
@@ -37,6 +38,7 @@ pub(super) fn decide(state: &State, request: &Request<'_>) -> Outcome {
         controls: organization::service_controls(state, &scene, &mut gathered),
         resource_controls: organization::resource_controls(state, &scene, &mut gathered),
         resource: resource::policy(state, &scene, &mut gathered),
+        grants: resource::grants(state, &scene, &mut gathered),
         needs_resource: resource::has_to_allow(&scene),
     };
     let deny = layers.deny();
@@ -85,6 +87,8 @@ struct Layers {
     resource_controls: Sum,
     /// The resource's policy.
     resource: Sum,
+    /// Grants on a key: each is enough for whom it names, in whatever account he is, without any policy of his own.
+    grants: Sum,
     /// Whether it has to allow.
     needs_resource: Needs,
 }
@@ -108,7 +112,7 @@ impl Layers {
     fn allow(&self, scene: &Scene<'_>) -> Truth {
         let Some(account) = scene.who.account else {
             // A service, a provider or a stranger has what the resource gives.
-            return self.resource.allow.clone().at_all();
+            return self.resource.allow.clone().at_all().or(self.granted());
         };
         let of_principal = match scene.owner {
             Some(owner) if owner == account => self.in_one_account(),
@@ -119,7 +123,12 @@ impl Layers {
                 (across, within) => across.or(within.and(Truth::needs("aws:resourceaccount"))),
             },
         };
-        of_principal.and(self.controls_allow())
+        of_principal.or(self.granted()).and(self.controls_allow())
+    }
+
+    fn granted(&self) -> Truth {
+        // A grant names a user, a role or a root; a root stands for nobody else there.
+        self.grants.allow.direct.clone().or(self.grants.allow.role.clone())
     }
 
     fn in_one_account(&self) -> Truth {

@@ -129,6 +129,19 @@ pub(super) fn policy(state: &State, scene: &Scene<'_>, gathered: &mut Gathered) 
     sum
 }
 
+/// Returns what grants on a key allow.
+pub(super) fn grants(state: &State, scene: &Scene<'_>, gathered: &mut Gathered) -> Sum {
+    let mut sum = Sum::NONE;
+    let account = scene.owner.and_then(|id| state.accounts.get(id));
+    let of_key = account.and_then(|account| account.grants.get_key_value(scene.request.resource));
+    if let Some((key, grants)) = of_key {
+        for (id, text) in grants {
+            gathered.policy(scene, &mut sum, &Place::Grant { id, key }, text);
+        }
+    }
+    sum
+}
+
 fn trust(account: Option<&Account>, scene: &Scene<'_>, sum: &mut Sum, gathered: &mut Gathered) {
     let arn = scene.request.resource;
     let role = scene.target.and_then(|target| {

@@ -11,6 +11,7 @@ use crate::iam::Document;
 use crate::iam::Kind;
 use crate::iam::evaluate::Context;
 use crate::iam::policy::Text;
+use crate::iam::sharing::KeyGrant;
 use crate::iam::state::Account;
 use crate::iam::state::Entity;
 use crate::iam::state::Managed;
@@ -434,4 +435,75 @@ fn tags_of_users_and_of_what_they_act_upon_are_known() {
     assert_eq!(ask(&state, ANA, "iam:DeleteRole", TARGET), Decision::Allowed);
     // A session may bring a tag of its own.
     assert_eq!(ask(&state, APP, "iam:DeleteRole", TARGET), on(["aws:principaltag/team"]));
+}
+
+/// A grant on the key for `grantee` to decrypt.
+fn grant(grantee: &str, context: &[(&str, &str)]) -> Text {
+    let context_subset = context.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+    let (key, grantee, operations) = (KEY.into(), grantee.into(), vec!["Decrypt".into()]);
+    KeyGrant {
+        key,
+        grantee,
+        operations,
+        context_subset: context_subset.collect(),
+        ..KeyGrant::default()
+    }
+    .document()
+}
+
+#[test]
+fn a_grant_on_a_key_is_enough_for_whom_it_names() {
+    let far_ana = "arn:aws:iam::444455556666:user/ana";
+    for (grantee, who) in [(ANA, ANA), (APP, APP), (APP, SESSION), (far_ana, far_ana)] {
+        let mut state = start();
+        // A key's policy has to allow in any case, and this one allows nobody.
+        account(&mut state, HOME)
+            .resources
+            .insert(KEY.into(), for_whom(json!({"AWS": TARGET}), "kms:*"));
+        assert_eq!(ask(&state, who, "kms:Decrypt", KEY), Decision::ImplicitDeny, "{who}");
+        account(&mut state, HOME)
+            .grants
+            .insert(KEY.into(), [("g".into(), grant(grantee, &[]))].into());
+        assert_eq!(ask(&state, who, "kms:Decrypt", KEY), Decision::Allowed, "{who}");
+        let told = outcome(&state, who, "kms:Decrypt", KEY).because;
+        assert!(told.iter().any(|it| *it.policy == format!("grant g on {KEY}")), "{told:?}");
+        assert_eq!(ask(&state, who, "kms:Encrypt", KEY), Decision::ImplicitDeny, "{who}");
+        let other = format!("{KEY}2");
+        assert_ne!(ask(&state, who, "kms:Decrypt", &other), Decision::Allowed, "{who}");
+        let stranger = "arn:aws:iam::111122223333:role/target";
+        account(&mut state, HOME)
+            .resources
+            .insert(KEY.into(), for_whom(json!({"AWS": ANA}), "kms:Sign"));
+        assert_eq!(ask(&state, stranger, "kms:Decrypt", KEY), Decision::ImplicitDeny);
+    }
+}
+
+#[test]
+fn what_forbids_goes_before_a_grant_on_a_key_and_its_context_is_asked() {
+    let mut state = start();
+    account(&mut state, HOME)
+        .resources
+        .insert(KEY.into(), for_whom(json!({"AWS": TARGET}), "kms:*"));
+    let app = [("app", "orders")];
+    account(&mut state, HOME).grants.insert(KEY.into(), [("g".into(), grant(ANA, &app))].into());
+    assert_eq!(ask(&state, ANA, "kms:Decrypt", KEY), on(["kms:encryptioncontext:app"]));
+    let ask_with = |state: &State, value: &str| {
+        let context = Context::new().with("kms:EncryptionContext:app", value);
+        let (principal, action, resource) = (ANA, "kms:Decrypt", KEY);
+        state.allowed(&Request { principal, action, resource, context: &context }).decision
+    };
+    assert_eq!(ask_with(&state, "orders"), Decision::Allowed);
+    assert_eq!(ask_with(&state, "others"), Decision::ImplicitDeny);
+    give(ana(&mut state), deny("kms:Decrypt"));
+    assert_eq!(ask_with(&state, "orders"), Decision::ExplicitDeny);
+    // A root stands for itself, not for those in its account.
+    let mut state = start();
+    account(&mut state, HOME)
+        .resources
+        .insert(KEY.into(), for_whom(json!({"AWS": TARGET}), "kms:*"));
+    let root = "arn:aws:iam::111122223333:root";
+    account(&mut state, HOME).grants.insert(KEY.into(), [("g".into(), grant(root, &[]))].into());
+    give(ana(&mut state), allow("kms:*"));
+    assert_eq!(ask(&state, ANA, "kms:Decrypt", KEY), Decision::ImplicitDeny);
+    assert_eq!(ask(&state, root, "kms:Decrypt", KEY), Decision::Allowed);
 }
