@@ -297,7 +297,9 @@ impl<'a> Seat<'_, 'a> {
         if self.has_nothing() {
             return Strength::Nothing;
         }
-        let changes = |way: &&Way| way.needs.iter().all(|need| need.action != known().assume_role);
+        let changes = |way: &&Way| {
+            way.reads.is_none() && way.needs.iter().all(|need| need.action != known().assume_role)
+        };
         let mut ways = known().ways.iter().filter(changes);
         match ways.any(|way| super::open(way, &self.layers, &self.facts).is_some()) {
             true => Strength::CanEscalate,

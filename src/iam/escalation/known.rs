@@ -40,8 +40,18 @@ pub struct Way {
     pub runs_as: Option<Box<str>>,
     /// Whether the role comes by an instance profile.
     pub profile: Option<Profile>,
+    /// What the role runs, where that is not the thing itself.
+    pub reads: Option<Reads>,
     /// What it needs besides passing a role.
     pub needs: Vec<Need>,
+}
+
+/// What a role runs that stands elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reads {
+    /// What is in a bucket: which buckets are read no policy says, so a document alone tells of no way.
+    Bucket,
 }
 
 /// Where the instance profile of a role comes from.
@@ -83,6 +93,7 @@ struct Written {
     passes: Vec<Box<str>>,
     runs_as: Option<Box<str>>,
     profile: Option<Profile>,
+    reads: Option<Reads>,
     needs: Vec<Box<str>>,
 }
 
@@ -118,6 +129,7 @@ impl Known {
                 passes: path.passes,
                 runs_as: path.runs_as,
                 profile: path.profile,
+                reads: path.reads,
             }
         });
         let ways = ways.collect();
@@ -130,12 +142,14 @@ impl Known {
         self.actions.len()
     }
 
-    /// Returns the ways that take one of `actions`, by number, or pass a role if that is among them.
+    /// Returns the ways that a document by itself may open and that take one of `actions`, by number, or pass a role if that
+    /// is among them.
     pub fn by<'k>(&'k self, actions: &BTreeSet<usize>) -> impl Iterator<Item = &'k Way> {
         let is_passed = actions.contains(&self.pass_role);
         self.ways.iter().filter(move |way| {
-            is_passed && !way.passes.is_empty()
-                || way.needs.iter().any(|need| actions.contains(&need.action))
+            let is_any = |need: &Need| actions.contains(&need.action);
+            way.reads.is_none()
+                && (is_passed && !way.passes.is_empty() || way.needs.iter().any(is_any))
         })
     }
 
@@ -194,6 +208,7 @@ mod tests {
             ["codebuild:StartBuild", "codebuild:StartBuildBatch"]
         );
         assert_eq!(named("*").len(), known().count());
-        assert_eq!(named("s3:*"), Vec::<&str>::new());
+        assert_eq!(named("s3:*"), ["s3:PutBucketPolicy", "s3:PutObject"]);
+        assert_eq!(named("sqs:*"), Vec::<&str>::new());
     }
 }
