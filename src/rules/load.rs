@@ -106,7 +106,7 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
     let compiled = compile(config, &mut draft);
     let (bases, correlations) =
         correlate::prepare(&mut draft.correlations, &draft.rules, &mut draft.problems);
-    let mut undoings = Vec::new();
+    let placed: Vec<usize> = compiled.iter().map(|(at, _)| *at).collect();
     for (at, compiled) in compiled {
         let (place, rule, block) = &draft.rules[at];
         let detector = detector(config, place, Head::of_rule(rule), block);
@@ -130,29 +130,15 @@ pub(super) fn load(config: &Config, sources: &[Source], fields: &[Field]) -> (Ru
             undone_by: Vec::new(),
             undoes: None,
         });
-        undoings.extend((0u32..).zip(&rules.rules).last().map(|(of, _)| (of, at)));
         if feeds {
             rules.bases.push(rule.clone());
         }
     }
-    for (of, at) in undoings {
-        let (place, _, block) = &draft.rules[at];
-        for undone in &block.alert.undone_by {
-            if let Err(what) = ways::add(config, &mut rules, of, undone) {
-                draft.problems.push(Problem {
-                    path: place.path.clone(),
-                    line: place.line,
-                    what,
-                    weight: Weight::Error,
-                });
-            }
-        }
-    }
+    let told = (0u32..).zip(&placed).map(|(of, at)| (of, &draft.rules[*at].0, &draft.rules[*at].2));
+    let wrong = ways::add_all(config, &mut rules, told);
+    draft.problems.extend(wrong);
     for (place, rule, block) in correlations {
-        if !block.alert.undone_by.is_empty() {
-            let what = "undone_by: a correlation tells of several events, which nothing undoes";
-            draft.say(&place, Weight::Error, what);
-        }
+        draft.problems.extend(ways::of_correlation(&place, &block));
         let detector = detector(config, &place, Head::of_correlation(&rule), &block);
         rules.tests.extend(
             block.tests.iter().map(|test| (detector.id.clone(), place.clone(), test.clone())),

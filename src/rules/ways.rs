@@ -15,10 +15,14 @@ use serde::Deserialize;
 use crate::model::Event;
 use crate::model::Field;
 use crate::rules::Config;
+use crate::rules::Problem;
 use crate::rules::Rule;
 use crate::rules::Rules;
+use crate::rules::Weight;
+use crate::rules::block::Block;
 use crate::rules::gates::Gate;
 use crate::rules::gates::is_about_certain_calls;
+use crate::rules::load::Place;
 use crate::rules::logic::Condition;
 use crate::rules::logic::Known;
 use crate::rules::logic::Truth;
@@ -156,13 +160,34 @@ fn gather(value: &EventValue<'_>, all: &mut BTreeSet<String>) {
     }
 }
 
-/// Adds the rule that finds what undoes matches of rule `of` by one of its ways.
-pub(super) fn add(
+/// Adds the rules that find what undoes matches, of rules by their numbers; returns what is wrong.
+pub(super) fn add_all<'b>(
     config: &Config,
     rules: &mut Rules,
-    of: u32,
-    undone: &UndoneBy,
-) -> Result<(), String> {
+    told: impl Iterator<Item = (u32, &'b Place, &'b Block)>,
+) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    for (of, place, block) in told {
+        for undone in &block.alert.undone_by {
+            let added = add(config, rules, of, undone);
+            wrong.extend(added.err().map(|what| problem(place, what)));
+        }
+    }
+    wrong
+}
+
+/// Returns what is wrong with a correlation that says what undoes it.
+pub(super) fn of_correlation(place: &Place, block: &Block) -> Option<Problem> {
+    let what = "undone_by: a correlation tells of several events, which nothing undoes";
+    (!block.alert.undone_by.is_empty()).then(|| problem(place, what.to_owned()))
+}
+
+fn problem(place: &Place, what: String) -> Problem {
+    Problem { path: place.path.clone(), line: place.line, what, weight: Weight::Error }
+}
+
+/// Adds the rule that finds what undoes matches of rule `of` by one of its ways.
+fn add(config: &Config, rules: &mut Rules, of: u32, undone: &UndoneBy) -> Result<(), String> {
     let rule = &rules.rules[of as usize];
     if !matches!(rule.gate, Gate::Open | Gate::Session) {
         return Err(
