@@ -1,7 +1,6 @@
 //! Reads what a statement makes a condition of.
 //!
-//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators"; of what stands twice, "Grammar of the IAM JSON
-//! policy language".
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 //!
 //! Invariant: keys are in lower case, values sorted texts that stand once.
 
@@ -56,7 +55,6 @@ pub(super) fn read(tree: &Tree, kind: Kind) -> Read<Vec<Condition>> {
             operator(block.name).ok_or_else(|| unknown(block.name).within(block.at, block.name))?;
         let read = |tree: &Tree| {
             let keys = object(tree, "an operator's keys")?;
-            differ(&keys)?;
             keys.iter().map(|key| condition(operator, key, kind)).collect::<Read<Vec<_>>>()
         };
         all.extend(block.read(read)?);
@@ -93,22 +91,6 @@ fn unknown(name: &str) -> Refusal {
         Some((_, nearest)) => format!("there is no operator `{name}`; `{nearest}` is near"),
         None => format!("there is no operator `{name}`"),
     })
-}
-
-/// Refuses a key that stands twice in one operator, which AWS's grammar forbids of every element. Keys are the same in any case,
-/// so nobody knows which of two would count, or whether both.
-fn differ(keys: &[Member<'_>]) -> Read<()> {
-    for (place, key) in keys.iter().enumerate() {
-        let is_it = |other: &&Member<'_>| other.name.eq_ignore_ascii_case(key.name);
-        if let Some(other) = keys[..place].iter().find(is_it) {
-            let wanted = format!(
-                "`{}` and `{}` are the same key, as case does not count: name it once, with all its values",
-                other.name, key.name
-            );
-            return Err(Refusal::new(wanted).within(key.at, key.name));
-        }
-    }
-    Ok(())
 }
 
 fn condition(operator: Operator, key: &Member<'_>, kind: Kind) -> Read<Condition> {

@@ -186,14 +186,6 @@ fn what_aws_refuses_of_principals_and_conditions_is_named_too() {
             "at $.Statement[0].Condition.Bool.mfa: a key begins with its service, like `aws:SourceIp`; not \"mfa\"",
         ),
         (
-            &format!(
-                "{fine}, \"Condition\": {{\"StringEquals\": {{\"aws:PrincipalOrgID\": \"o-1\", \"aws:principalorgid\": \"o-2\"}}}}"
-            ),
-            Kind::Identity,
-            "at $.Statement[0].Condition.StringEquals[\"aws:principalorgid\"]: `aws:PrincipalOrgID` and `aws:principalorgid` are \
-             the same key, as case does not count: name it once, with all its values",
-        ),
-        (
             &format!("{fine}, \"Condition\": {{\"StringLike\": {{\"aws:a\": [\"b\", null]}}}}"),
             Kind::Identity,
             "at $.Statement[0].Condition.StringLike[\"aws:a\"][1]: a value is a text, a number or true or false; not null",
