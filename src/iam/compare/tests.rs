@@ -151,7 +151,7 @@ mod property;
 fn hard(statements: Range<usize>) -> Document {
     let statement = |at: usize| {
         json!({
-            "Effect": if at % 2 == 0 { "Allow" } else { "Deny" },
+            "Effect": if at.is_multiple_of(2) { "Allow" } else { "Deny" },
             "Action": [format!("s3:*{at}*"), format!("ec2:?{at}*")],
             "Resource": format!("arn:aws:s3:::*{at}*/*"),
             "Condition": {"StringNotLike": {"aws:x": format!("*{at}*")}},

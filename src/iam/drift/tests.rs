@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::iam::drift::table::NOTED_SCHEMA;
+use crate::iam::policy::Text;
 use crate::iam::snapshot::Snapshot;
 use crate::model::AlertId;
 use crate::model::Answer;

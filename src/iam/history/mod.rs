@@ -17,6 +17,7 @@ pub mod edit;
 pub mod fill;
 mod journal;
 pub mod table;
+mod taken;
 #[cfg(test)]
 mod tests;
 pub mod thing;
@@ -29,7 +30,6 @@ pub use documents::Documents;
 
 use crate::iam::history::carried::Carried;
 use crate::iam::history::change::Change;
-use crate::iam::history::change::Target;
 use crate::iam::history::edit::Edit;
 use crate::iam::history::journal::Did;
 use crate::iam::history::thing::Key;
@@ -183,24 +183,6 @@ impl History {
         answer
     }
 
-    /// Returns when the snapshot that speaks of `target` was taken, if that is known.
-    pub fn taken(&self, target: &Target) -> Option<Seconds> {
-        let key = match target {
-            Target::Resource { account, arn } => {
-                Key::Resource { account: account.clone(), arn: arn.clone() }
-            }
-            Target::Network { account, arn } => {
-                Key::Network { account: account.clone(), arn: arn.clone() }
-            }
-            Target::Block { account, arn } => {
-                Key::Block { account: account.clone(), arn: arn.clone() }
-            }
-            Target::Set { arn } => Key::Set { arn: arn.clone() },
-            other => return self.taken.get(other.account()).copied(),
-        };
-        self.taken.get(&*key.part()).copied()
-    }
-
     /// Returns what stands after all events, and nothing of how it came to be.
     pub fn into_state(self) -> State {
         self.now
@@ -276,12 +258,6 @@ impl History {
             change.before = Some(Text::Unknown(why.into()));
         }
         changes
-    }
-
-    /// Returns until when the snapshot has seen everything of the key's part, if what happened at `time` is before.
-    fn contained_until(&self, key: &Key, time: Seconds) -> Option<Seconds> {
-        let until = self.taken.get(&*key.part())?.plus(Span(-OVERLAP.0));
-        (time < until).then_some(until)
     }
 
     fn insert(&mut self, key: &Key, stamp: Stamp, edit: Edit) -> Inserted {

@@ -75,6 +75,13 @@ impl Core {
         !self.group.receipts.is_empty() || !self.group.settled.is_empty()
     }
 
+    /// Revises what late word changes, and takes as final what none changes any more.
+    fn revise_and_settle(&mut self) {
+        self.revise();
+        let revised = self.settings.grants.revise_for.span().0.saturating_add(FINAL_AFTER.0);
+        self.uses.settle(self.watermark.min(self.newest).plus(Span(-revised)));
+    }
+
     /// Writes the group in one transaction, then tells the sources. `now` is real time, for the outbox.
     ///
     /// The order is the promise: evidence (when there is a room for it) is synced before, receipts are called after.
@@ -83,7 +90,7 @@ impl Core {
     /// When the store cannot be written. The process must end: memory is ahead of the store now.
     pub fn commit(&mut self, now: Seconds) -> Result<Committed, StoreError> {
         self.close_undone();
-        self.revise();
+        self.revise_and_settle();
         let group = std::mem::take(&mut self.group);
         let tx = self.store.begin()?;
         let failed = |error| tx.failed(error);
@@ -104,8 +111,6 @@ impl Core {
         self.correlator.save(&tx)?;
         self.protect.save(&tx, self.watermark)?;
         self.policies.save(&tx, self.watermark)?;
-        let revised = self.settings.grants.revise_for.span().0.saturating_add(FINAL_AFTER.0);
-        self.uses.settle(self.watermark.min(self.newest).plus(Span(-revised)));
         let forgotten = self.uses.save(&tx)?;
         let judged = self.protect.usage.save(&tx, self.newest)?;
         self.undoing.save(&tx, self.watermark)?;
