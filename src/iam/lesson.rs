@@ -1,6 +1,7 @@
 //! What a CloudTrail record teaches about policies.
 //!
-//! Fields: handbook of the records that change authorisation; shapes that no published sample shows are marked.
+//! Fields: published records of the calls that change authorisation, and the services' API references; shapes that no
+//! published sample shows are marked.
 //!
 //! Invariant: a refused or failed call teaches nothing. A document that is not in the record, or cannot be read, is a text
 //! that is not known and says why. Every text is bounded. Read on in `lesson/fields.rs`.

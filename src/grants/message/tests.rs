@@ -48,7 +48,7 @@ fn wrong(field: &str, value: Value) -> String {
 }
 
 #[test]
-fn the_message_of_the_handbook_is_read() {
+fn the_documented_message_is_read() {
     let version = read(&message(), &Limits::default()).unwrap();
     assert_eq!(version.id, GrantId("team:6f0c9a52".into()));
     assert_eq!((version.revision, version.status), (3, Status::Active));

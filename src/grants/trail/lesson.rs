@@ -1,6 +1,7 @@
 //! What a record teaches about access: which records do, and what they say.
 //!
-//! Fields: handbook of IAM's and Identity Center's records; shapes that no published sample shows are marked.
+//! Fields: published records of IAM and Identity Center, and their API references; shapes that no published sample shows are
+//! marked.
 //!
 //! Invariant: a refused or failed call teaches nothing. Every text is bounded.
 

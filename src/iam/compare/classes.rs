@@ -1,6 +1,7 @@
 //! What a change means, from what it adds.
 //!
-//! Source: handbook of this project on standing privilege for admin. Whom a resource or a role lets in says `strangers.rs`.
+//! An administrator is whoever may do all of IAM on everything, as he may give himself the rest. Whom a resource or a role lets
+//! in says `strangers.rs`.
 //!
 //! Invariant: a class is given only where something became possible.
 

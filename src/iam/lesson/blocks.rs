@@ -41,7 +41,7 @@ const OLD_SNAPSHOTS: &str = "snapshots shared before";
 const GATEWAY_IN: &str = "traffic in through internet gateways";
 const GATEWAY_OUT: &str = "traffic out through internet gateways";
 
-/// Source: handbook of the calls that change authorisation. What each value means, the services' API references.
+/// Source of the calls and of what each value means: the services' API references.
 const CALLS: &[Call] = &[
     ("s3", "PutBucketPublicAccessBlock", Does::Sets(S3_FIELD, &OF_S3), "bucketName", BUCKET),
     ("s3", "DeleteBucketPublicAccessBlock", Does::Clears, "bucketName", BUCKET),

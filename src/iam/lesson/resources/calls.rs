@@ -1,7 +1,7 @@
 //! Which calls write the policy of a resource.
 //!
-//! Sources: handbook of resource policies; for those that it does not list, the services' API references. No published sample
-//! shows the calls of API Gateway, VPC endpoints, access points, Signer, SES and MediaStore: their fields are the model's.
+//! Sources: published records of these calls, and the services' API references. No published sample shows the calls of API
+//! Gateway, VPC endpoints, access points, Signer, SES and MediaStore: their fields are the API model's.
 //!
 //! Invariant: a row leads to an ARN, or the call teaches nothing.
 
