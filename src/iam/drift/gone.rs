@@ -25,8 +25,10 @@ pub fn is_gone(state: &State, target: &Target) -> bool {
         Target::Organization { id, .. } => {
             organization.is_none_or(|it| !it.policies.contains_key(id))
         }
+        // Where nobody told which units there are, one that is not among them may still be there.
         Target::Node { id, .. } => {
-            id.starts_with("ou-") && organization.is_none_or(|it| !it.parents.contains_key(id))
+            let units = organization.map(|it| &it.parents).filter(|it| !it.is_empty());
+            id.starts_with("ou-") && units.is_some_and(|it| !it.contains_key(id))
         }
         Target::Resource { .. } | Target::Network { .. } | Target::Block { .. } => false,
     }

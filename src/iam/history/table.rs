@@ -81,9 +81,12 @@ pub(super) fn edits(
     read().map_err(StoreError::Read)
 }
 
-/// Holds what is read of `connection` at one commit until it is dropped.
-pub(super) fn steady(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
-    connection.unchecked_transaction().map_err(StoreError::Read)
+/// Holds what is read of `connection` at one commit until it is dropped; `None` where somebody else does already.
+pub(super) fn steady(connection: &Connection) -> Result<Option<Transaction<'_>>, StoreError> {
+    if !connection.is_autocommit() {
+        return Ok(None);
+    }
+    connection.unchecked_transaction().map(Some).map_err(StoreError::Read)
 }
 
 /// Returns the moment before which all is part of the beginnings.
