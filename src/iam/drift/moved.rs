@@ -6,6 +6,7 @@
 use crate::iam::drift::Drift;
 use crate::iam::drift::Weighed;
 use crate::iam::drift::who::Via;
+use crate::iam::effort;
 use crate::iam::standing::Protected;
 use crate::iam::standing::gain::Gain;
 use crate::iam::standing::moves::Asked;
@@ -16,6 +17,9 @@ use crate::model::Event;
 use crate::model::Facts;
 use crate::model::Record;
 use crate::model::Seconds;
+
+/// How much may be looked at to say who gained by a change. What takes longer to tell apart counts as allowed.
+const MAX_GAIN: u64 = 100_000_000;
 
 /// Stands before what everybody below it may have gained by.
 pub const BELOW: &str = "below:";
@@ -36,7 +40,7 @@ impl Drift {
         }
         let depth = self.config.depth.into();
         let asked = Asked { now: event.time, depth, protected, surfaces: self.gains.surfaces() };
-        let gain = moves.gain(&mut self.history, &asked)?;
+        let gain = effort::at_most(MAX_GAIN, || moves.gain(&mut self.history, &asked))?;
         self.gained = gained(&gain, &called.target, self.history.now());
         let mut facts = Facts::default();
         called.tell(&mut facts);
@@ -67,7 +71,8 @@ impl Drift {
         }
         let depth = self.config.depth.into();
         let asked = Asked { now, depth, protected, surfaces: self.gains.surfaces() };
-        let Some(gain) = moves.gain(&mut self.history, &asked) else { return false };
+        let gain = effort::at_most(MAX_GAIN, || moves.gain(&mut self.history, &asked));
+        let Some(gain) = gain else { return false };
         let state = self.history.now();
         self.gained = gained(&gain, &target.arn(state), state);
         gain.tell(facts);

@@ -341,7 +341,7 @@ fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
     }
 }
 
-/// Returns what both lists are about.
+/// Returns what both lists are about; where that takes too long to say, what the first is, which is more.
 pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
     let pairs = some.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
     let both = pairs.filter_map(|(one, other)| {
@@ -354,11 +354,15 @@ pub fn join(some: &[Found], others: &[Found]) -> Vec<Found> {
             until: earlier(one.until, other.until),
         })
     });
-    thin(both.collect())
+    let both = both.collect();
+    if effort::is_spent() { some.to_vec() } else { thin(both) }
 }
 
 /// Leaves out what another says as well, on no more conditions and for as long.
 pub fn thin(mut found: Vec<Found>) -> Vec<Found> {
+    if effort::is_spent() {
+        return found;
+    }
     found.sort_by(|a, b| (a.keys.len(), &a.resource).cmp(&(b.keys.len(), &b.resource)));
     let mut kept: Vec<Found> = Vec::with_capacity(found.len());
     for one in found {
