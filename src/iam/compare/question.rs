@@ -109,13 +109,19 @@ impl Question<'_> {
         }
         // The others depend on what exactly differs.
         let is_told = |class: &Class| {
-            use Class::*;
-            let all = [Admin, BoundaryRemoved, DataReadWidened, Public, TimeBoundRemoved];
-            all.contains(class) || *class == GuardrailWeakened
+            matches!(
+                class,
+                Class::Admin
+                    | Class::BoundaryRemoved
+                    | Class::DataReadWidened
+                    | Class::GuardrailWeakened
+                    | Class::Public
+                    | Class::TimeBoundRemoved
+            )
         };
-        classes.retain(|class| {
-            !is_told(class) || told_apart.as_ref().is_none_or(|told| told.contains(class))
-        });
+        if let Some(told) = told_apart {
+            classes.retain(|class| !is_told(class) || told.contains(class));
+        }
         let ways = effort::within(effort, || classes::leading_to_more(&pieces.adds));
         let ways = ways.unwrap_or_else(|| (0..known().count()).collect());
         let escalations = match self.kind {
