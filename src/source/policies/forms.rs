@@ -1,140 +1,159 @@
-//! What the SDK read of IAM, in the form in which AWS's command line prints it.
+//! What IAM answered, in the form in which AWS's command line prints it.
 //!
-//! Invariant: members are called as in IAM's API; what was not answered is left out, and a document that is no JSON stays the
-//! text it was.
+//! Sources: the data types of the IAM API Reference.
+//!
+//! Invariant: members are called as in IAM's API; what was not answered is left out, and what is not as it should be (a document
+//! that is no JSON, a time that is none) stays the text it was.
 
-use aws_sdk_iam::primitives::DateTime;
-use aws_sdk_iam::types::AccessKeyMetadata;
-use aws_sdk_iam::types::AttachedPermissionsBoundary;
-use aws_sdk_iam::types::AttachedPolicy;
-use aws_sdk_iam::types::GroupDetail;
-use aws_sdk_iam::types::InstanceProfile;
-use aws_sdk_iam::types::ManagedPolicyDetail;
-use aws_sdk_iam::types::PolicyDetail;
-use aws_sdk_iam::types::PolicyVersion;
-use aws_sdk_iam::types::RoleDetail;
-use aws_sdk_iam::types::Tag;
-use aws_sdk_iam::types::UserDetail;
 use percent_encoding::percent_decode_str;
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-/// An object in the making; what is not there is not put in.
-#[derive(Default)]
-struct Form(Map<String, Value>);
+/// The members of something.
+pub(super) type Members = &'static [(&'static str, Form)];
 
-impl Form {
-    fn with(mut self, name: &str, value: Option<Value>) -> Self {
-        if let Some(value) = value {
-            self.0.insert(name.to_owned(), value);
-        }
-        self
-    }
-
-    fn text(self, name: &str, text: Option<&str>) -> Self {
-        self.with(name, text.map(|text| json!(text)))
-    }
-
-    fn time(self, name: &str, time: Option<&DateTime>) -> Self {
-        self.with(name, time.and_then(shown))
-    }
-
-    fn list<T>(self, name: &str, items: &[T], form: fn(&T) -> Value) -> Self {
-        self.with(name, Some(items.iter().map(form).collect()))
-    }
-
-    fn done(self) -> Value {
-        Value::Object(self.0)
-    }
+/// What a member is; an answer has texts, objects and lists only.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    Text,
+    Time,
+    Count,
+    Flag,
+    Document,
+    Texts,
+    One(Members),
+    Many(Members),
 }
 
-/// Returns a user.
-pub(super) fn user(user: &UserDetail) -> Value {
-    Form::default()
-        .text("Path", user.path())
-        .text("UserName", user.user_name())
-        .text("UserId", user.user_id())
-        .text("Arn", user.arn())
-        .time("CreateDate", user.create_date())
-        .list("UserPolicyList", user.user_policy_list(), inline)
-        .list("GroupList", user.group_list(), |group| json!(group))
-        .list("AttachedManagedPolicies", user.attached_managed_policies(), attached)
-        .with("PermissionsBoundary", user.permissions_boundary().map(boundary))
-        .list("Tags", user.tags(), tag)
-        .done()
+use Form::Count;
+use Form::Document;
+use Form::Flag;
+use Form::Many;
+use Form::One;
+use Form::Text;
+use Form::Texts;
+use Form::Time;
+
+/// `UserDetail`.
+pub(super) const USER: Members = &[
+    ("Path", Text),
+    ("UserName", Text),
+    ("UserId", Text),
+    ("Arn", Text),
+    ("CreateDate", Time),
+    ("UserPolicyList", Many(INLINE)),
+    ("GroupList", Texts),
+    ("AttachedManagedPolicies", Many(ATTACHED)),
+    ("PermissionsBoundary", One(BOUNDARY)),
+    ("Tags", Many(TAG)),
+];
+
+/// `GroupDetail`.
+pub(super) const GROUP: Members = &[
+    ("Path", Text),
+    ("GroupName", Text),
+    ("GroupId", Text),
+    ("Arn", Text),
+    ("CreateDate", Time),
+    ("GroupPolicyList", Many(INLINE)),
+    ("AttachedManagedPolicies", Many(ATTACHED)),
+];
+
+/// `RoleDetail`.
+pub(super) const ROLE: Members = &[
+    ("Path", Text),
+    ("RoleName", Text),
+    ("RoleId", Text),
+    ("Arn", Text),
+    ("CreateDate", Time),
+    ("AssumeRolePolicyDocument", Document),
+    ("InstanceProfileList", Many(PROFILE)),
+    ("RolePolicyList", Many(INLINE)),
+    ("AttachedManagedPolicies", Many(ATTACHED)),
+    ("PermissionsBoundary", One(BOUNDARY)),
+    ("Tags", Many(TAG)),
+    ("RoleLastUsed", One(&[("LastUsedDate", Time), ("Region", Text)])),
+];
+
+/// `ManagedPolicyDetail`.
+pub(super) const POLICY: Members = &[
+    ("PolicyName", Text),
+    ("PolicyId", Text),
+    ("Arn", Text),
+    ("Path", Text),
+    ("DefaultVersionId", Text),
+    ("AttachmentCount", Count),
+    ("PermissionsBoundaryUsageCount", Count),
+    ("IsAttachable", Flag),
+    ("Description", Text),
+    ("CreateDate", Time),
+    ("UpdateDate", Time),
+    ("PolicyVersionList", Many(VERSION)),
+];
+
+/// `AccessKeyMetadata`: nobody can read the secret.
+pub(super) const KEY: Members =
+    &[("UserName", Text), ("AccessKeyId", Text), ("Status", Text), ("CreateDate", Time)];
+
+const VERSION: Members = &[
+    ("Document", Document),
+    ("VersionId", Text),
+    ("IsDefaultVersion", Flag),
+    ("CreateDate", Time),
+];
+
+const INLINE: Members = &[("PolicyName", Text), ("PolicyDocument", Document)];
+
+const ATTACHED: Members = &[("PolicyName", Text), ("PolicyArn", Text)];
+
+const BOUNDARY: Members = &[("PermissionsBoundaryType", Text), ("PermissionsBoundaryArn", Text)];
+
+const TAG: Members = &[("Key", Text), ("Value", Text)];
+
+const PROFILE: Members = &[
+    ("Path", Text),
+    ("InstanceProfileName", Text),
+    ("InstanceProfileId", Text),
+    ("Arn", Text),
+    ("CreateDate", Time),
+    ("Roles", Many(&[("RoleName", Text), ("Arn", Text)])),
+];
+
+/// Returns the items of a list.
+pub(super) fn all(list: &Value, members: Members) -> impl Iterator<Item = Value> {
+    list.as_array().into_iter().flatten().map(move |item| object(item, members))
 }
 
-/// Returns a group.
-pub(super) fn group(group: &GroupDetail) -> Value {
-    Form::default()
-        .text("Path", group.path())
-        .text("GroupName", group.group_name())
-        .text("GroupId", group.group_id())
-        .text("Arn", group.arn())
-        .time("CreateDate", group.create_date())
-        .list("GroupPolicyList", group.group_policy_list(), inline)
-        .list("AttachedManagedPolicies", group.attached_managed_policies(), attached)
-        .done()
-}
-
-/// Returns a role.
-pub(super) fn role(role: &RoleDetail) -> Value {
-    let used = role.role_last_used().map(|used| {
-        Form::default()
-            .time("LastUsedDate", used.last_used_date())
-            .text("Region", used.region())
-            .done()
+fn object(answered: &Value, members: Members) -> Value {
+    let formed = members.iter().filter_map(|(name, form)| {
+        let value = formed(answered.get(name), *form)?;
+        Some(((*name).to_owned(), value))
     });
-    Form::default()
-        .text("Path", role.path())
-        .text("RoleName", role.role_name())
-        .text("RoleId", role.role_id())
-        .text("Arn", role.arn())
-        .time("CreateDate", role.create_date())
-        .with("AssumeRolePolicyDocument", role.assume_role_policy_document().map(document))
-        .list("InstanceProfileList", role.instance_profile_list(), profile)
-        .list("RolePolicyList", role.role_policy_list(), inline)
-        .list("AttachedManagedPolicies", role.attached_managed_policies(), attached)
-        .with("PermissionsBoundary", role.permissions_boundary().map(boundary))
-        .list("Tags", role.tags(), tag)
-        .with("RoleLastUsed", used)
-        .done()
+    Value::Object(formed.collect())
 }
 
-/// Returns a managed policy with its versions.
-pub(super) fn policy(policy: &ManagedPolicyDetail) -> Value {
-    Form::default()
-        .text("PolicyName", policy.policy_name())
-        .text("PolicyId", policy.policy_id())
-        .text("Arn", policy.arn())
-        .text("Path", policy.path())
-        .text("DefaultVersionId", policy.default_version_id())
-        .with("AttachmentCount", policy.attachment_count().map(|count| json!(count)))
-        .with(
-            "PermissionsBoundaryUsageCount",
-            policy.permissions_boundary_usage_count().map(|count| json!(count)),
-        )
-        .with("IsAttachable", Some(json!(policy.is_attachable())))
-        .text("Description", policy.description())
-        .time("CreateDate", policy.create_date())
-        .time("UpdateDate", policy.update_date())
-        .list("PolicyVersionList", policy.policy_version_list(), version)
-        .done()
-}
-
-/// Returns an access key, without its secret, which nobody can read.
-pub(super) fn key(key: &AccessKeyMetadata) -> Value {
-    Form::default()
-        .text("UserName", key.user_name())
-        .text("AccessKeyId", key.access_key_id())
-        .text("Status", key.status().map(|status| status.as_str()))
-        .time("CreateDate", key.create_date())
-        .done()
+/// Returns a member as it is shown; a list that was not answered is empty.
+fn formed(answered: Option<&Value>, form: Form) -> Option<Value> {
+    let list = || answered.unwrap_or(&Value::Null);
+    match form {
+        Texts => return Some(list().as_array().cloned().unwrap_or_default().into()),
+        Many(members) => return Some(all(list(), members).collect()),
+        One(members) => return answered.map(|answered| object(answered, members)),
+        Text | Time | Count | Flag | Document => {}
+    }
+    let text = answered?.as_str()?;
+    let shown = match form {
+        Time => time(text),
+        Count => text.parse::<u64>().ok().map(Value::from),
+        Flag => text.parse::<bool>().ok().map(Value::from),
+        Document => Some(document(text)),
+        _ => None,
+    };
+    Some(shown.unwrap_or_else(|| json!(text)))
 }
 
 /// Returns a document as an object: IAM answers it percent-encoded (RFC 3986).
-pub(super) fn document(text: &str) -> Value {
+fn document(text: &str) -> Value {
     // Whatever begins like an object was not encoded; a percent sign in it is its own.
     if text.trim_start().starts_with('{')
         && let Ok(value) = serde_json::from_str(text)
@@ -146,59 +165,10 @@ pub(super) fn document(text: &str) -> Value {
     value.unwrap_or_else(|| json!(text))
 }
 
-fn version(version: &PolicyVersion) -> Value {
-    Form::default()
-        .with("Document", version.document().map(document))
-        .text("VersionId", version.version_id())
-        .with("IsDefaultVersion", Some(json!(version.is_default_version())))
-        .time("CreateDate", version.create_date())
-        .done()
-}
-
-fn inline(policy: &PolicyDetail) -> Value {
-    Form::default()
-        .text("PolicyName", policy.policy_name())
-        .with("PolicyDocument", policy.policy_document().map(document))
-        .done()
-}
-
-fn attached(policy: &AttachedPolicy) -> Value {
-    Form::default()
-        .text("PolicyName", policy.policy_name())
-        .text("PolicyArn", policy.policy_arn())
-        .done()
-}
-
-fn boundary(boundary: &AttachedPermissionsBoundary) -> Value {
-    Form::default()
-        .text(
-            "PermissionsBoundaryType",
-            boundary.permissions_boundary_type().map(|kind| kind.as_str()),
-        )
-        .text("PermissionsBoundaryArn", boundary.permissions_boundary_arn())
-        .done()
-}
-
-fn tag(tag: &Tag) -> Value {
-    json!({"Key": tag.key(), "Value": tag.value()})
-}
-
-fn profile(profile: &InstanceProfile) -> Value {
-    let roles =
-        profile.roles().iter().map(|role| json!({"RoleName": role.role_name(), "Arn": role.arn()}));
-    Form::default()
-        .text("Path", Some(profile.path()))
-        .text("InstanceProfileName", Some(profile.instance_profile_name()))
-        .text("InstanceProfileId", Some(profile.instance_profile_id()))
-        .text("Arn", Some(profile.arn()))
-        .time("CreateDate", Some(profile.create_date()))
-        .with("Roles", Some(roles.collect()))
-        .done()
-}
-
 /// Returns a time as the command line shows it: `2026-03-02T08:00:00+00:00`.
-fn shown(time: &DateTime) -> Option<Value> {
-    let time = jiff::Timestamp::from_second(time.secs()).ok()?;
+fn time(text: &str) -> Option<Value> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    let time = jiff::Timestamp::from_second(time.as_second()).ok()?;
     Some(json!(time.to_string().replace('Z', "+00:00")))
 }
 
@@ -217,7 +187,25 @@ mod tests {
 
     #[test]
     fn a_time_is_shown_as_the_command_line_shows_it() {
-        let time = DateTime::from_secs(1_772_438_400);
-        assert_eq!(shown(&time), Some(json!("2026-03-02T08:00:00+00:00")));
+        let wanted = Some(json!("2026-03-02T08:00:00+00:00"));
+        assert_eq!(formed(Some(&json!("2026-03-02T08:00:00Z")), Time), wanted);
+        assert_eq!(formed(Some(&json!("2026-03-02T08:00:00.250Z")), Time), wanted);
+        assert_eq!(formed(Some(&json!("yesterday")), Time), Some(json!("yesterday")));
+    }
+
+    #[test]
+    fn what_is_not_answered_is_left_out_and_a_list_is_a_list() {
+        let answered = json!({
+            "Arn": "arn:aws:iam::111122223333:policy/p", "AttachmentCount": "2", "IsAttachable": "true",
+            "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": "false", "Other": "x"}],
+        });
+        let shown = json!({
+            "Arn": "arn:aws:iam::111122223333:policy/p", "AttachmentCount": 2, "IsAttachable": true,
+            "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": false}],
+        });
+        assert_eq!(object(&answered, POLICY), shown);
+        let nobody = object(&json!({"UserName": "u", "GroupList": ""}), USER);
+        assert_eq!((&nobody["GroupList"], &nobody["Tags"]), (&json!([]), &json!([])));
+        assert_eq!(nobody.get("PermissionsBoundary"), None);
     }
 }

@@ -22,11 +22,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_iam::Client;
-use aws_sdk_iam::config::ProvideCredentials;
-use aws_sdk_iam::config::SharedCredentialsProvider;
-use aws_sdk_iam::error::ProvideErrorMetadata;
-use aws_sdk_iam::error::SdkError;
+use aws_sdk_s3::config::ProvideCredentials;
+use aws_sdk_s3::config::SharedCredentialsProvider;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::SdkError;
 use serde_json::Value;
 use serde_json::json;
 
@@ -38,6 +37,7 @@ use crate::source::aws::cause;
 use crate::source::error::Cause;
 use crate::source::error::Fault;
 use crate::source::error::SourceError;
+use crate::source::signed::Failure;
 use crate::source::signed::Signed;
 
 pub use crate::source::policies::center::Center;
@@ -45,7 +45,7 @@ pub use crate::source::policies::organization::Organization;
 pub use crate::source::policies::questions::Readers;
 
 /// The most that a page of an account holds (IAM API Reference, "GetAccountAuthorizationDetails").
-const PAGE: i32 = 1_000;
+const PAGE: u32 = 1_000;
 
 /// The call that tells of a whole account.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
@@ -55,7 +55,6 @@ const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 pub struct Policies {
     whose: String,
     shared: SdkConfig,
-    iam: Client,
     signed: Signed,
     account: Option<String>,
 }
@@ -142,7 +141,7 @@ impl Policies {
         let of_role = access.role_arn.as_deref().and_then(account_of);
         let account = of_role.or(credentials.account_id().map(|id| id.as_str()));
         let account = account.map(str::to_owned);
-        Ok(Self { iam: Client::new(&shared), signed: Signed::new(&shared), whose, shared, account })
+        Ok(Self { signed: Signed::new(&shared), whose, shared, account })
     }
 
     /// Reads the account, page by page.
@@ -161,18 +160,23 @@ impl Policies {
         };
         let mut marker: Option<String> = None;
         loop {
-            let call = self.iam.get_account_authorization_details().max_items(PAGE);
-            let answer = call.set_marker(marker.clone()).send().await;
-            let page = answer.map_err(|error| self.failed(DETAILS, error))?;
-            account.users.extend(page.user_detail_list().iter().map(forms::user));
-            account.groups.extend(page.group_detail_list().iter().map(forms::group));
-            account.roles.extend(page.role_detail_list().iter().map(forms::role));
-            account.policies.extend(page.policies().iter().map(forms::policy));
-            account.pages = account.pages.saturating_add(1);
-            let next = page.marker.filter(|next| page.is_truncated && !next.is_empty());
-            if next.is_none() {
-                break;
+            let mut input = json!({ "MaxItems": PAGE });
+            if let Some(marker) = &marker {
+                input["Marker"] = json!(marker);
             }
+            let answer = self.iam("GetAccountAuthorizationDetails", input).await;
+            let mut page = answer.map_err(|error| self.failed(DETAILS, error))?;
+            account.users.extend(forms::all(&page["UserDetailList"], forms::USER));
+            account.groups.extend(forms::all(&page["GroupDetailList"], forms::GROUP));
+            account.roles.extend(forms::all(&page["RoleDetailList"], forms::ROLE));
+            account.policies.extend(forms::all(&page["Policies"], forms::POLICY));
+            account.pages = account.pages.saturating_add(1);
+            let next = match page["Marker"].take() {
+                Value::String(next) if page["IsTruncated"] == "true" && !next.is_empty() => {
+                    Some(next)
+                }
+                _ => break,
+            };
             if next == marker {
                 let source: Cause = "it answers the same page again and again".into();
                 let call = DETAILS;
@@ -224,27 +228,24 @@ impl Policies {
         call: &'static str,
         name: &str,
     ) -> Result<(&'static str, Value), Refused> {
+        let input = json!({ "UserName": name });
         match call {
             "iam:ListAccessKeys" => {
-                let answer = self.iam.list_access_keys().user_name(name).send().await;
+                let answer = self.iam("ListAccessKeys", input).await;
                 let keys = answer.map_err(|error| Refused::of(call, name, error))?;
-                let keys = keys.access_key_metadata().iter().map(forms::key);
-                Ok(("AccessKeys", keys.collect()))
+                Ok(("AccessKeys", forms::all(&keys["AccessKeyMetadata"], forms::KEY).collect()))
             }
-            "iam:GetLoginProfile" => {
-                let answer = self.iam.get_login_profile().user_name(name).send().await;
-                match answer {
-                    Ok(_) => Ok(("HasPassword", json!(true))),
-                    Err(error) if error.code() == Some("NoSuchEntity") => {
-                        Ok(("HasPassword", json!(false)))
-                    }
-                    Err(error) => Err(Refused::of(call, name, error)),
+            "iam:GetLoginProfile" => match self.iam("GetLoginProfile", input).await {
+                Ok(_) => Ok(("HasPassword", json!(true))),
+                Err(error) if error.code() == Some("NoSuchEntity") => {
+                    Ok(("HasPassword", json!(false)))
                 }
-            }
+                Err(error) => Err(Refused::of(call, name, error)),
+            },
             _ => {
-                let answer = self.iam.list_mfa_devices().user_name(name).send().await;
+                let answer = self.iam("ListMFADevices", input).await;
                 let devices = answer.map_err(|error| Refused::of(call, name, error))?;
-                Ok(("HasMfa", json!(!devices.mfa_devices().is_empty())))
+                Ok(("HasMfa", json!(devices["MFADevices"].is_array())))
             }
         }
     }
@@ -256,6 +257,12 @@ impl Policies {
             "aws-us-gov" => "us-gov-west-1",
             _ => "us-east-1",
         }
+    }
+
+    /// Calls IAM, which is the same wherever it is asked from.
+    async fn iam(&self, name: &str, input: Value) -> Result<Value, Failure> {
+        let region = self.shared.region().map_or("", |region| region.as_ref());
+        self.signed.call(&services::IAM, home_of_iam(region), name, input).await
     }
 
     fn failed<E>(&self, call: &'static str, error: SdkError<E>) -> SourceError
@@ -301,6 +308,19 @@ fn home_of(role_arn: Option<&str>) -> &'static str {
         Some("aws-us-gov") => "us-gov-west-1",
         _ => "us-east-1",
     }
+}
+
+/// Returns the region that a request to IAM is signed for, of the partition that `region` is of.
+fn home_of_iam(region: &str) -> &'static str {
+    const HOMES: [(&str, &str); 5] = [
+        ("cn-", "cn-north-1"),
+        ("us-gov-", "us-gov-west-1"),
+        ("us-iso-", "us-iso-east-1"),
+        ("us-isob-", "us-isob-east-1"),
+        ("eusc-", "eusc-de-east-1"),
+    ];
+    let home = HOMES.iter().find(|(begin, _)| region.starts_with(begin));
+    home.map_or("us-east-1", |(_, home)| home)
 }
 
 #[expect(

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::error::ProvideErrorMetadata;
-use aws_sdk_iam::error::SdkError;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::json;
 
 use crate::model::Answer;
 use crate::model::Question;
@@ -19,6 +20,7 @@ use crate::source::error::SourceError;
 use crate::source::policies::Policies;
 use crate::source::policies::Refused;
 use crate::source::policies::account_of;
+use crate::source::policies::services::text_at;
 use crate::telemetry::chain;
 
 /// What services say of what is not there.
@@ -102,20 +104,24 @@ impl Policies {
     async fn ask(&self, question: &Question) -> Result<Answer, SourceError> {
         match question {
             Question::OfUser { user, policy, .. } => {
-                let call = self.iam.get_user_policy().user_name(&**user).policy_name(&**policy);
-                self.answer(question.call(), call.send().await, |it| Some(it.policy_document))
+                let input = json!({ "UserName": user, "PolicyName": policy });
+                let told = self.iam("GetUserPolicy", input).await;
+                self.answer(question.call(), told, |told| text_at(&told, "/PolicyDocument"))
             }
             Question::OfGroup { group, policy, .. } => {
-                let call = self.iam.get_group_policy().group_name(&**group).policy_name(&**policy);
-                self.answer(question.call(), call.send().await, |it| Some(it.policy_document))
+                let input = json!({ "GroupName": group, "PolicyName": policy });
+                let told = self.iam("GetGroupPolicy", input).await;
+                self.answer(question.call(), told, |told| text_at(&told, "/PolicyDocument"))
             }
             Question::OfRole { role, policy, .. } => {
-                let call = self.iam.get_role_policy().role_name(&**role).policy_name(&**policy);
-                self.answer(question.call(), call.send().await, |it| Some(it.policy_document))
+                let input = json!({ "RoleName": role, "PolicyName": policy });
+                let told = self.iam("GetRolePolicy", input).await;
+                self.answer(question.call(), told, |told| text_at(&told, "/PolicyDocument"))
             }
             Question::Trust { role, .. } => {
-                let call = self.iam.get_role().role_name(&**role).send().await;
-                self.answer(question.call(), call, |it| it.role?.assume_role_policy_document)
+                let told = self.iam("GetRole", json!({ "RoleName": role })).await;
+                let place = "/Role/AssumeRolePolicyDocument";
+                self.answer(question.call(), told, |told| text_at(&told, place))
             }
             Question::Managed { arn, version, .. } => {
                 self.of_managed(arn, version.as_deref()).await
@@ -135,18 +141,18 @@ impl Policies {
         let version = match version {
             Some(version) => version.to_owned(),
             None => {
-                let call = self.iam.get_policy().policy_arn(arn).send().await;
-                let of = |it: aws_sdk_iam::operation::get_policy::GetPolicyOutput| {
-                    it.policy?.default_version_id
-                };
-                match self.answer("iam:GetPolicy", call, of)? {
+                let told = self.iam("GetPolicy", json!({ "PolicyArn": arn })).await;
+                let place = "/Policy/DefaultVersionId";
+                match self.answer("iam:GetPolicy", told, |told| text_at(&told, place))? {
                     Answer::Text { text, .. } => text,
                     other => return Ok(other),
                 }
             }
         };
-        let call = self.iam.get_policy_version().policy_arn(arn).version_id(&version).send().await;
-        let answer = self.answer("iam:GetPolicyVersion", call, |it| it.policy_version?.document)?;
+        let input = json!({ "PolicyArn": arn, "VersionId": version });
+        let told = self.iam("GetPolicyVersion", input).await;
+        let place = "/PolicyVersion/Document";
+        let answer = self.answer("iam:GetPolicyVersion", told, |told| text_at(&told, place))?;
         Ok(match answer {
             Answer::Text { text, .. } => Answer::Text { version: Some(version.into()), text },
             other => other,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what has no policy is not listed; what was not answered is told.
 
-use aws_sdk_iam::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::Bucket;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;

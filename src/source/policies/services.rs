@@ -15,32 +15,42 @@ use crate::source::signed::Protocol;
 use crate::source::signed::Service;
 use crate::source::signed::form::UNRESERVED;
 
+pub(super) static IAM: Service =
+    Service { name: "iam", id: "IAM", host: "iam", protocol: Protocol::Query("2010-05-08") };
 pub(super) static KMS: Service =
-    Service { name: "kms", host: "kms", protocol: Protocol::Json("TrentService") };
+    Service { name: "kms", id: "KMS", host: "kms", protocol: Protocol::Json("TrentService") };
 pub(super) static SNS: Service =
-    Service { name: "sns", host: "sns", protocol: Protocol::Query("2010-03-31") };
+    Service { name: "sns", id: "SNS", host: "sns", protocol: Protocol::Query("2010-03-31") };
 pub(super) static LAMBDA: Service =
-    Service { name: "lambda", host: "lambda", protocol: Protocol::Rest };
+    Service { name: "lambda", id: "Lambda", host: "lambda", protocol: Protocol::Rest };
 pub(super) static SECRETS: Service = Service {
     name: "secretsmanager",
+    id: "Secrets Manager",
     host: "secretsmanager",
     protocol: Protocol::Json("secretsmanager"),
 };
 pub(super) static ECR: Service = Service {
     name: "ecr",
+    id: "ECR",
     host: "api.ecr",
     protocol: Protocol::Json("AmazonEC2ContainerRegistry_V20150921"),
 };
 pub(super) static ORGANIZATIONS: Service = Service {
     name: "organizations",
+    id: "Organizations",
     host: "organizations",
     protocol: Protocol::Json("AWSOrganizationsV20161128"),
 };
-pub(super) static CENTER: Service =
-    Service { name: "sso", host: "sso", protocol: Protocol::Json("SWBExternalService") };
+pub(super) static CENTER: Service = Service {
+    name: "sso",
+    id: "SSO Admin",
+    host: "sso",
+    protocol: Protocol::Json("SWBExternalService"),
+};
 
 pub(super) static IDENTITIES: Service = Service {
     name: "identitystore",
+    id: "identitystore",
     host: "identitystore",
     protocol: Protocol::Json("AWSIdentityStore"),
 };
@@ -142,7 +152,8 @@ fn encoded(name: &str) -> String {
     utf8_percent_encode(name, UNRESERVED).to_string()
 }
 
-fn text_at(told: &Value, place: &str) -> Option<String> {
+/// Returns the text at a place (RFC 6901) of an answer.
+pub(super) fn text_at(told: &Value, place: &str) -> Option<String> {
     told.pointer(place).and_then(Value::as_str).map(str::to_owned)
 }
 

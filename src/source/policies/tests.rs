@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use aws_sdk_iam::config::BehaviorVersion;
-use aws_sdk_iam::config::Region;
+use aws_sdk_s3::config::BehaviorVersion;
+use aws_sdk_s3::config::Region;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -62,8 +62,7 @@ async fn reader(iam: &Arc<Iam>) -> Policies {
         .credentials_provider(SharedCredentialsProvider::new(stub::credentials()))
         .endpoint_url(stub::serve(router).await)
         .build();
-    let (iam, signed) = (Client::new(&shared), Signed::new(&shared));
-    Policies { whose: "reader".to_owned(), iam, signed, shared, account: None }
+    Policies { whose: "reader".to_owned(), signed: Signed::new(&shared), shared, account: None }
 }
 
 #[tokio::test]
@@ -127,4 +126,6 @@ fn the_account_and_the_region_of_iam_are_those_of_an_arn() {
     assert_eq!(home_of(Some("arn:aws-cn:iam::111122223333:role/x")), "cn-north-1");
     assert_eq!(home_of(Some("arn:aws-us-gov:iam::111122223333:role/x")), "us-gov-west-1");
     assert_eq!((home_of(Some("arn:aws:iam::1:role/x")), home_of(None)), ("us-east-1", "us-east-1"));
+    let homes = ["eu-west-1", "cn-northwest-1", "us-gov-east-1", "us-isob-west-1"].map(home_of_iam);
+    assert_eq!(homes, ["us-east-1", "cn-north-1", "us-gov-west-1", "us-isob-east-1"]);
 }

@@ -8,13 +8,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
-use aws_smithy_xml::decode::Document;
-use aws_smithy_xml::decode::ScopedDecoder;
-use aws_smithy_xml::decode::XmlDecodeError;
-use aws_smithy_xml::decode::try_data;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use roxmltree::Document;
+use roxmltree::Node;
 use serde_json::Map;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -25,7 +23,7 @@ use crate::source::signed::Protocol;
 pub(in crate::source) const UNRESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How deep an answer in XML may be: those that we read are seven deep at most.
+/// How deep an answer in XML may be: those that we read are nine deep at most.
 const MAX_DEPTH: usize = 16;
 
 /// Returns the request of a call; of a service that is asked by paths, `name` is the path.
@@ -89,15 +87,8 @@ pub(super) fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError
 fn value(text: &str) -> Result<Value, BoxError> {
     let text = text.trim_start();
     if text.starts_with('<') {
-        let mut document = Document::new(text);
-        let mut root = document.root_element()?;
-        let end = format!("</{}>", root.start_el().local());
-        // The decoder takes an answer that breaks off for one that ends there.
-        if !text.trim_end().ends_with(&end) {
-            return Err("the answer breaks off".into());
-        }
-        let whole = element(&mut root, MAX_DEPTH)?;
-        return Ok(unwrapped(whole));
+        let document = Document::parse(text)?;
+        return Ok(inner(document.root_element())?);
     }
     if text.is_empty() {
         return Ok(Value::Null);
@@ -105,48 +96,44 @@ fn value(text: &str) -> Result<Value, BoxError> {
     Ok(serde_json::from_str(text)?)
 }
 
-/// Returns what is in `…Result` of `…Response`, or in `Error`: the rest is of the protocol.
-fn unwrapped(whole: Value) -> Value {
-    let Value::Object(mut members) = whole else { return whole };
-    let is_inner = |name: &&String| name.ends_with("Result") || *name == "Error";
-    match members.keys().find(is_inner).cloned() {
-        Some(name) => members.remove(&name).unwrap_or_default(),
-        None => Value::Object(members),
+/// Returns what is in `…Result` of `…Response`, or in `Error` of whatever it stands in: the rest is of the protocol.
+fn inner(root: Node<'_, '_>) -> Result<Value, &'static str> {
+    let is_inner = |node: &Node<'_, '_>| {
+        let name = node.tag_name().name();
+        name == "Error" || name.ends_with("Result")
+    };
+    let name = root.tag_name().name();
+    match root.children().find(is_inner) {
+        Some(node) if name.ends_with("Response") => element(node, MAX_DEPTH),
+        _ => Err("it is no answer of the service"),
     }
 }
 
-fn element(decoder: &mut ScopedDecoder<'_, '_>, depth: usize) -> Result<Value, XmlDecodeError> {
+/// Returns an element as what its JSON would be: a list of members, a map of entries, an object, or a text. One that is empty
+/// is an empty text, whatever it would be.
+fn element(node: Node<'_, '_>, depth: usize) -> Result<Value, &'static str> {
     if depth == 0 {
-        return Err(XmlDecodeError::custom("an answer is too deep"));
+        return Err("the answer is too deep");
     }
     let (mut list, mut members) = (Vec::new(), Map::new());
-    while let Some(mut tag) = decoder.next_tag() {
-        let name = tag.start_el().local().to_owned();
-        let inner = match is_text(&name) {
-            true => Value::String(try_data(&mut tag)?.into_owned()),
-            false => element(&mut tag, depth - 1)?,
-        };
-        match name.as_str() {
-            "member" => list.push(inner),
+    for child in node.children().filter(Node::is_element) {
+        let value = element(child, depth - 1)?;
+        match child.tag_name().name() {
+            "member" => list.push(value),
             "entry" => {
-                if let (Some(key), value) = (inner["key"].as_str(), &inner["value"]) {
+                if let (Some(key), value) = (value["key"].as_str(), &value["value"]) {
                     members.insert(key.to_owned(), value.clone());
                 }
             }
-            _ => drop(members.insert(name, inner)),
+            name => drop(members.insert(name.to_owned(), value)),
         }
     }
-    Ok(if list.is_empty() { Value::Object(members) } else { Value::Array(list) })
-}
-
-/// Returns whether an element holds a text, in the answers of SNS that we read and in refusals.
-fn is_text(name: &str) -> bool {
-    let is_of_protocol = name.ends_with("Response") || name.ends_with("Result");
-    !is_of_protocol
-        && !matches!(
-            name,
-            "Error" | "ResponseMetadata" | "Attributes" | "entry" | "Topics" | "member"
-        )
+    let texts = node.children().filter(Node::is_text).filter_map(|it| it.text());
+    Ok(match (list.is_empty(), members.is_empty()) {
+        (false, _) => Value::Array(list),
+        (true, false) => Value::Object(members),
+        (true, true) => Value::String(texts.collect()),
+    })
 }
 
 /// Returns what a refusal says of itself: the code stands in a header, or as one of several members.
@@ -221,12 +208,20 @@ mod tests {
 
     #[test]
     fn what_breaks_off_or_is_no_answer_is_none() {
-        for body in ["<XResponse><XResult><NextToken>n</NextToken>", "{\"Policy\": ", "<", "hello"]
-        {
+        let page = "<html><head>Sign in</head></html>";
+        let empty = "<XResponse><ResponseMetadata/></XResponse>";
+        let broken = "<XResponse><XResult><NextToken>n</NextToken>";
+        for body in [broken, page, empty, "{\"Policy\": ", "<", "hello"] {
             let error = answer(&answered(200, None, body)).unwrap_err();
             assert!(!error.is_operation_error(), "{body}");
         }
-        let deep = "<Topics>".repeat(40) + &"</Topics>".repeat(40);
+        let nested = |depth: usize| {
+            let inner = "<a>".repeat(depth) + &"</a>".repeat(depth);
+            format!("<XResponse><XResult>{inner}</XResult></XResponse>")
+        };
+        assert!(answer(&answered(200, None, &nested(MAX_DEPTH - 1))).is_ok());
+        assert!(answer(&answered(200, None, &nested(MAX_DEPTH))).is_err());
+        let deep = nested(100_000);
         assert!(answer(&answered(200, None, &deep)).is_err());
     }
 

@@ -34,6 +34,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use aws_types::SigningName;
 use aws_types::region::Region;
 use aws_types::region::SigningRegion;
+use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
 /// A service, and how it wants to be asked (the protocol and endpoint of its model in botocore).
@@ -41,6 +42,8 @@ use serde_json::Value;
 pub(super) struct Service {
     /// What a request to it is signed for.
     pub(super) name: &'static str,
+    /// Its `serviceId`: an endpoint that is configured for it alone is called after that.
+    pub(super) id: &'static str,
     /// What the name of its hosts begins with, before the region.
     pub(super) host: &'static str,
     /// How it is asked.
@@ -125,10 +128,8 @@ fn client(shared: &SdkConfig, service: &'static Service, region: &str) -> Client
     let plugin =
         StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components);
 
-    let url = match shared.endpoint_url() {
-        Some(url) => url.to_owned(),
-        None => endpoint(service, region, Hosts::of(shared)),
-    };
+    let url = configured(shared, service.id);
+    let url = url.unwrap_or_else(|| endpoint(service, region, Hosts::of(shared)));
     let mut builder = Operation::builder()
         .service_name(service.name)
         .operation_name("call")
@@ -158,6 +159,23 @@ fn client(shared: &SdkConfig, service: &'static Service, region: &str) -> Client
         .build()
 }
 
+/// Returns the endpoint that somebody asks for in place of AWS's own: what our configuration says goes before what the
+/// environment and the profile say of the service, and that before what they say of all (SDKs and Tools Reference Guide,
+/// "Service-specific endpoints").
+fn configured(shared: &SdkConfig, id: &str) -> Option<String> {
+    let of_all = || shared.endpoint_url().map(str::to_owned);
+    if shared.get_origin("endpoint_url").is_client_config() {
+        return of_all();
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id(id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_one = key.ok().zip(shared.service_config());
+    of_one.and_then(|(key, known)| known.load_config(key)).or_else(of_all)
+}
+
 /// Which hosts of AWS are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hosts {
@@ -173,8 +191,15 @@ impl Hosts {
     }
 }
 
-/// Returns where a service is in a region (AWS General Reference, "Service endpoints").
+/// Returns where a service is in a region (AWS General Reference, "Service endpoints"). IAM is in one region of its partition,
+/// and in two of them not called after it ("IAM endpoints").
 fn endpoint(service: &Service, region: &str, hosts: Hosts) -> String {
+    match (service.name, region, hosts) {
+        ("iam", "us-east-1", Hosts::Usual) => return "https://iam.amazonaws.com".to_owned(),
+        ("iam", "us-east-1", Hosts::Fips) => return "https://iam-fips.amazonaws.com".to_owned(),
+        ("iam", "us-gov-west-1", _) => return "https://iam.us-gov.amazonaws.com".to_owned(),
+        _ => {}
+    }
     let suffix = match region {
         _ if region.starts_with("cn-") => "amazonaws.com.cn",
         _ if region.starts_with("us-iso-") => "c2s.ic.gov",
@@ -193,11 +218,14 @@ fn endpoint(service: &Service, region: &str, hosts: Hosts) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_types::origin::Origin;
+    use aws_types::service_config::LoadServiceConfig;
+
     use super::*;
 
     #[test]
     fn a_service_is_asked_where_it_is() {
-        let service = |host| Service { name: "x", host, protocol: Protocol::Rest };
+        let service = |host| Service { name: host, id: "X", host, protocol: Protocol::Rest };
         let at = |host, region, hosts| endpoint(&service(host), region, hosts);
         assert_eq!(at("kms", "eu-west-1", Hosts::Usual), "https://kms.eu-west-1.amazonaws.com");
         assert_eq!(
@@ -206,5 +234,38 @@ mod tests {
         );
         let ecr = at("api.ecr", "us-gov-west-1", Hosts::Fips);
         assert_eq!(ecr, "https://ecr-fips.us-gov-west-1.amazonaws.com");
+        assert_eq!(at("iam", "us-east-1", Hosts::Usual), "https://iam.amazonaws.com");
+        assert_eq!(at("iam", "us-east-1", Hosts::Fips), "https://iam-fips.amazonaws.com");
+        assert_eq!(at("iam", "us-gov-west-1", Hosts::Fips), "https://iam.us-gov.amazonaws.com");
+        let iam = at("iam", "cn-north-1", Hosts::Usual);
+        assert_eq!(iam, "https://iam.cn-north-1.amazonaws.com.cn");
+    }
+
+    /// What an environment says of endpoints, by the id of the service.
+    #[derive(Debug)]
+    struct Told(&'static str, &'static str);
+
+    impl LoadServiceConfig for Told {
+        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+            assert_eq!((key.env(), key.profile()), ("AWS_ENDPOINT_URL", "endpoint_url"));
+            (key.service_id() == self.0).then(|| self.1.to_owned())
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_one_service_goes_before_that_of_all() {
+        let told = || SdkConfig::builder().service_config(Told("IAM", "http://iam.test"));
+        let of_one = told().build();
+        assert_eq!(configured(&of_one, "IAM").as_deref(), Some("http://iam.test"));
+        assert_eq!(configured(&of_one, "KMS"), None);
+        let mut both = told().endpoint_url("http://all.test");
+        both.insert_origin("endpoint_url", Origin::shared_environment_variable());
+        let both = both.build();
+        assert_eq!(configured(&both, "IAM").as_deref(), Some("http://iam.test"));
+        assert_eq!(configured(&both, "KMS").as_deref(), Some("http://all.test"));
+        let mut ours = told().endpoint_url("http://ours.test");
+        ours.insert_origin("endpoint_url", Origin::shared_config());
+        let ours = ours.build();
+        assert_eq!(configured(&ours, "IAM").as_deref(), Some("http://ours.test"));
     }
 }
