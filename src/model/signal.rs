@@ -36,8 +36,13 @@ impl Signal {
         format!("{:032x}", xxh3_128(format!("{name}/{about}").as_bytes()))
     }
 
-    /// Returns it in the shape of a record.
+    /// Returns the text of [`Signal::record`].
     pub fn text(&self) -> String {
+        self.record().to_string()
+    }
+
+    /// Returns it in the shape of a record.
+    pub fn record(&self) -> Value {
         let mut record = json!({
             "eventSource": "grantwatch",
             "eventName": self.name,
@@ -48,7 +53,7 @@ impl Signal {
         if !self.account.is_empty() {
             record["recipientAccountId"] = self.account.as_str().into();
         }
-        record.to_string()
+        record
     }
 }
 

@@ -290,7 +290,7 @@ impl Core {
             Some(action) => self.protect.judge(&mut event, &action, object),
             None => Standing::Beside,
         };
-        self.undo(rules, candidates, &mut event);
+        self.undo(rules, candidates, &event, object);
         let judged = of_verdicts(rules, &event, &standing);
         let decided = candidates.iter().filter(|candidate| rules.decide(**candidate, &event));
         let opened = open.iter().copied().filter(|rule| rules.matches(*rule, &event));
@@ -346,6 +346,7 @@ impl Core {
         for (signal, object) in self.protect.signals(watermark.min(self.newest)) {
             self.signal(&Service::Grants, &signal, &object);
         }
+        self.tell_of_undone(watermark);
         self.tell_of_usage(watermark);
         self.tell_of_policies(watermark.min(self.newest));
         self.take_stock(watermark);

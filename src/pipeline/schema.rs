@@ -41,6 +41,7 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { number: 24, name: "uses through grants", sql: iam::standing::uses::table::COVERS },
     Migration { number: 25, name: "what was done and undone", sql: rules::table::UNDOING },
+    Migration { number: 26, name: "what was undone, told once", sql: rules::table::UNDOING_TOLD },
 ];
 
 /// Returns the table of all facts, room by room.

@@ -6,9 +6,11 @@
 //!
 //! Invariant: nothing here knows what a fact means. Read on in `logic` for the three-valued evaluation.
 
+mod acts;
 mod block;
 mod check;
 mod correlate;
+mod fields;
 mod files;
 mod gates;
 mod head;
@@ -40,10 +42,10 @@ use crate::model::DetectorId;
 use crate::model::Duration;
 use crate::model::Event;
 use crate::model::Field;
-use crate::model::Scope;
 
 pub use check::Tested;
 pub use correlate::Correlator;
+pub use fields::FIELDS;
 pub use files::Source;
 pub use files::read_files;
 pub use gates::Gates;
@@ -52,6 +54,7 @@ pub use load::Weight;
 pub use sieve::Candidate;
 pub use sieve::Sieve;
 pub use sieve::Verdict;
+pub use undone::Spoken;
 pub use undone::Undoing;
 pub use undone::Undone;
 pub use windows::Fired;
@@ -92,59 +95,6 @@ impl Default for Config {
     }
 }
 
-/// Facts that this room sets: on the alert of a correlation.
-pub const FIELDS: &[Field] = &[
-    Field {
-        name: "gw.correlation.count",
-        kind: "whole",
-        scope: Scope::Event,
-        meaning: "How many events (or distinct values) a correlation counted when it fired.",
-        example: "12",
-    },
-    Field {
-        name: "gw.correlation.timespan_seconds",
-        kind: "whole",
-        scope: Scope::Event,
-        meaning: "The length of the correlation's window, in seconds.",
-        example: "600",
-    },
-    Field {
-        name: "gw.undoes.alert",
-        kind: "texts",
-        scope: Scope::Event,
-        meaning: "The alerts of which this call undoes a match, as `undone_by` of their detectors says.",
-        example: "7f1c0b1e-6f4c-5a53-9d0c-3f4b1f0c6f10",
-    },
-    Field {
-        name: "gw.undoes.detector",
-        kind: "texts",
-        scope: Scope::Event,
-        meaning: "The detectors that told of what this call undoes, by name.",
-        example: "trail_stopped",
-    },
-    Field {
-        name: "gw.undoes.by",
-        kind: "text",
-        scope: Scope::Event,
-        meaning: "Who did what this call undoes; of several the last.",
-        example: "person:alice@example.com",
-    },
-    Field {
-        name: "gw.undoes.stood_seconds",
-        kind: "whole",
-        scope: Scope::Event,
-        meaning: "How long the last of what this call undoes had stood.",
-        example: "180",
-    },
-    Field {
-        name: "gw.correlation.group",
-        kind: "texts",
-        scope: Scope::Event,
-        meaning: "What the correlation counted by, as `field=value`.",
-        example: "gw.identity.name=person:alice@example.com",
-    },
-];
-
 /// Where events come from, as Sigma's `logsource` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Service {
@@ -158,11 +108,19 @@ pub enum Service {
     Grants,
     /// `product: grantwatch, service: policies`: signals about policies.
     Policies,
+    /// `product: grantwatch, service: matches`: signals about what became of what detectors told of.
+    Matches,
 }
 
 impl Service {
-    const ALL: [Self; 5] =
-        [Self::CloudTrail, Self::VpcFlow, Self::Intake, Self::Grants, Self::Policies];
+    const ALL: [Self; 6] = [
+        Self::CloudTrail,
+        Self::VpcFlow,
+        Self::Intake,
+        Self::Grants,
+        Self::Policies,
+        Self::Matches,
+    ];
 
     fn names(&self) -> (&'static str, &'static str) {
         match self {
@@ -171,6 +129,7 @@ impl Service {
             Self::Intake => ("grantwatch", "intake"),
             Self::Grants => ("grantwatch", "grants"),
             Self::Policies => ("grantwatch", "policies"),
+            Self::Matches => ("grantwatch", "matches"),
         }
     }
 
@@ -224,7 +183,7 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    routes: [Arc<[u32]>; 5],
+    routes: [Arc<[u32]>; 6],
     /// Rules about calls that are asked only about events that have a verdict.
     of_verdicts: Vec<u32>,
     /// Rules about calls that are asked only about changes of policies.

@@ -17,11 +17,10 @@ use crate::model::Facts;
 use crate::model::Field;
 use crate::model::Seconds;
 use crate::model::Slots;
+use crate::rules::acts::Act;
+use crate::rules::acts::ActId;
+use crate::rules::acts::Key;
 use crate::rules::correlate::Input;
-use crate::rules::undone::ActId;
-use crate::rules::undone::Back;
-use crate::rules::undone::Done;
-use crate::rules::undone::Of;
 
 /// The table of this room, as it was first.
 pub const SCHEMA: &str = "
@@ -156,23 +155,22 @@ pub const UNDOING: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Returns what can be undone, and what would undo it.
-pub(super) fn undoing(connection: &Connection) -> rusqlite::Result<(Of<Done>, Of<Back>)> {
+/// What was kept before the pair was told of by a signal is forgotten: alerts about it stay as they are.
+pub const UNDOING_TOLD: &str = "DELETE FROM undoing;";
+
+/// Calls `found` with each act that can be undone, or would undo another.
+pub(super) fn undoing(
+    connection: &Connection,
+    mut found: impl FnMut(Key, Act),
+) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare("SELECT detector, time, event_id, done, back FROM undoing")?;
     let mut rows = statement.query([])?;
-    let (mut all_done, mut all_back) = (Of::new(), Of::new());
     while let Some(row) = rows.next()? {
-        let detector = DetectorId(row.get(0)?);
-        let act: ActId = (Seconds(row.get(1)?), row.get::<_, String>(2)?.into());
-        if let Some(done) = part(row, 3)? {
-            all_done.entry(detector.clone()).or_default().insert(act.clone(), done);
-        }
-        if let Some(back) = part(row, 4)? {
-            all_back.entry(detector).or_default().insert(act, back);
-        }
+        let id: ActId = (Seconds(row.get(1)?), row.get::<_, String>(2)?.into());
+        found((DetectorId(row.get(0)?), id), Act { done: part(row, 3)?, back: part(row, 4)? });
     }
-    Ok((all_done, all_back))
+    Ok(())
 }
 
 fn part<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
@@ -182,13 +180,12 @@ fn part<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite:
 /// Writes what an event did, and what it would undo.
 pub(super) fn put_undoing(
     connection: &Connection,
-    detector: &DetectorId,
-    (time, event): &ActId,
-    (done, back): (Option<&Done>, Option<&Back>),
+    (detector, (time, event)): &Key,
+    act: &Act,
 ) -> rusqlite::Result<()> {
     let failed = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
-    let done = serde_json::to_string(&done).map_err(failed)?;
-    let back = serde_json::to_string(&back).map_err(failed)?;
+    let done = serde_json::to_string(&act.done).map_err(failed)?;
+    let back = serde_json::to_string(&act.back).map_err(failed)?;
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO undoing (detector, time, event_id, done, back) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
@@ -199,8 +196,7 @@ pub(super) fn put_undoing(
 /// Drops an event of which nothing is to be linked any more.
 pub(super) fn drop_undoing(
     connection: &Connection,
-    detector: &DetectorId,
-    (time, event): &ActId,
+    (detector, (time, event)): &Key,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "DELETE FROM undoing WHERE detector = ?1 AND time = ?2 AND event_id = ?3",

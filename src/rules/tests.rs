@@ -16,6 +16,7 @@ use crate::model::Facts;
 use crate::model::FlowColumns;
 use crate::model::FlowRecord;
 use crate::model::Record;
+use crate::model::Scope;
 use crate::model::Seconds;
 use crate::model::Slots;
 use crate::model::TrailRecord;

@@ -1,23 +1,36 @@
 //! What detectors told of and what would undo it, remembered for a while, so that the two are linked whichever of them is
-//! read first. How a detector's file declares it says `ways.rs`.
+//! read first. How a detector's file declares it says `ways.rs`, what is kept of both `acts.rs`.
 //!
-//! Invariant: a match is linked to what happened later, to one and the same thing in every field that is named, and once.
+//! The alert about a match is resolved as soon as anything is known that undoes it. A signal tells of the pair once no
+//! earlier undoing can come any more, that is, once the watermark has passed the one that is known.
+//!
+//! Invariant: a match is linked to what undid it first, to one and the same thing in every field that is named, and told of
+//! once: in any order of reading, read twice, and over a restart.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde_json::Value;
+use serde_json::json;
 
 use crate::model::AlertId;
 use crate::model::DetectorId;
 use crate::model::Event;
+use crate::model::Fact;
+use crate::model::Facts;
 use crate::model::Seconds;
+use crate::model::Signal;
 use crate::model::Span;
 use crate::rules::Rules;
-use crate::rules::table;
-use crate::rules::ways::Values;
-use crate::rules::ways::fits;
+use crate::rules::acts::ActId;
+use crate::rules::acts::Acts;
+use crate::rules::acts::Back;
+use crate::rules::acts::Call;
+use crate::rules::acts::Done;
+use crate::rules::acts::Fate;
+use crate::rules::acts::Key;
+use crate::rules::acts::Undoer;
+use crate::rules::acts::WHO;
+use crate::rules::ways::can_fit;
 use crate::store::Connection;
 use crate::store::StoreError;
 use crate::store::Tx;
@@ -28,57 +41,42 @@ const MAX_KEPT: usize = 10_000;
 /// How far event time moves on before what is old is forgotten.
 const PAUSE: Span = Span(3_600);
 
-/// What tells an event from all others: its time and its id.
-pub(super) type ActId = (Seconds, Box<str>);
-
-/// A match that can be undone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Done {
-    /// The alert that tells of it.
-    pub(super) alert: String,
-    /// Who did it.
-    pub(super) by: String,
-    /// By way.
-    pub(super) values: Vec<Values>,
-}
-
-/// What would undo a match.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Back {
-    pub(super) by: String,
-    pub(super) way: usize,
-    pub(super) values: Values,
-}
-
-/// What is remembered of one detector's matches.
-pub(super) type Of<T> = BTreeMap<DetectorId, BTreeMap<ActId, T>>;
-
-/// A match that was undone.
+/// A match that was undone, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undone {
     /// The alert that told of it.
     pub alert: AlertId,
-    /// The detector.
-    pub detector: DetectorId,
     /// When it happened, and the id of its event.
     pub id: (Seconds, Box<str>),
-    /// Who did it.
-    pub done_by: String,
     /// When it was undone, and the id of that event.
     pub at: (Seconds, Box<str>),
-    /// Who undid it.
+    /// Who undid it, by canonical name; empty if nobody knows.
     pub by: String,
+}
+
+/// The signal that a match was undone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    /// The signal in the shape of a record.
+    pub text: String,
+    /// When the match was undone.
+    pub time: Seconds,
+    /// What rules and stories name of it.
+    pub facts: Facts,
+    /// The object from which what undid it was read.
+    pub object: String,
 }
 
 /// What was done and undone of late.
 #[derive(Debug, Default)]
 pub struct Undoing {
     within: Span,
-    done: Of<Done>,
-    back: Of<Back>,
+    acts: Acts,
+    /// Matches that were undone and are not told of as such, by when they were undone.
+    waiting: BTreeSet<(ActId, Key)>,
+    /// What waited and was forgotten, as there is too much.
+    crowded_out: Vec<Spoken>,
     closing: Vec<Undone>,
-    unsaved: BTreeSet<(DetectorId, ActId)>,
-    gone: BTreeSet<(DetectorId, ActId)>,
     /// Up to when what is old was forgotten.
     forgotten: Option<Seconds>,
 }
@@ -89,70 +87,107 @@ impl Undoing {
     /// # Errors
     /// When the store cannot be read.
     pub fn load(within: Span, connection: &Connection) -> Result<Self, StoreError> {
-        let (done, back) = table::undoing(connection).map_err(StoreError::Read)?;
-        Ok(Self { within, done, back, ..Self::default() })
+        let acts = Acts::load(connection)?;
+        let waiting = acts.undone().map(|(at, key)| (at.clone(), key)).collect();
+        Ok(Self { within, acts, waiting, ..Self::default() })
     }
 
-    /// Notes that `alert` tells of `event`, by rule number `rule`, if anything undoes that.
+    /// Notes that `alert` tells of `event`, by rule number `rule`, if anything undoes that. `object` is where it was read.
     pub fn told(
         &mut self,
         rules: &Rules,
         rule: u32,
         (event, id): (&Event<'_>, &str),
-        alert: &AlertId,
+        (alert, object): (&AlertId, &str),
     ) {
         let rule = &rules.rules[rule as usize];
-        if rule.undone_by.is_empty() {
-            return;
-        }
-        let values: Vec<Values> = rule.undone_by.iter().map(|way| way.of_match(event)).collect();
-        let done = Done { alert: alert.0.clone(), by: who(event), values };
-        let (detector, act) = (rule.detector.id.clone(), (event.time, id.into()));
-        // In one second nobody knows which came first.
-        let is_it = |(at, back): &(&ActId, &Back)| {
-            at.0 > event.time
-                && at.0 <= event.time.plus(self.within)
-                && done.values.get(back.way).is_some_and(|values| fits(values, &back.values))
+        let values = rule.undone_by.iter().map(|way| (way.id, way.of_match(event)));
+        let values = values.filter(|(_, values)| can_fit(values)).collect();
+        let done = Done {
+            alert: alert.clone(),
+            detector: rule.detector.name.clone(),
+            call: Call::of(event, object),
+            values,
+            fate: Fate::Stands,
         };
-        let later = self.back.get(&detector).map(|all| all.range((event.time, "".into())..));
-        let known = later.and_then(|mut later| later.find(is_it));
-        if let Some((at, back)) = known {
-            self.closing.push(undone(&detector, (&act, &done), (at, &back.by)));
+        if done.values.is_empty() {
             return;
         }
-        self.done.entry(detector.clone()).or_default().insert(act.clone(), done);
-        self.unsaved.insert((detector, act));
+        let key = (rule.detector.id.clone(), (event.time, id.into()));
+        if let Some(known) = self.acts.done(&key) {
+            // Read again long after: the alert may stand again.
+            if let Fate::Undone(undoer) | Fate::Told(undoer) = &known.fate {
+                self.closing.push(undone(&key, known, undoer));
+            }
+            return;
+        }
+        // In one second nobody knows which came first.
+        let later = (event.time.plus(Span(1)), event.time.plus(self.within).plus(Span(1)));
+        let undoer = self.acts.between(&key.0, later).find_map(|(at, act)| {
+            let back = act.back.as_ref().filter(|back| done.is_undone_by(back))?;
+            Some(Undoer { at: at.clone(), call: back.call.clone() })
+        });
+        self.acts.change(&key).done = Some(done);
+        if let Some(undoer) = undoer {
+            self.pair(&key, undoer);
+        }
         self.bound();
     }
 
-    /// Takes in an event by which rule number `rule` undoes what its detector tells of; returns what it undoes.
+    /// Takes in an event by which rule number `rule` undoes what its detector tells of. `object` is where it was read.
     pub fn undo(
         &mut self,
         rules: &Rules,
         rule: u32,
         (event, id): (&Event<'_>, &str),
-    ) -> Vec<Undone> {
-        let Some((of, way)) = rules.rules[rule as usize].undoes else { return Vec::new() };
+        object: &str,
+    ) {
+        let Some((of, way)) = rules.rules[rule as usize].undoes else { return };
         let rule = &rules.rules[of as usize];
-        let Some(asked) = rule.undone_by.get(way) else { return Vec::new() };
-        let back = Back { by: who(event), way, values: asked.of_undoing(event) };
-        let (detector, act): (DetectorId, ActId) =
-            (rule.detector.id.clone(), (event.time, id.into()));
-        let from = event.time.plus(Span(-self.within.0));
-        let is_it = |(at, done): &(&ActId, &Done)| {
-            let values = done.values.get(way);
-            at.0 >= from && at.0 < event.time && values.is_some_and(|it| fits(it, &back.values))
-        };
-        let all = self.done.get(&detector).into_iter().flatten().filter(is_it);
-        let found: Vec<Undone> = all.map(|it| undone(&detector, it, (&act, &back.by))).collect();
-        for Undone { id, .. } in &found {
-            self.forget_one(&detector, id);
+        let Some(way) = rule.undone_by.get(way) else { return };
+        let values = way.of_undoing(event);
+        if !can_fit(&values) {
+            return;
         }
-        self.back.entry(detector.clone()).or_default().insert(act.clone(), back);
-        self.unsaved.insert((detector, act));
+        let (detector, at): (DetectorId, ActId) =
+            (rule.detector.id.clone(), (event.time, id.into()));
+        let back = Back { call: Call::of(event, object), values: [(way.id, values)].into() };
+        let earlier = (event.time.plus(Span(-self.within.0)), event.time);
+        let found = self.acts.between(&detector, earlier).filter(|(_, act)| {
+            let done = act.done.as_ref().filter(|done| done.is_undone_by(&back));
+            done.is_some_and(|done| match &done.fate {
+                Fate::Stands => true,
+                Fate::Undone(undoer) => at < undoer.at,
+                Fate::Told(_) => false,
+            })
+        });
+        let found: Vec<Key> = found.map(|(act, _)| (detector.clone(), act.clone())).collect();
+        for key in found {
+            self.pair(&key, Undoer { at: at.clone(), call: back.call.clone() });
+        }
+        let act = self.acts.change(&(detector, at));
+        match &mut act.back {
+            Some(known) => known.values.extend(back.values),
+            None => act.back = Some(back),
+        }
         self.bound();
-        self.closing.extend(found.iter().cloned());
-        found
+    }
+
+    /// Links a match to what undid it, in the place of something later.
+    fn pair(&mut self, key: &Key, undoer: Undoer) {
+        let Some(done) = &mut self.acts.change(key).done else { return };
+        let at = undoer.at.clone();
+        match std::mem::replace(&mut done.fate, Fate::Undone(undoer)) {
+            Fate::Undone(before) | Fate::Told(before) => {
+                self.waiting.remove(&(before.at, key.clone()));
+            }
+            Fate::Stands => {
+                if let Fate::Undone(undoer) = &done.fate {
+                    self.closing.push(undone(key, done, undoer));
+                }
+            }
+        }
+        self.waiting.insert((at, key.clone()));
     }
 
     /// Returns what was undone since it was last asked.
@@ -160,32 +195,36 @@ impl Undoing {
         std::mem::take(&mut self.closing)
     }
 
-    fn forget_one(&mut self, detector: &DetectorId, act: &ActId) {
-        let was_done = self.done.get_mut(detector).and_then(|all| all.remove(act)).is_some();
-        let was_back = self.back.get_mut(detector).and_then(|all| all.remove(act)).is_some();
-        if was_done || was_back {
-            let key = (detector.clone(), act.clone());
-            self.unsaved.remove(&key);
-            self.gone.insert(key);
+    /// Returns what is to be told now that nothing from before `watermark` is waited for any more.
+    pub fn due(&mut self, watermark: Seconds) -> Vec<Spoken> {
+        let lowest = || (Seconds(i64::MIN), Box::from(""));
+        let from = ((watermark, "".into()), (DetectorId(String::new()), lowest()));
+        let later = self.waiting.split_off(&from);
+        let mut due = std::mem::take(&mut self.crowded_out);
+        for (_, key) in std::mem::replace(&mut self.waiting, later) {
+            let Some(done) = &mut self.acts.change(&key).done else { continue };
+            if let Fate::Undone(undoer) = done.fate.clone() {
+                due.push(spoken(&key, done, &undoer));
+                done.fate = Fate::Told(undoer);
+            }
         }
+        due
     }
 
-    /// Forgets the oldest of what is too much.
     fn bound(&mut self) {
-        let count = |self_: &Self| {
-            let done: usize = self_.done.values().map(BTreeMap::len).sum();
-            done + self_.back.values().map(BTreeMap::len).sum::<usize>()
-        };
-        while count(self) > MAX_KEPT {
-            let Some((detector, act)) = self.kept().min_by_key(|(_, act)| *act) else { return };
-            let (detector, act) = (detector.clone(), act.clone());
-            self.forget_one(&detector, &act);
+        while self.acts.len() > MAX_KEPT {
+            self.forget_oldest();
         }
     }
 
-    fn kept(&self) -> impl Iterator<Item = (&DetectorId, &ActId)> {
-        let done = self.done.iter().flat_map(|(of, all)| all.keys().map(move |act| (of, act)));
-        done.chain(self.back.iter().flat_map(|(of, all)| all.keys().map(move |act| (of, act))))
+    fn forget_oldest(&mut self) {
+        let Some((key, act)) = self.acts.pop_oldest() else { return };
+        if let Some(done) = act.done
+            && let Fate::Undone(undoer) = &done.fate
+        {
+            self.crowded_out.push(spoken(&key, &done, undoer));
+            self.waiting.remove(&(undoer.at.clone(), key));
+        }
     }
 
     /// Writes what changed since the last save, and forgets what nothing will be linked to any more at `watermark`.
@@ -193,39 +232,69 @@ impl Undoing {
     /// # Errors
     /// When the store cannot be written.
     pub fn save(&mut self, tx: &Tx<'_>, watermark: Seconds) -> Result<(), StoreError> {
-        // Where nothing comes any more, a later start may go on.
         let is_due = |last: Seconds| watermark >= last.plus(PAUSE);
-        if watermark != Seconds(i64::MAX) && self.forgotten.is_none_or(is_due) {
+        if self.forgotten.is_none_or(is_due) {
             self.forgotten = Some(watermark);
-            let before = Seconds(watermark.0.saturating_sub(self.within.0));
-            let old = self.kept().filter(|(_, act)| act.0 < before);
-            let old: Vec<_> = old.map(|(of, act)| (of.clone(), act.clone())).collect();
-            old.iter().for_each(|(of, act)| self.forget_one(of, act));
+            let before = watermark.plus(Span(-self.within.0));
+            while self.acts.oldest().is_some_and(|oldest| oldest < before) {
+                self.forget_oldest();
+            }
         }
-        let failed = |error| tx.failed(error);
-        for (detector, act) in std::mem::take(&mut self.gone) {
-            table::drop_undoing(tx, &detector, &act).map_err(failed)?;
-        }
-        for (detector, act) in std::mem::take(&mut self.unsaved) {
-            let done = self.done.get(&detector).and_then(|all| all.get(&act));
-            let back = self.back.get(&detector).and_then(|all| all.get(&act));
-            table::put_undoing(tx, &detector, &act, (done, back)).map_err(failed)?;
-        }
-        Ok(())
+        self.acts.save(tx)
     }
 }
 
-fn who(event: &Event<'_>) -> String {
-    event.text("gw.identity.name").unwrap_or_default().into_owned()
-}
-
-fn undone(detector: &DetectorId, (id, done): (&ActId, &Done), (at, by): (&ActId, &str)) -> Undone {
+fn undone(key: &Key, done: &Done, undoer: &Undoer) -> Undone {
     Undone {
-        alert: AlertId(done.alert.clone()),
-        detector: detector.clone(),
-        id: id.clone(),
-        done_by: done.by.clone(),
-        at: at.clone(),
-        by: by.to_owned(),
+        alert: done.alert.clone(),
+        id: key.1.clone(),
+        at: undoer.at.clone(),
+        by: undoer.call.by().to_owned(),
     }
 }
+
+/// Returns the signal that a match was undone.
+fn spoken((detector, id): &Key, done: &Done, undoer: &Undoer) -> Spoken {
+    let Undoer { at, call } = undoer;
+    let mut facts = Facts::default();
+    let known = |name: &'static str| Some((name, Fact::from_json(call.who.get(name)?)?));
+    for (name, fact) in WHO.into_iter().filter_map(known) {
+        facts.set(name, fact);
+    }
+    facts.set("gw.undoes.alert", done.alert.0.as_str());
+    facts.set("gw.undoes.detector", done.detector.as_str());
+    facts.set("gw.undoes.stood_seconds", at.0.since(id.0).0);
+    if !done.call.by().is_empty() {
+        facts.set("gw.undoes.by", done.call.by());
+    }
+    let signal = Signal {
+        name: "MatchUndone",
+        time: at.0,
+        about: format!("{detector}/{}/{}", id.0, id.1),
+        account: call.account.clone(),
+        parameters: json!({
+            "detector": done.detector,
+            "match": particulars(&done.call, id),
+            "undoing": particulars(call, at),
+            "evidence": [id.1, at.1],
+        }),
+        facts: Facts::default(),
+    };
+    let mut record = signal.record();
+    for (name, text) in [("awsRegion", &call.region), ("sourceIPAddress", &call.address)] {
+        if !text.is_empty() {
+            record[name] = text.as_str().into();
+        }
+    }
+    Spoken { text: record.to_string(), time: at.0, facts, object: call.object.clone() }
+}
+
+fn particulars(call: &Call, (time, event): &ActId) -> Value {
+    json!({
+        "eventSource": call.source, "eventName": call.name, "eventTime": time.to_string(), "event": event,
+        "by": call.by(), "account": call.account, "region": call.region, "address": call.address,
+    })
+}
+
+#[cfg(test)]
+mod tests;

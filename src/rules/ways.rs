@@ -44,9 +44,13 @@ pub(super) struct UndoneBy {
     same: Vec<String>,
 }
 
+/// What tells a way from a detector's others, also from those that it had before its file was changed.
+pub(super) type WayId = u64;
+
 /// One way, ready to be asked.
 #[derive(Debug)]
 pub(super) struct Way {
+    pub(super) id: WayId,
     /// What of its matches is undone so; `None` if all.
     what: Option<Condition>,
     /// Fields of the match, each with the field of what undoes it.
@@ -76,7 +80,10 @@ impl UndoneBy {
         if when.fields().iter().any(is_fact) || !is_about_certain_calls(&when) {
             return Err("`when` names the calls that undo it, and no facts".to_owned());
         }
-        Ok((Way { what, same }, when))
+        let written = serde_json::to_string(&(&self.what, &self.when, &self.same));
+        let written = written.map_err(|error| error.to_string())?;
+        let id = xxhash_rust::xxh3::xxh3_64(written.as_bytes());
+        Ok((Way { id, what, same }, when))
     }
 }
 
@@ -105,6 +112,9 @@ fn condition(
     Ok(shape::condition(compiled, fields))
 }
 
+/// How much of a call's values is kept. A call that names more undoes nothing and is not undone.
+const MAX_VALUES_BYTES: usize = 16 * 1_024;
+
 /// The values of the fields of one way.
 pub(super) type Values = Vec<BTreeSet<String>>;
 
@@ -123,8 +133,16 @@ impl Way {
 
     /// Returns whether `undoing` undoes `matched`.
     pub(super) fn links(&self, matched: &Event<'_>, undoing: &Event<'_>) -> bool {
-        fits(&self.of_match(matched), &self.of_undoing(undoing))
+        let (matched, undoing) = (self.of_match(matched), self.of_undoing(undoing));
+        can_fit(&matched) && can_fit(&undoing) && fits(&matched, &undoing)
     }
+}
+
+/// Returns whether values may fit any others: a field that is missing tells nothing, and what is too long is not kept.
+pub(super) fn can_fit(values: &Values) -> bool {
+    let texts = || values.iter().flatten().map(String::len);
+    let is_known = !values.is_empty() && !values.iter().any(BTreeSet::is_empty);
+    is_known && texts().sum::<usize>() <= MAX_VALUES_BYTES
 }
 
 /// Returns whether all that was done is undone: a field that is missing tells nothing.

@@ -78,6 +78,7 @@ impl Plain {
             Service::Intake => ("grantwatch", "intake"),
             Service::Grants => ("grantwatch", "grants"),
             Service::Policies => ("grantwatch", "policies"),
+            Service::Matches => ("grantwatch", "matches"),
         };
         let logsource = LogSource {
             product: Some(product.to_owned()),
@@ -327,6 +328,7 @@ fn written() -> Vec<Written> {
             Some("intake") => Service::Intake,
             Some("grants") => Service::Grants,
             Some("policies") => Service::Policies,
+            Some("matches") => Service::Matches,
             _ => Service::CloudTrail,
         };
         let rules = collection.rules.iter().map(|rule| &rule.custom_attributes);
@@ -359,8 +361,7 @@ fn hits_on_the_detectors_own_tests_are_those_of_plain_rsigma() {
         let unknown = Event { time: Seconds(0), record, session: None, facts: Facts::default() };
         let bare = Event { session: Some(Arc::clone(&written.session)), ..unknown.clone() };
         let event = Event { facts: written.facts, ..bare.clone() };
-        let is_signal =
-            matches!(written.service, Service::Intake | Service::Grants | Service::Policies);
+        let is_signal = !matches!(written.service, Service::CloudTrail | Service::VpcFlow);
         let ours = if is_signal {
             let found = rules.signal_matches(&written.service, &event);
             found.into_iter().map(|rule| title(&rules, rule)).collect()

@@ -1,4 +1,4 @@
-//! What was done and undone within minutes, as the daemon links it: the alert is resolved, and the later call says of what.
+//! What was done and undone within minutes, as the daemon links it: the alert is resolved, and a signal tells of the two.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,6 +60,23 @@ impl Stage {
         assert!(status.success(), "{log}");
     }
 
+    /// Returns what was told first of each alert of this detector.
+    fn told(&self, detector: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.house.path("alerts.ndjson")).unwrap_or_default();
+        let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        alerts.filter(|alert| alert["detector"] == detector && alert["revision"] == 1).collect()
+    }
+
+    /// Returns the alerts of this detector that a scan of the same files finds.
+    fn scanned(&self, detector: &str) -> Vec<Value> {
+        let logs = self.house.path("logs").display().to_string();
+        let output = self.house.command(&["scan", &logs, "--format", "ndjson"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        alerts.filter(|alert| alert["detector"] == detector).collect()
+    }
+
     /// Returns the last state of each alert of these detectors: `open`, or `resolved` with the reason.
     fn stands(&self, detectors: &[&str]) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.house.path("alerts.ndjson")).unwrap_or_default();
@@ -85,6 +102,11 @@ impl Stage {
     }
 }
 
+/// A call that nobody tells of, by which time has passed all others.
+fn much_later() -> Value {
+    call("09:30:00", "eve", "cloudtrail", "DescribeTrails", &json!({}))
+}
+
 const ARN: &str = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main";
 
 #[test]
@@ -104,7 +126,7 @@ fn what_is_put_back_resolves_its_alert_over_a_restart_and_says_of_which() {
     let by = "resolved taken back by user:111122223333/ana at 2026-03-02T09:04:00Z";
     stage.day(
         "second",
-        &[&[refused], &[start]],
+        &[&[refused], &[start], &[much_later()]],
         &[
             ("trail_stopped", by),
             ("protection_lifted_briefly", "open"),
@@ -125,6 +147,81 @@ fn what_is_put_back_is_linked_though_it_is_read_first_and_what_comes_after_it_is
     stage.day("first", &[&[start], &[stop]], &[("trail_stopped", "resolved")]);
     let again = call("09:04:00", "ana", "cloudtrail", "StopLogging", &json!({"name": "main"}));
     stage.day("second", &[&[again]], &[("trail_stopped", "open")]);
+}
+
+/// What an alert says, but for where it was read and when.
+fn said(alert: &Value) -> Value {
+    let name = |name: &str| (name.to_owned(), alert[name].clone());
+    let names = ["id", "story", "who", "account", "region", "facts", "event", "event_ids", "count"];
+    names.into_iter().map(name).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn what_somebody_puts_back_is_told_the_same_whichever_call_is_read_first() {
+    const BRIEFLY: &str = "protection_lifted_briefly";
+    let trail = json!({"name": "main"});
+    let stop = || call("09:00:00", "ana", "cloudtrail", "StopLogging", &trail);
+    let start = || call("09:04:00", "ana", "cloudtrail", "StartLogging", &trail);
+    let by_another = || call("09:05:00", "bob", "cloudtrail", "StartLogging", &trail);
+    let nothing: &[(&str, &str)] = &[];
+    let open: &[(&str, &str)] = &[("trail_stopped", "open")];
+    let resolved: &[(&str, &str)] =
+        &[("trail_stopped", "resolved taken back by user:111122223333")];
+    let told: &[(&str, &str)] = &[("trail_stopped", "resolved"), (BRIEFLY, "open")];
+    let mut all = Vec::new();
+    // What each process reads before another goes on, and what there is then.
+    for processes in [
+        vec![(vec![stop(), start(), by_another(), much_later()], told)],
+        vec![(vec![by_another(), start(), stop(), much_later()], told)],
+        vec![
+            (vec![stop()], open),
+            (vec![by_another()], resolved),
+            (vec![start()], resolved),
+            (vec![much_later()], told),
+        ],
+        vec![
+            (vec![start()], nothing),
+            (vec![stop()], resolved),
+            (vec![by_another(), much_later()], told),
+        ],
+    ] {
+        let stage = Stage::new();
+        for (number, (calls, expected)) in processes.iter().enumerate() {
+            let files: Vec<&[Value]> = calls.chunks(1).collect();
+            stage.day(&number.to_string(), &files, expected);
+            let so_far = usize::from(*expected == told);
+            assert_eq!(stage.told(BRIEFLY).len(), so_far, "an earlier one may still come");
+        }
+        all.extend(stage.told(BRIEFLY).iter().map(said));
+        all.extend(stage.scanned(BRIEFLY).iter().map(said));
+    }
+    assert_eq!(all.len(), 8, "{all:#?}");
+    let first = &all[0];
+    assert!(all.iter().all(|other| other == first), "{all:#?}");
+    assert_eq!(
+        first["story"],
+        "user:111122223333/ana called StartLogging in account 111122223333 and put back what they had taken away \
+         4m before with StopLogging (trail_stopped)"
+    );
+    let calls = ["111122223333/09:00:00-StopLogging", "111122223333/09:04:00-StartLogging"];
+    assert_eq!(first["event"]["requestParameters"]["evidence"], json!(calls));
+    assert_eq!(first["event"]["sourceIPAddress"], "198.51.100.7");
+    assert_eq!(first["region"], "eu-west-1");
+}
+
+#[test]
+fn what_somebody_else_puts_back_first_is_not_told_of_whoever_did_it() {
+    let stage = Stage::new();
+    let trail = json!({"name": "main"});
+    let stop = call("09:00:00", "ana", "cloudtrail", "StopLogging", &trail);
+    let start = call("09:05:00", "ana", "cloudtrail", "StartLogging", &trail);
+    let by_another = call("09:04:00", "bob", "cloudtrail", "StartLogging", &trail);
+    let resolved = [("trail_stopped", "resolved taken back by user:111122223333/ana")];
+    stage.day("first", &[&[start], &[stop]], &resolved);
+    // By then the alert of another day shows that everything before was told.
+    let root = call("09:31:00", "eve", "cloudtrail", "DeleteTrail", &json!({"name": "other"}));
+    stage.day("second", &[&[by_another], &[much_later()], &[root]], &[("trail_deleted", "open")]);
+    assert_eq!(stage.told("protection_lifted_briefly"), Vec::<Value>::new());
 }
 
 /// A rule that lets the world in on a port.

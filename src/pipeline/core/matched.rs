@@ -1,20 +1,20 @@
 //! What follows where rules match an event: correlations count it, and alerts tell of it.
 
-use std::collections::BTreeSet;
-
 use smallvec::SmallVec;
 
 use crate::alert::Revision;
 use crate::alert::event_id;
 use crate::model::Detector;
-use crate::model::DetectorId;
 use crate::model::Event;
 use crate::model::ReasonKind;
+use crate::model::Seconds;
 use crate::pipeline::core::Core;
 use crate::pipeline::core::policies::reason;
 use crate::pipeline::core::protect::Telling;
 use crate::rules::Candidate;
 use crate::rules::Rules;
+use crate::rules::Service;
+use crate::rules::Spoken;
 use crate::rules::Undone;
 
 impl Core {
@@ -36,7 +36,7 @@ impl Core {
         for rule in matched {
             let Some(detector) = rules.alerting(*rule) else { continue };
             let alert = self.desk.raise(detector, event, object).alert();
-            self.undoing.told(rules, *rule, (event, &event_id(event)), &alert);
+            self.undoing.told(rules, *rule, (event, &event_id(event)), (&alert, object));
             let is_of_policies = rules.is_about_policies(*rule);
             if is_of_policies {
                 self.policies.told(event, &alert, detector);
@@ -50,31 +50,33 @@ impl Core {
         tellings
     }
 
-    /// Links `event` to what it undoes, and says so in its facts.
-    pub(super) fn undo(&mut self, rules: &Rules, candidates: &[Candidate], event: &mut Event<'_>) {
+    /// Takes in what `event` undoes, whether that is known yet or not.
+    pub(super) fn undo(
+        &mut self,
+        rules: &Rules,
+        candidates: &[Candidate],
+        event: &Event<'_>,
+        object: &str,
+    ) {
         let undoing = candidates.iter().filter(|candidate| rules.is_undoing(candidate.rule));
-        let mut all: Vec<Undone> = Vec::new();
         for candidate in undoing.filter(|candidate| rules.decide(**candidate, event)) {
-            let of = (&*event, &*event_id(event));
-            all.extend(self.undoing.undo(rules, candidate.rule, of));
+            self.undoing.undo(rules, candidate.rule, (event, &event_id(event)), object);
         }
-        let Some(last) = all.iter().max_by_key(|undone| &undone.id) else { return };
-        event.facts.set("gw.undoes.by", last.done_by.as_str());
-        event.facts.set("gw.undoes.stood_seconds", event.time.since(last.id.0).0);
-        let names = |detector: &DetectorId| {
-            let known = rules.detectors().find(|it| it.id == *detector);
-            known.map_or_else(|| detector.0.clone(), |it| it.name.clone())
-        };
-        let detectors: BTreeSet<String> = all.iter().map(|it| names(&it.detector)).collect();
-        let alerts: BTreeSet<String> = all.iter().map(|it| it.alert.0.clone()).collect();
-        event.facts.set("gw.undoes.detector", Vec::from_iter(detectors));
-        event.facts.set("gw.undoes.alert", Vec::from_iter(alerts));
+    }
+
+    /// Tells of what was undone, as far as time has come.
+    pub(super) fn tell_of_undone(&mut self, watermark: Seconds) {
+        for Spoken { text, time, facts, object } in self.undoing.due(watermark) {
+            if self.settings.asked.about(time) {
+                self.speak(&Service::Matches, &text, (time, facts), &object);
+            }
+        }
     }
 
     /// Resolves the alerts about what was undone.
     pub(super) fn close_undone(&mut self) {
         let at = self.now_or_so();
-        for Undone { alert, id: (time, event), at: (when, back), by, .. } in self.undoing.closed() {
+        for Undone { alert, id: (time, event), at: (when, back), by } in self.undoing.closed() {
             let by = if by.is_empty() { "an event".to_owned() } else { by };
             let stood = when.since(time);
             let text = format!("taken back by {by} at {when} ({back}); it had stood for {stood}");
