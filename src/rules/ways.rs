@@ -18,6 +18,7 @@ use crate::rules::Config;
 use crate::rules::Problem;
 use crate::rules::Rule;
 use crate::rules::Rules;
+use crate::rules::Service;
 use crate::rules::Weight;
 use crate::rules::block::Block;
 use crate::rules::gates::Gate;
@@ -211,6 +212,11 @@ fn add(config: &Config, rules: &mut Rules, of: u32, undone: &UndoneBy) -> Result
         return Err(
             "undone_by: changes of policies, and acts that want a grant, are linked by themselves"
                 .to_owned(),
+        );
+    }
+    if !Service::all_for(&rule.logsource).contains(&Service::CloudTrail) {
+        return Err(
+            "undone_by: it names calls, so its log source has to be CloudTrail's".to_owned()
         );
     }
     let read = undone.read(&config.placeholders, &rules.fields);

@@ -366,3 +366,13 @@ fn a_call_that_names_too_much_is_not_linked() {
     assert_eq!(room.undoing.acts.len(), 0);
     assert_eq!(room.end(), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn what_is_no_call_is_not_undone_by_one() {
+    let source = detector("told", "GrantResidue", &[BY_NAME]);
+    let signals = source.text.replace("product: aws, service: cloudtrail", "product: grantwatch");
+    let source = Source { text: signals, ..source };
+    let (_, problems) = Rules::load(&Config::default(), &[source], FACTS);
+    let said: Vec<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
+    assert_eq!(said, ["undone_by: it names calls, so its log source has to be CloudTrail's"]);
+}
