@@ -7,6 +7,7 @@
 //! Invariant: a match is linked to what undid it first, to one and the same thing in every field that is named, and told of
 //! once: in any order of reading, read twice, and over a restart.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -102,15 +103,8 @@ impl Undoing {
     ) {
         let rule = &rules.rules[rule as usize];
         let values = rule.undone_by.iter().map(|way| (way.id, way.of_match(event)));
-        let values = values.filter(|(_, values)| can_fit(values)).collect();
-        let done = Done {
-            alert: alert.clone(),
-            detector: rule.detector.name.clone(),
-            call: Call::of(event, object),
-            values,
-            fate: Fate::Stands,
-        };
-        if done.values.is_empty() {
+        let values: BTreeMap<_, _> = values.filter(|(_, values)| can_fit(values)).collect();
+        if values.is_empty() {
             return;
         }
         let key = (rule.detector.id.clone(), (event.time, id.into()));
@@ -121,6 +115,13 @@ impl Undoing {
             }
             return;
         }
+        let done = Done {
+            alert: alert.clone(),
+            detector: rule.detector.name.clone(),
+            call: Call::of(event, object),
+            values,
+            fate: Fate::Stands,
+        };
         // In one second nobody knows which came first.
         let later = (event.time.plus(Span(1)), event.time.plus(self.within).plus(Span(1)));
         let undoer = self.acts.between(&key.0, later).find_map(|(at, act)| {
