@@ -235,10 +235,7 @@ fn is_broader(region: &Region, before: &[Region]) -> bool {
         is_wider(&region.actions, &old.actions) && old.resources.overlaps(&region.resources)
             || is_wider(&region.resources, &old.resources) && old.actions.overlaps(&region.actions)
     });
-    let is_new = |term: &&Term| {
-        term.is_service()
-            && !near.clone().any(|old| old.actions.any.iter().any(|it| it.covers(term)))
-    };
+    let is_new = |term: &&Term| term.is_service() && !near.clone().any(|old| old.actions.has(term));
     grows || region.actions.any.iter().any(|term| is_new(&term))
 }
 

@@ -24,7 +24,10 @@ use crate::iam::policy::Over;
 use crate::iam::policy::Test;
 
 /// Keys whose values, where they are fixed, keep strangers out; those that are ARNs have to name the account.
-const FIXING: [&str; 22] = [
+///
+/// Not among them: `sts:ExternalId`, which AWS says is no secret, and `lambda:FunctionUrlAuthType`, which says how a caller
+/// signs and not who he is: with `NONE` nobody signs at all.
+const FIXING: [&str; 20] = [
     "aws:principalaccount",
     "aws:principalarn",
     "aws:principalorgid",
@@ -40,12 +43,10 @@ const FIXING: [&str; 22] = [
     "aws:userid",
     "aws:vpcsourceip",
     "kms:calleraccount",
-    "lambda:functionurlauthtype",
     "s3:accesspointnetworkorigin",
     "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn",
     "sns:endpoint",
-    "sts:externalid",
     "vpc:sourcevpc",
 ];
 
@@ -103,7 +104,7 @@ pub(super) fn let_in(region: &Region, around: &Around<'_>, all: &mut BTreeSet<Cl
         };
         let is_other = |account: &str| !around.account.is_empty() && account != around.account;
         // Everybody of an organisation or behind a network: not of this account alone.
-        if everybody && accounts.is_empty() && !is_own_network(&fixed) {
+        if everybody && accounts.is_empty() {
             all.insert(Class::CrossAccount);
         }
         for account in accounts.into_iter().filter(|it| is_account(it) && is_other(it)) {
@@ -114,10 +115,6 @@ pub(super) fn let_in(region: &Region, around: &Around<'_>, all: &mut BTreeSet<Cl
             }
         }
     }
-}
-
-fn is_own_network(fixed: &[&Condition]) -> bool {
-    fixed.iter().any(|it| &*it.key == "lambda:functionurlauthtype")
 }
 
 fn is_account(text: &str) -> bool {
@@ -168,6 +165,9 @@ fn is_positive(condition: &Condition) -> bool {
 }
 
 fn is_fixed(key: &str, test: Test, value: &str) -> bool {
+    if is_callers_own(value) {
+        return false;
+    }
     if test == Test::IpAddress {
         // As AWS has it: a network of more than a /8 is the public.
         return value.parse::<IpNet>().map_or(true, |network| match network {
@@ -188,6 +188,15 @@ fn is_fixed(key: &str, test: Test, value: &str) -> bool {
         _ => value,
     };
     !(part.is_empty() || is_pattern && part.contains(['*', '?']))
+}
+
+/// Returns whether a value has a variable that the caller brings along: `${aws:PrincipalAccount}` is whatever his is.
+fn is_callers_own(value: &str) -> bool {
+    let of_resource = |variable: &str| {
+        let name = variable.trim_start().to_ascii_lowercase();
+        name.starts_with("aws:resource") || matches!(variable.as_bytes(), [b'*' | b'?' | b'$', ..])
+    };
+    value.split("${").skip(1).any(|variable| !of_resource(variable))
 }
 
 /// Returns whether everybody for whom the provider signs is let in, and that may be anybody.
