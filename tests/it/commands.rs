@@ -38,6 +38,9 @@ fn the_demo_shows_alerts_how_well_it_did_and_what_to_try_next() {
     ] {
         assert!(out.contains(shown), "no `{shown}` in\n{out}");
     }
+    // What a change made possible is told by what stood before the first day.
+    assert!(out.contains("Somebody became administrator"), "{out}");
+    assert!(!out.contains("no snapshot"), "{out}");
     let shown = out.lines().filter(|line| line.starts_with("  evidence")).count();
     assert!(shown <= 25, "{shown} alerts are more than anybody reads:\n{out}");
 }

@@ -5,12 +5,15 @@ mod receiver;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::io::BufWriter;
 use std::io::IsTerminal as _;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 use std::time::Instant;
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -109,11 +112,23 @@ fn organise(folder: &Path) -> anyhow::Result<()> {
         disorder: Disorder::default(),
     };
     crate::simulate::simulate(&plan, &Folder(folder.to_owned()), &AtOnce, 2)?;
+    date(&folder.join(SNAPSHOT), simulate::START)
+}
+
+/// Dates the files of a snapshot: a file that does not say when it was taken was, for the daemon, when it was written.
+fn date(snapshot: &Path, taken: Seconds) -> anyhow::Result<()> {
+    let taken = UNIX_EPOCH + Duration::from_secs(u64::try_from(taken.0).unwrap_or_default());
+    for file in std::fs::read_dir(snapshot)? {
+        File::options().append(true).open(file?.path())?.set_modified(taken)?;
+    }
     Ok(())
 }
 
 /// What the demo's organisation is drawn from.
 const SEED: u64 = 7;
+
+/// Where the policies are that stood before the first day.
+const SNAPSHOT: &str = "snapshot/start";
 
 /// As fast as it goes, without a word.
 struct AtOnce;
@@ -145,6 +160,7 @@ fn configuration(folder: &Path, receiver: Url) -> Config {
     config.identity.brokers = vec![Glob(broker::ROLE.to_owned())];
     // So is what its pipelines deploy.
     config.policies.pipelines = vec![Glob(census::DEPLOY_ROLE.to_owned())];
+    config.policies.snapshots = vec![folder.join(SNAPSHOT)];
     config.grants.paths = vec![folder.join("grants.ndjson")];
     let mut days = source::folder::Config::new("simulation", folder.join("AWSLogs"));
     days.watch = false;
