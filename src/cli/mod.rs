@@ -20,6 +20,7 @@ mod run;
 mod scan;
 mod simulate;
 mod standing;
+mod ways;
 mod when;
 
 use std::fmt;
@@ -50,7 +51,8 @@ Exit codes:
   0  done
   1  failed
   2  the command line or the configuration is wrong
-  3  `scan --fail-on` found an alert of that severity or above, or `evaluate --fail-under` a smaller share
+  3  `scan --fail-on` found an alert of that severity or above, `evaluate --fail-under` a smaller share, or `baseline
+     status` and `baseline diff` more access than was agreed on
 `policies compare` ends with 1 where access grew, and with 2 where it could not compare.
 
 To see it work at once: grantwatch demo";

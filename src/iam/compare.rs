@@ -80,7 +80,7 @@ impl Drift {
 /// Some access: who may do what on what, under which conditions. Prints as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Who; `None` where it is the holder of the policy, or everybody whom it is about.
+    /// Who; `None` where the policy names nobody: it is its holder, or whomever it binds.
     pub principals: Option<Part>,
     /// What, as AWS spells it.
     pub actions: Part,

@@ -34,6 +34,9 @@ pub(in crate::iam) const UNKNOWN: &str = "Unknown";
 /// The member that says when a file was taken.
 const TAKEN: &str = "Taken";
 
+/// With this some editors and shells begin a file in UTF-8; it is no JSON.
+pub const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// How deep folders are followed.
 const MAX_DEPTH: usize = 16;
 
@@ -230,7 +233,9 @@ fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Snaps
     }
     inside.sort();
     for path in inside {
-        if path.is_dir() || path.extension().is_some_and(|ending| ending == "json") {
+        if path.is_dir()
+            || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+        {
             list(&path, depth, files)?;
         }
     }
@@ -252,7 +257,7 @@ fn parsed(path: &Path) -> Result<Value, SnapshotError> {
         return Err(SnapshotError::TooLarge { path: path.to_owned(), bytes });
     }
     let text = std::fs::read(path).map_err(unreadable)?;
-    serde_json::from_slice(&text)
+    serde_json::from_slice(text.strip_prefix(MARK).unwrap_or(&text))
         .map_err(|source| SnapshotError::NotJson { path: path.to_owned(), source })
 }
 

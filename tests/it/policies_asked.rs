@@ -68,9 +68,52 @@ fn a_comparison_with_nothing_is_an_error() {
         ],
     );
     assert_eq!(ended(&house, &compare("held", "held")).0, Some(0));
+    // However its ending is written, a policy is one.
+    fs::create_dir(house.path("more")).unwrap();
+    fs::copy(house.path("held/x.json"), house.path("more/x.json")).unwrap();
+    fs::copy(house.path("held/x.json"), house.path("more/Y.JSON")).unwrap();
+    assert_eq!(ended(&house, &compare("held", "more")).0, Some(1));
     // A policy that is gone is one that allows nothing.
     assert_eq!(ended(&house, &compare("held/x.json", "held/y.json")).0, Some(0));
     assert_eq!(ended(&house, &compare("held/y.json", "held/x.json")).0, Some(1));
+}
+
+#[test]
+fn a_comparison_says_what_each_policy_was_taken_for_and_names_some_of_many_ways() {
+    let house = house();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"},
+    ]});
+    let everything = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+    ]});
+    let encoded: String = trust.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    fs::write(house.path("trust.json"), &encoded).unwrap();
+    fs::write(house.path("all.json"), everything.to_string()).unwrap();
+    let compare = |one, other| ended(&house, &["policies", "compare", one, other]);
+    let (code, out, err) = compare("gone.json", "trust.json");
+    assert_eq!(code, Some(1), "{err}");
+    assert_eq!(
+        out,
+        "trust.json (trust) [trust_widened]\n  + allowed now: account 111122223333: sts:AssumeRole\n"
+    );
+    let (_, out, _) = compare("gone.json", "all.json");
+    assert!(out.starts_with("all.json (identity) [escalation, admin, "), "{out}");
+    let ways = out.lines().last().unwrap();
+    assert!(ways.ends_with(" more (--format json has all)"), "{ways}");
+    assert_eq!(out.lines().count(), 3, "{out}");
+}
+
+#[test]
+fn a_mark_at_the_beginning_of_a_file_is_no_mistake() {
+    let house = house();
+    for (plain, marked) in [("snap.json", "marked.json"), ("held/x.json", "bare/x.json")] {
+        let text = fs::read_to_string(house.path(plain)).unwrap();
+        fs::write(house.path(marked), format!("\u{feff}{text}")).unwrap();
+        assert_eq!(ended(&house, &["policies", "compare", plain, marked]).0, Some(0), "{plain}");
+    }
+    let asked = ["policies", "allowed", "--policy", "bare/x.json", "--action", "s3:GetObject"];
+    assert_eq!(ended(&house, &asked).1, "allowed\n");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::baseline::Both;
 use crate::cli::output::printable;
+use crate::cli::ways::COARSE;
+use crate::cli::ways::ways;
 use crate::iam::baseline::Departure;
 use crate::iam::drift::difference::Difference;
 use crate::iam::drift::kind_name;
@@ -100,8 +102,12 @@ fn text(out: &mut impl Write, departure: &Departure) -> io::Result<()> {
     for line in &difference.removes {
         writeln!(out, "  - {}", printable(line))?;
     }
+    ways(out, &difference.escalation)?;
     for line in &stands.unknown {
         writeln!(out, "  ? {}", printable(line))?;
+    }
+    if difference.is_coarse {
+        writeln!(out, "  ? {COARSE}")?;
     }
     if !difference.classes.is_empty() {
         let classes: Vec<&str> = difference.classes.iter().copied().collect();

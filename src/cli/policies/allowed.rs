@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::asked;
 use crate::cli::output::printable;
+use crate::cli::policies::without_mark;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::Decision;
@@ -113,7 +114,7 @@ fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
     let mut all = Vec::new();
     for path in paths {
         let tried = || format!("could not read the policy {}", path.display());
-        let text = fs::read_to_string(path).with_context(tried)?;
+        let text = without_mark(fs::read_to_string(path).with_context(tried)?);
         all.push(Document::parse(&text, Kind::Identity).with_context(tried)?);
     }
     Ok(all)

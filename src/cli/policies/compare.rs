@@ -23,6 +23,9 @@ use crate::cli::Exit;
 use crate::cli::Told;
 use crate::cli::asked;
 use crate::cli::output::printable;
+use crate::cli::policies::without_mark;
+use crate::cli::ways::COARSE;
+use crate::cli::ways::ways;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::Document;
@@ -32,6 +35,7 @@ use crate::iam::compare::Around;
 use crate::iam::compare::Class;
 use crate::iam::compare::Drift;
 use crate::iam::compare::compare;
+use crate::iam::drift::kind_name;
 use crate::iam::parse::MAX_BYTES;
 use crate::model::Seconds;
 
@@ -126,7 +130,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         Form::Json => json(&mut out, &found),
     }
     .context("could not write the result")?;
-    let has_grown = found.iter().any(|(_, drift)| drift.grew());
+    let has_grown = found.iter().any(|it| it.drift.grew());
     Ok(if has_grown { Exit::Grew } else { Exit::Done })
 }
 
@@ -136,8 +140,16 @@ fn told_of(error: &anyhow::Error) -> anyhow::Result<Exit> {
     Ok(Exit::Usage)
 }
 
-/// Compares file by file; returns those that differ in effect, by name.
-fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
+/// A policy that differs in effect.
+struct Compared {
+    name: String,
+    /// What it was taken for.
+    kind: Kind,
+    drift: Drift,
+}
+
+/// Compares file by file; returns those that differ in effect.
+fn differences(args: &CompareArgs) -> anyhow::Result<Vec<Compared>> {
     let is_there = |path: &Path| path.exists();
     anyhow::ensure!(
         is_there(&args.before) || is_there(&args.after),
@@ -180,7 +192,7 @@ fn differences(args: &CompareArgs) -> anyhow::Result<Vec<(String, Drift)>> {
         if !drift.is_empty() {
             let shown =
                 if name.is_empty() { args.after.display().to_string() } else { name.clone() };
-            found.push((shown, drift));
+            found.push(Compared { name: shown, kind, drift });
         }
     }
     Ok(found)
@@ -193,7 +205,11 @@ fn place(path: &Path, name: &str) -> PathBuf {
 
 /// Returns what sort of policy a text most likely is: who is named, and what.
 fn told(text: &str) -> Kind {
-    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let decoded = || percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    // As AWS's API answers, a text may be percent-encoded.
+    let value: Value = serde_json::from_str(text)
+        .or_else(|_| serde_json::from_str(&decoded()))
+        .unwrap_or_default();
     let statement = match value.get("Statement") {
         Some(Value::Array(all)) => all.first(),
         one => one,
@@ -240,7 +256,7 @@ fn folder(
         // A link to a folder is one: what it holds would go unseen.
         if entry.path().is_dir() {
             folder(&entry.path(), &format!("{name}/"), depth + 1, all)?;
-        } else if name.ends_with(".json") {
+        } else if name.to_ascii_lowercase().ends_with(".json") {
             all.insert(name, text_of(&entry.path())?);
         }
         anyhow::ensure!(all.len() <= MAX_FILES, "{} has too many files", path.display());
@@ -253,19 +269,18 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
     let bytes = fs::metadata(path).with_context(failed)?.len();
     anyhow::ensure!(bytes <= MAX_BYTES as u64, "{} is too large for a policy", path.display());
     let text = fs::read_to_string(path).with_context(failed)?;
-    // Some editors begin a file with a byte order mark, which is no JSON and cannot be seen.
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    Ok(without_mark(text))
 }
 
-fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
+fn text(out: &mut dyn Write, found: &[Compared]) -> io::Result<()> {
     if found.is_empty() {
         return writeln!(out, "no change in effect");
     }
-    for (name, drift) in found {
+    for Compared { name, kind, drift } in found {
         let classes: Vec<&str> = drift.classes.iter().map(|it| it.name()).collect();
         let classes =
             if classes.is_empty() { String::new() } else { format!(" [{}]", classes.join(", ")) };
-        writeln!(out, "{}{classes}", printable(name))?;
+        writeln!(out, "{} ({}){classes}", printable(name), kind_name(*kind))?;
         let parts: [(&str, &[Access]); 4] = [
             ("+ allowed now:", &drift.adds),
             ("+ not denied any more:", &drift.lifts),
@@ -274,27 +289,30 @@ fn text(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
         ];
         for (head, all) in parts {
             for access in all {
-                writeln!(out, "  {head} {}", printable(&access.to_string()))?;
+                writeln!(out, "  {head} {}", printable(&spoken(access, *kind)))?;
             }
         }
-        for way in &drift.escalations {
-            writeln!(out, "  ! opens a way to more: {way}")?;
-        }
+        ways(out, &drift.escalations)?;
         if drift.is_coarse {
-            writeln!(
-                out,
-                "  ? too hard to compare to the end: told as it is written, and what it may mean; some of it may have stood before"
-            )?;
+            writeln!(out, "  ? {COARSE}")?;
         }
     }
     Ok(())
 }
 
-fn json(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
-    let lines = |all: &[Access]| -> Vec<Value> {
+/// Returns access in words. A trust policy is about its role alone.
+fn spoken(access: &Access, kind: Kind) -> String {
+    match kind {
+        Kind::Trust => access.to_string().replace(" on every resource", ""),
+        _ => access.to_string(),
+    }
+}
+
+fn json(out: &mut dyn Write, found: &[Compared]) -> io::Result<()> {
+    let lines = |all: &[Access], kind: Kind| -> Vec<Value> {
         let one = |access: &Access| {
             json!({
-                "text": access.to_string(),
+                "text": spoken(access, kind),
                 "principals": access.principals,
                 "actions": access.actions,
                 "resources": access.resources,
@@ -305,21 +323,22 @@ fn json(out: &mut dyn Write, found: &[(String, Drift)]) -> io::Result<()> {
     };
     let policies: Vec<Value> = found
         .iter()
-        .map(|(name, drift)| {
+        .map(|Compared { name, kind, drift }| {
             json!({
                 "policy": name,
+                "kind": kind_name(*kind),
                 "grew": drift.grew(),
                 "classes": drift.classes.iter().map(|it: &Class| it.name()).collect::<Vec<_>>(),
-                "adds": lines(&drift.adds),
-                "removes": lines(&drift.removes),
-                "lifts": lines(&drift.lifts),
-                "denies": lines(&drift.denies),
+                "adds": lines(&drift.adds, *kind),
+                "removes": lines(&drift.removes, *kind),
+                "lifts": lines(&drift.lifts, *kind),
+                "denies": lines(&drift.denies, *kind),
                 "escalations": drift.escalations,
                 "is_coarse": drift.is_coarse,
             })
         })
         .collect();
-    let has_grown = found.iter().any(|(_, drift)| drift.grew());
+    let has_grown = found.iter().any(|it| it.drift.grew());
     let all = json!({"grew": has_grown, "policies": policies});
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)

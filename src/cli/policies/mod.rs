@@ -27,6 +27,14 @@ enum PoliciesCommand {
     Fetch(Box<fetch::FetchArgs>),
 }
 
+/// Returns a text without the byte order mark with which some editors begin a file: it is no JSON and cannot be seen.
+fn without_mark(text: String) -> String {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
+}
+
 pub(super) fn run(args: &PoliciesArgs) -> anyhow::Result<Exit> {
     match &args.command {
         PoliciesCommand::Allowed(args) => allowed::run(args),

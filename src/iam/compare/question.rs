@@ -79,7 +79,7 @@ impl Question<'_> {
             Kind::Identity => self.opened(&classes::leading_to_more(&pieces.adds)),
             _ => Vec::new(),
         };
-        told(pieces, (classes, escalations), &work)
+        told(pieces, (classes, escalations), &work, self.kind)
     }
 
     /// Says what it may be, where what it is takes too long to say: whatever an Allow of the one allows that the other has not,
@@ -128,7 +128,7 @@ impl Question<'_> {
             Kind::Identity => self.maybe_opened(&ways, effort),
             _ => Vec::new(),
         };
-        effort::at_most(effort, || told(pieces, (classes, escalations), &work))
+        effort::at_most(effort, || told(pieces, (classes, escalations), &work, self.kind))
     }
 
     /// Returns the ways that are open by one of `actions` and were not; if that takes too long to say, those that may be open.
@@ -163,12 +163,13 @@ fn told(
     pieces: Pieces,
     (mut classes, escalations): (BTreeSet<Class>, Vec<Box<str>>),
     work: &Work,
+    kind: Kind,
 ) -> Drift {
     if !escalations.is_empty() {
         classes.insert(Class::Escalation);
     }
     let lines = |regions: Vec<Region>| -> Vec<Access> {
-        tidied(regions).iter().map(|it| Access::of(it, &work.variables)).collect()
+        tidied(regions).iter().map(|it| Access::of(it, &work.variables, kind)).collect()
     };
     Drift {
         adds: lines(pieces.adds),

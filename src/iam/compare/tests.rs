@@ -144,6 +144,64 @@ fn what_became_possible_is_told_in_one_line() {
     }
 }
 
+#[test]
+fn who_is_let_in_is_named_where_a_policy_names_somebody() {
+    for (kind, expected) in [
+        (Kind::Identity, "s3:GetObject on arn:aws:s3:::a/*"),
+        (Kind::Resource, "everybody: s3:GetObject on arn:aws:s3:::a/*"),
+        (Kind::ResourceControl, "s3:GetObject on arn:aws:s3:::a/*"),
+    ] {
+        let other = json!({"Action": "s3:PutObject", "Resource": "arn:aws:s3:::a/*"});
+        let before = policy(&other, kind);
+        let new = json!({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/*"});
+        let found = drift(&before, &policy(&json!([other, new]), kind), kind);
+        assert_eq!(lines(&found.adds), [expected], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_list_that_must_not_be_missed_is_told_as_what_it_has_more() {
+    let outside = |operator: &str, key: &str, values: &[&str]| {
+        json!([
+            {"Action": "*"},
+            {"Effect": "Deny", "NotAction": "iam:*", "Condition": {operator: {key: values}}},
+        ])
+    };
+    let region = "aws:RequestedRegion";
+    let (ops, dev) = ("arn:aws:iam::*:role/ops", "arn:aws:iam::*:role/dev");
+    for (operator, key, before, after, expected) in [
+        ("StringNotEquals", region, "eu-west-1", "us-east-1", "aws:requestedregion is us-east-1"),
+        (
+            "StringNotEqualsIfExists",
+            region,
+            "eu-west-1",
+            "us-east-1",
+            "aws:requestedregion is us-east-1",
+        ),
+        (
+            "ArnNotLike",
+            "aws:PrincipalArn",
+            ops,
+            dev,
+            "aws:principalarn is not like arn:aws:iam::*:role/ops and aws:principalarn is like \
+             arn:aws:iam::*:role/dev",
+        ),
+        (
+            "StringNotEquals",
+            "aws:PrincipalTag/team",
+            "${aws:ResourceTag/team}",
+            "ops",
+            "aws:principaltag/team is not ${aws:ResourceTag/team} and aws:principaltag/team is ops",
+        ),
+    ] {
+        let kind = Kind::Identity;
+        let old = policy(&outside(operator, key, &[before]), kind);
+        let new = policy(&outside(operator, key, &[before, after]), kind);
+        let expected = format!("every action except iam:* on every resource if {expected}");
+        assert_eq!(lines(&drift(&old, &new, kind).adds), [expected]);
+    }
+}
+
 #[path = "property_tests.rs"]
 mod property;
 

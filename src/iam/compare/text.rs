@@ -3,6 +3,7 @@
 //! Invariant: what is left out for length is counted.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -12,8 +13,10 @@ use crate::iam::compare::glob::Variables;
 use crate::iam::compare::region::Region;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
+use crate::iam::compare::terms::Terms;
 use crate::iam::compare::who::Who;
 use crate::iam::policy::Condition;
+use crate::iam::policy::Kind;
 use crate::iam::policy::Over;
 use crate::iam::policy::Test;
 use crate::model::actions;
@@ -32,17 +35,15 @@ pub struct Part {
 }
 
 impl Access {
-    pub(super) fn of(region: &Region, variables: &Variables) -> Self {
-        let conditions = |list: &[std::sync::Arc<Clause>]| -> Vec<Condition> {
-            list.iter().map(|clause| clause.shown()).collect()
-        };
+    pub(super) fn of(region: &Region, variables: &Variables, kind: Kind) -> Self {
         let action = |text: String| spelled(&text);
+        let (conditions, unless) = conditions(&region.terms);
         Self {
-            principals: who(&region.who),
+            principals: who(&region.who, kind),
             actions: part(&region.actions, variables, action),
             resources: part(&region.resources, variables, String::into_boxed_str),
-            conditions: conditions(&region.terms.must),
-            unless: region.terms.unless.iter().map(|list| conditions(list)).collect(),
+            conditions,
+            unless,
         }
     }
 
@@ -68,8 +69,60 @@ impl Access {
     }
 }
 
-fn who(set: &Set<Who>) -> Option<Part> {
-    if *set.any == [Who::Everyone] && set.none.is_empty() {
+/// Returns what must hold and what must not, in the fewest words.
+fn conditions(terms: &Terms) -> (Vec<Condition>, Vec<Vec<Condition>>) {
+    let shown = |list: &[Arc<Clause>]| list.iter().map(|clause| clause.shown()).collect();
+    let (mut must, mut unless): (Vec<Condition>, Vec<Vec<Condition>>) =
+        (shown(&terms.must), Vec::new());
+    for list in &terms.unless {
+        // That a key must not be none of some values is that it is one of them.
+        let turned = match list.as_slice() {
+            [one] => one.opposite().map(|it| Condition { operator: it.operator, ..one.shown() }),
+            _ => None,
+        };
+        match turned {
+            Some(condition) => must.push(condition),
+            None => unless.push(shown(list)),
+        }
+    }
+    (narrowed(&must), unless)
+}
+
+/// Takes the values that a key must not have out of those of which it has to have one.
+fn narrowed(all: &[Condition]) -> Vec<Condition> {
+    let is_against = |one: &Condition, not: &Condition| {
+        let are_opposite = matches!(
+            (one.operator.test, not.operator.test),
+            (Test::StringEquals, Test::StringNotEquals)
+                | (Test::StringLike, Test::StringNotLike)
+                | (Test::ArnLike, Test::ArnNotLike)
+        );
+        let are_of_one = [one, not].iter().all(|it| it.operator.over == Over::One);
+        are_opposite && are_of_one && one.key == not.key && !one.operator.if_exists
+    };
+    let left = |one: &Condition| -> Vec<Box<str>> {
+        let has = |not: &Condition, value: &str| not.values.iter().any(|it| &**it == value);
+        let is_out = |value: &str| all.iter().any(|not| is_against(one, not) && has(not, value));
+        one.values.iter().filter(|value| !is_out(value)).cloned().collect()
+    };
+    // Another text is none of those that must not be; another pattern, or what stands for a variable, may be.
+    let is_plain = |it: &Condition| !it.values.iter().any(|value| value.contains('$'));
+    let is_said = |one: &Condition, not: &Condition| {
+        let is_exact = one.operator.test == Test::StringEquals && is_plain(one) && is_plain(not);
+        is_exact && is_against(one, not) && !left(one).is_empty()
+    };
+    let kept = all.iter().filter(|not| !all.iter().any(|one| is_said(one, not)));
+    let narrow = |it: &Condition| match left(it) {
+        values if values.is_empty() => it.clone(),
+        values => Condition { values, ..it.clone() },
+    };
+    kept.map(narrow).collect()
+}
+
+fn who(set: &Set<Who>, kind: Kind) -> Option<Part> {
+    // A policy that is about its holder, or binds whoever comes, names nobody.
+    let names_some = matches!(kind, Kind::Trust | Kind::Resource);
+    if *set.any == [Who::Everyone] && set.none.is_empty() && !names_some {
         return None;
     }
     let all = |list: &[Who]| list.iter().map(|who| principal(who).into()).collect();

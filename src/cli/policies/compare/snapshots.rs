@@ -19,6 +19,8 @@ use crate::cli::asked;
 use crate::cli::output::printable;
 use crate::cli::policies::compare::CompareArgs;
 use crate::cli::policies::compare::Form;
+use crate::cli::ways::COARSE;
+use crate::cli::ways::ways;
 use crate::cli::when::now;
 use crate::iam::baseline::Departure;
 use crate::iam::baseline::between::Between;
@@ -26,6 +28,7 @@ use crate::iam::baseline::between::between;
 use crate::iam::drift::difference::Measure;
 use crate::iam::drift::kind_name;
 use crate::iam::snapshot;
+use crate::iam::snapshot::MARK;
 use crate::model::printable_json;
 
 /// Returns whether both are snapshots.
@@ -50,7 +53,8 @@ fn is_snapshot(path: &Path) -> anyhow::Result<bool> {
     let Some(file) = first(path)? else { return Ok(false) };
     let text = fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
     // What is no JSON is no snapshot; whoever reads it as a policy says what is wrong with it.
-    Ok(serde_json::from_slice(&text).is_ok_and(|value: Value| snapshot::is_snapshot(&value)))
+    let text = text.strip_prefix(MARK).unwrap_or(&text);
+    Ok(serde_json::from_slice(text).is_ok_and(|value: Value| snapshot::is_snapshot(&value)))
 }
 
 fn first(path: &Path) -> anyhow::Result<Option<PathBuf>> {
@@ -61,7 +65,7 @@ fn first(path: &Path) -> anyhow::Result<Option<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).with_context(failed)? {
         let file = entry.with_context(failed)?.path();
-        if file.extension().is_some_and(|it| it == "json") && file.is_file() {
+        if file.extension().is_some_and(|it| it.eq_ignore_ascii_case("json")) && file.is_file() {
             files.push(file);
         }
     }
@@ -120,17 +124,12 @@ fn text(out: &mut dyn Write, found: &Between) -> io::Result<()> {
         for line in &difference.removes {
             writeln!(out, "  - {}", printable(line))?;
         }
-        for way in &difference.escalation {
-            writeln!(out, "  ! opens a way to more: {way}")?;
-        }
+        ways(out, &difference.escalation)?;
         for why in &stands.unknown {
             writeln!(out, "  ? not known: {}", printable(why))?;
         }
         if difference.is_coarse {
-            writeln!(
-                out,
-                "  ? too hard to compare to the end: told as it is written, and what it may mean; some of it may have stood before"
-            )?;
+            writeln!(out, "  ? {COARSE}")?;
         }
     }
     for why in &found.beside {
