@@ -20,6 +20,7 @@ mod run;
 mod scan;
 mod simulate;
 mod standing;
+mod stands;
 mod ways;
 mod when;
 

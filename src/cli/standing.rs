@@ -19,8 +19,10 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::cli::asked;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
+use crate::cli::stands::stood;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::config;
@@ -37,6 +39,8 @@ use crate::iam::standing::expected_names;
 use crate::iam::standing::inventory;
 use crate::iam::standing::rightsize;
 use crate::iam::standing::uses::Seen;
+use crate::iam::state::Account;
+use crate::iam::state::Assignment;
 use crate::model::Duration;
 use crate::model::Seconds;
 use crate::model::Span;
@@ -66,15 +70,15 @@ pub struct StandingArgs {
     #[arg(long, value_name = "FILE")]
     activity: Option<PathBuf>,
     /// Only this account.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = asked::account)]
     account: Option<String>,
     /// Only holders whose ARN or id holds this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = asked::something)]
     identity: Option<String>,
     /// How many roles, one taken from the other, are followed.
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     depth: u8,
-    /// As of this time; now, if it is not given.
+    /// As of this time; now, if it is not given. With a store, by the policies that stood then, as far back as it tells.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     as_of: Option<Seconds>,
     /// Propose smaller policies for what was not used for so long, as the store or --activity tells; shown in JSON.
@@ -140,6 +144,9 @@ pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
             rows.push(row);
         }
     });
+    if rows.is_empty() {
+        is_known(args, &state)?;
+    }
     rows.sort_by(|a, b| (a.class, &a.account, &a.holder).cmp(&(b.class, &b.account, &b.holder)));
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
@@ -154,6 +161,29 @@ pub(super) fn run(args: &StandingArgs) -> anyhow::Result<Exit> {
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// Refuses an account that nothing is known of, and a text that is in nobody's name: both have nothing, and for no reason.
+fn is_known(args: &StandingArgs, state: &State) -> anyhow::Result<()> {
+    if let Some(id) = args.account.as_deref() {
+        let is_there = state.accounts.contains_key(id);
+        anyhow::ensure!(is_there, "--account: nothing is known of an account {id}");
+    }
+    let Some(text) = args.identity.as_deref() else { return Ok(()) };
+    let has_one = |account: &Account| {
+        let mut users = account.users.values().map(|user| &user.entity.arn);
+        let mut roles = account.roles.values().map(|role| &role.entity.arn);
+        users.any(|arn| arn.contains(text)) || roles.any(|arn| arn.contains(text))
+    };
+    let is_assigned =
+        |it: &Assignment| format!("{}/{}", it.principal_type, it.principal_id).contains(text);
+    let is_there = state.accounts.values().any(has_one)
+        || state.identity_center.assignments.iter().any(is_assigned);
+    anyhow::ensure!(
+        is_there,
+        "--identity: there is no user, role or assignment with `{text}` in its name"
+    );
+    Ok(())
 }
 
 /// What there is to take stock of.
@@ -174,7 +204,11 @@ fn found(
         true => &config.policies.snapshots,
         false => &args.snapshot,
     };
-    let snapshot = snapshot::read(paths).context("could not read the snapshot")?;
+    let snapshot = match args.snapshot.is_empty() {
+        // What a configuration names may be filled later; what a person names is there.
+        true => snapshot::read(paths).context("could not read the snapshot")?,
+        false => asked::snapshot(paths)?,
+    };
     let of_config = args.config.as_ref().filter(|_| args.snapshot.is_empty());
     let Some(path) = args.store.as_ref().or(of_config.map(|_| &config.store.path)) else {
         return Ok(Found { state: snapshot.state, activity: Seen::default(), is_watched: false });
@@ -182,7 +216,8 @@ fn found(
     let tried = || format!("could not read the store {}", path.display());
     let reader = Reader::open(path).with_context(tried)?;
     reader.hold().with_context(tried)?;
-    let state = History::load(snapshot, &reader).with_context(tried)?.into_state();
+    let history = History::load(snapshot, &reader).with_context(tried)?;
+    let state = stood(history, args.as_of, path)?;
     let activity = seen(&reader, surface, (&state, now)).with_context(tried)?;
     Ok(Found { state, activity, is_watched: true })
 }

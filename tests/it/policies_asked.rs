@@ -116,6 +116,100 @@ fn a_mark_at_the_beginning_of_a_file_is_no_mistake() {
     assert_eq!(ended(&house, &asked).1, "allowed\n");
 }
 
+/// A role that could do everything from 09:00 to 09:07, as a scan left it in `scan.db`.
+fn scanned(house: &House) {
+    let snapshot = json!({"UserDetailList": [], "GroupDetailList": [], "Policies": [], "RoleDetailList": [{
+        "Path": "/", "RoleName": "Deploy", "RoleId": "AROAEXAMPLE", "Arn": DEPLOY,
+        "CreateDate": "2026-01-01T00:00:00Z", "InstanceProfileList": [], "RolePolicyList": [],
+        "AttachedManagedPolicies": [], "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        ]},
+    }]});
+    fs::write(house.path("stands.json"), snapshot.to_string()).unwrap();
+    let mut dated = snapshot;
+    dated["Taken"] = "2026-03-02T12:00:00Z".into();
+    fs::write(house.path("dated.json"), dated.to_string()).unwrap();
+    let everything = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+    ]});
+    let call = |at: &str, name: &str, asked: Value| {
+        json!({
+            "eventVersion": "1.11", "eventTime": format!("2026-03-02T{at}Z"), "eventSource": "iam.amazonaws.com",
+            "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2",
+            "eventID": format!("{at}-{name}"), "eventType": "AwsApiCall", "recipientAccountId": "111122223333",
+            "readOnly": false, "requestParameters": asked, "responseElements": null,
+            "userIdentity": {
+                "type": "IAMUser", "principalId": "AIDAANA", "arn": "arn:aws:iam::111122223333:user/ana",
+                "accountId": "111122223333", "accessKeyId": "AKIAANA", "userName": "ana",
+            },
+        })
+    };
+    let text = everything.to_string();
+    let put = json!({"roleName": "Deploy", "policyName": "fix", "policyDocument": text});
+    let delete = json!({"roleName": "Deploy", "policyName": "fix"});
+    let records =
+        [call("09:00:00", "PutRolePolicy", put), call("09:07:00", "DeleteRolePolicy", delete)];
+    fs::create_dir(house.path("logs")).unwrap();
+    let name = "logs/111122223333_CloudTrail_us-east-1_20260302T0900Z_abcdefghijklmnop.json";
+    fs::write(house.path(name), json!({"Records": records}).to_string()).unwrap();
+    let scan = ["scan", "logs", "--policies", "stands.json", "--store", "scan.db"];
+    let (code, _, err) = ended(house, &scan);
+    assert_eq!(code, Some(0), "{err}");
+}
+
+const DEPLOY: &str = "arn:aws:iam::111122223333:role/Deploy";
+
+#[test]
+fn what_stood_at_a_time_is_told_from_the_store() {
+    let house = house();
+    scanned(&house);
+    let ask = |command: &[&'static str], snapshot, flag, at| {
+        let stands = ["--snapshot", snapshot, "--store", "scan.db", flag, at];
+        ended(&house, &[command, &stands].concat())
+    };
+    let allowed =
+        ["policies", "allowed", "--principal", DEPLOY, "--action", "iam:CreateUser"].as_slice();
+    let (escalations, standing) = (["policies", "escalations"].as_slice(), ["standing"].as_slice());
+    for (at, is_there) in [
+        ("2026-03-02T08:59:59Z", false),
+        ("2026-03-02T09:05:00Z", true),
+        ("2026-03-02T09:10:00Z", false),
+    ] {
+        let (code, out, err) = ask(allowed, "stands.json", "--at", at);
+        assert_eq!((code, out.starts_with("allowed\n")), (Some(0), is_there), "{at}: {out}{err}");
+        for command in [escalations, standing] {
+            let (code, out, err) = ask(command, "stands.json", "--as-of", at);
+            assert_eq!((code, out.contains(DEPLOY)), (Some(0), is_there), "{at}: {out}{err}");
+        }
+    }
+    // What was before a snapshot is not in it: nothing is answered, least of all "nobody".
+    let at = "2026-03-02T09:05:00Z";
+    for (command, flag) in [(allowed, "--at"), (escalations, "--as-of"), (standing, "--as-of")] {
+        let (code, out, err) = ask(command, "dated.json", flag, at);
+        assert_eq!((code, &*out), (Some(1), ""), "{command:?}: {err}");
+        assert!(err.contains("2026-03-02T12:00:00Z"), "{command:?}: {err}");
+    }
+}
+
+#[test]
+fn an_inventory_of_nobody_is_an_error() {
+    let house = house();
+    let standing = |flag: &'static str, value: &'static str| {
+        ["standing", "--snapshot", "snap.json", flag, value]
+    };
+    refused(
+        &house,
+        &[
+            (&standing("--account", "nonsense"), 2, "--account"),
+            (&standing("--account", "999988887777"), 1, "--account"),
+            (&standing("--identity", ""), 2, "--identity"),
+            (&standing("--identity", "nonsense"), 1, "--identity"),
+            (&["standing", "--snapshot", "empty"], 1, "empty has no .json file"),
+        ],
+    );
+    assert_eq!(ended(&house, &standing("--identity", "user/ana")).0, Some(0));
+}
+
 #[test]
 fn a_flag_that_makes_no_sense_is_named() {
     let house = house();

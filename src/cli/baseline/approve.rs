@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::asked;
 use crate::cli::baseline::Both;
-use crate::cli::baseline::Stands;
 use crate::cli::output::printable;
+use crate::cli::stands::Stands;
 use crate::cli::when::now;
 use crate::iam::State;
 use crate::iam::baseline::agree::agree_all;
@@ -55,7 +55,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
-    let count = write(&args.stands.read()?, &args.to)?;
+    let count = write(&args.stands.read(None)?, &args.to)?;
     writeln!(io::stderr().lock(), "{count} files in {}", args.to.display())?;
     Ok(Exit::Done)
 }

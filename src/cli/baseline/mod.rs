@@ -14,10 +14,8 @@ use clap::Subcommand;
 
 use crate::cli::Exit;
 use crate::cli::asked;
+use crate::cli::stands::Stands;
 use crate::cli::when::now;
-use crate::config;
-use crate::config::Config;
-use crate::iam::History;
 use crate::iam::Snapshot;
 use crate::iam::State;
 use crate::iam::baseline;
@@ -25,7 +23,6 @@ use crate::iam::baseline::Departure;
 use crate::iam::baseline::named::Named;
 use crate::iam::drift::difference::Measure;
 use crate::iam::snapshot;
-use crate::store::Reader;
 
 /// Hold what stands against what was agreed on, and agree on it.
 #[derive(Debug, Args)]
@@ -42,20 +39,6 @@ enum BaselineCommand {
     Export(approve::ExportArgs),
 }
 
-/// What stands.
-#[derive(Debug, Args)]
-struct Stands {
-    /// Snapshots of what stands: files and folders of `aws iam get-account-authorization-details`.
-    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "config")]
-    snapshot: Vec<PathBuf>,
-    /// The store of a daemon, which may run: what its events told since the snapshots stands too.
-    #[arg(long, value_name = "FILE")]
-    store: Option<PathBuf>,
-    /// The configuration: its snapshots, its store and its baseline are meant where none is named.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
 /// What stands, and what should.
 #[derive(Debug, Args)]
 struct Both {
@@ -68,33 +51,6 @@ struct Both {
     /// that is in it; `organization` or `identity-center`.
     #[arg(long, value_name = "NAME", value_parser = asked::something)]
     target: Option<String>,
-}
-
-impl Stands {
-    fn config(&self) -> anyhow::Result<Option<Config>> {
-        Ok(self.config.as_ref().map(|path| config::read(path)).transpose()?)
-    }
-
-    fn read(&self) -> anyhow::Result<State> {
-        let config = self.config()?;
-        let configured = config.as_ref().map(|config| config.policies.snapshots.as_slice());
-        let snapshot = match self.snapshot.is_empty() {
-            // What a configuration names may be filled later; what a person names is there.
-            true => read(configured.unwrap_or_default())?,
-            false => asked::snapshot(&self.snapshot)?,
-        };
-        let store = config.as_ref().map(|config| &config.store.path);
-        match self.store.as_ref().or(store) {
-            None => Ok(snapshot.state),
-            Some(path) => {
-                let tried =
-                    || format!("could not read what stands from the store {}", path.display());
-                let reader = Reader::open(path).with_context(tried)?;
-                let history = History::load(snapshot, &reader).with_context(tried)?;
-                Ok(history.now().clone())
-            }
-        }
-    }
 }
 
 impl Both {
@@ -114,7 +70,7 @@ impl Both {
     fn read(&self) -> anyhow::Result<(State, State)> {
         let path = self.baseline()?;
         let agreed = if path.exists() { read(&[path])?.state } else { State::default() };
-        Ok((agreed, self.stands.read()?))
+        Ok((agreed, self.stands.read(None)?))
     }
 
     /// Returns what should stand, what does, and how they differ.
@@ -122,7 +78,8 @@ impl Both {
     /// # Errors
     /// When there is no baseline, or neither has what is named: nothing would differ.
     fn compared(&self) -> anyhow::Result<(State, Vec<Departure>)> {
-        let (agreed, stands) = (asked::snapshot(&[self.baseline()?])?.state, self.stands.read()?);
+        let (agreed, stands) =
+            (asked::snapshot(&[self.baseline()?])?.state, self.stands.read(None)?);
         let found = self.departures(&agreed, &stands);
         if let Some(name) = self.target.as_deref().filter(|_| found.is_empty()) {
             let is_there = Named::read(name).is_in(&agreed, &stands);

@@ -14,6 +14,7 @@ use crate::cli::Exit;
 use crate::cli::asked;
 use crate::cli::output::printable;
 use crate::cli::policies::without_mark;
+use crate::cli::stands::Stands;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::Decision;
@@ -37,10 +38,16 @@ use crate::model::printable_json;
 #[derive(Debug, Args)]
 pub struct AllowedArgs {
     /// A snapshot of accounts: a file or folder (docs/policy-history.md). May be given again.
-    #[arg(long, value_name = "PATH", required_unless_present = "policy")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["policy", "config"])]
     snapshot: Vec<PathBuf>,
+    /// The store of a daemon, or of `scan --store`: what its events told since the snapshots stands too.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The configuration: its snapshots and its store are meant where none is named.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// An identity policy; it and others given so are all there is. May be given again.
-    #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "store", "config"])]
     policy: Vec<PathBuf>,
     /// Who: the ARN of a user, role, session or root; the name of a service; `*` for somebody without credentials.
     #[arg(long, value_name = "ARN", required_unless_present = "policy", value_parser = asked::principal)]
@@ -57,7 +64,7 @@ pub struct AllowedArgs {
     /// A condition key that the request does not have.
     #[arg(long, value_name = "KEY", value_parser = asked::key)]
     without: Vec<String>,
-    /// When it is asked, like `2026-03-01T08:00:00Z`.
+    /// When it is asked, like `2026-03-01T08:00:00Z`. With a store, by the policies that stood then, as far back as it tells.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Seconds>,
     /// How the answer is printed.
@@ -91,7 +98,9 @@ pub(super) fn run(args: &AllowedArgs) -> anyhow::Result<Exit> {
     let mut stranger = None;
     let mut outcome = match args.policy.is_empty() {
         true => {
-            let state = asked::snapshot(&args.snapshot)?.state;
+            let (store, config) = (args.store.clone(), args.config.clone());
+            let stands = Stands { snapshot: args.snapshot.clone(), store, config };
+            let state = stands.read(args.at)?;
             stranger = absent(&state, request.principal);
             state.allowed(&request)
         }

@@ -3,7 +3,6 @@
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 use clap::ValueEnum;
@@ -17,6 +16,7 @@ use crate::cli::Exit;
 use crate::cli::asked;
 use crate::cli::output::Screen;
 use crate::cli::output::printable;
+use crate::cli::stands::Stands;
 use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::escalation::Escalations;
@@ -33,16 +33,15 @@ use crate::model::printable_json;
 /// rests. Administrators need no way and are told as such. docs/standing.md lists the ways.
 #[derive(Debug, Args)]
 pub struct EscalationsArgs {
-    /// Snapshots: files of `aws iam get-account-authorization-details`, or folders of them.
-    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
-    snapshot: Vec<PathBuf>,
+    #[command(flatten)]
+    stands: Stands,
     /// Only this account.
     #[arg(long, value_name = "ID", value_parser = asked::account)]
     account: Option<String>,
     /// Only users and roles whose ARN holds this text.
     #[arg(long, value_name = "TEXT", value_parser = asked::something)]
     identity: Option<String>,
-    /// As of this time; now, if it is not given.
+    /// As of this time; now, if it is not given. With a store, by the policies that stood then, as far back as it tells.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     as_of: Option<Seconds>,
     /// How it is printed.
@@ -60,7 +59,7 @@ enum Shape {
 }
 
 pub(super) fn run(args: &EscalationsArgs) -> anyhow::Result<Exit> {
-    let state = asked::snapshot(&args.snapshot)?.state;
+    let state = args.stands.read(args.as_of)?;
     if let Some(id) = args.account.as_deref() {
         anyhow::ensure!(
             state.accounts.contains_key(id),

@@ -198,6 +198,14 @@ impl History {
         self.documents.len()
     }
 
+    /// Returns since when it is known what stood, where that is not since ever: older edits became part of the beginnings, and
+    /// what was before a snapshot is not in it.
+    pub fn known_since(&self) -> Option<Seconds> {
+        let taken = self.taken.values().copied().max();
+        // Of a part that nothing was told of since its snapshot, what stood before is not known either.
+        self.floor.max(taken)
+    }
+
     /// Returns what stood at `time`, the events of that second included; as far back as edits are kept.
     pub fn state_at(&self, time: Seconds) -> State {
         let mut state = self.now.clone();
