@@ -91,6 +91,13 @@ pub struct User {
     pub has_mfa: Option<bool>,
 }
 
+impl User {
+    /// Returns whether it is known that it can use nothing of what it has: it has neither a key that works nor a password.
+    pub fn is_dormant(&self) -> bool {
+        self.has_password == Some(false) && self.keys.values().all(|key| !key.is_active)
+    }
+}
+
 /// An access key of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {

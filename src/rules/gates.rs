@@ -71,6 +71,14 @@ pub(super) fn is_about_certain_calls(condition: &Condition) -> bool {
     condition.truth(&event, Known::Shared(NAMES)) == Truth::False
 }
 
+impl Rules {
+    /// Returns whether a rule is about what certain calls do, and neither about who made them nor about grants.
+    pub fn is_about_certain_calls(&self, rule: u32) -> bool {
+        let rule = &self.rules[rule as usize];
+        rule.gate != Gate::Grant && is_about_certain_calls(&rule.condition)
+    }
+}
+
 fn truth(condition: &Condition, session: &Arc<Facts>, known: Known) -> Truth {
     let slots = Slots::default();
     let event = Event {

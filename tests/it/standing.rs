@@ -278,6 +278,17 @@ fn a_change_that_makes_it_is_told_at_once_and_resolved_when_it_is_taken_back() {
 }
 
 #[test]
+fn what_was_taken_back_stays_resolved_once_its_verdict_is_known() {
+    let undone = "1 09:00 bob permits role/Deploy \n 1 09:05 ci-deploy removes role/Deploy";
+    for between in ["", "restart"] {
+        let stage = Stage::new().told(&format!("{undone} \n {between} \n 1 12:00 bob GetUser"));
+        assert_eq!(stage.names(), ["standing_permissions_made 1 resolved"], "{between}");
+        let alert = &stage.alerts()[0];
+        assert_eq!(alert.revision, 2, "it was told once and resolved once: {:?}", alert.reason);
+    }
+}
+
+#[test]
 fn whoever_has_it_by_a_group_is_named() {
     let stage = Stage::new().told("1 09:00 ana permits group/ops");
     let alert = &stage.alerts()[0];

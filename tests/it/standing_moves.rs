@@ -12,6 +12,7 @@ use crate::standing::snapshot;
 const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1/ps-1";
 const INSTANCE: &str = "arn:aws:sso:::instance/ssoins-1";
 const MADE: &str = "standing_permissions_made 1 open";
+const RESOLVED: &str = "standing_permissions_made 1 resolved";
 
 /// The first inventories and, of Identity Center, a set of administrators that a pipeline made.
 fn begun(snapshot: &Value) -> Stage {
@@ -28,11 +29,15 @@ fn begun(snapshot: &Value) -> Stage {
 }
 
 fn assign(stage: &mut Stage, at: (&str, &str, &str), sort: &str, id: &str) {
+    assignment(stage, at, "CreateAccountAssignment", (sort, id));
+}
+
+fn assignment(stage: &mut Stage, at: (&str, &str, &str), call: &str, (sort, id): (&str, &str)) {
     let asked = json!({
         "instanceArn": INSTANCE, "targetId": HOME, "targetType": "AWS_ACCOUNT", "permissionSetArn": SET,
         "principalType": sort, "principalId": id,
     });
-    stage.call(at, ("sso", "CreateAccountAssignment"), asked, Value::Null);
+    stage.call(at, ("sso", call), asked, Value::Null);
 }
 
 /// What was told at the end of the day after, and that no restart tells more.
@@ -59,6 +64,46 @@ fn an_assignment_by_hand_is_told_at_once_and_not_again() {
     );
     assert!(alert.respond.iter().any(|it| it.contains(&undo)), "{:?}", alert.respond);
     assert_eq!(a_day_later(stage).names(), [MADE]);
+}
+
+#[test]
+fn an_assignment_that_is_taken_back_is_resolved_and_stays_so() {
+    for between in ["", "restart"] {
+        let mut stage = begun(&snapshot());
+        assign(&mut stage, ("1", "13:00", "bob"), "USER", "u-1");
+        assign(&mut stage, ("1", "13:01", "ci-deploy"), "USER", "u-2");
+        let mut stage = stage.told(between);
+        let delete = "DeleteAccountAssignment";
+        assignment(&mut stage, ("1", "13:02", "ci-deploy"), delete, ("USER", "u-2"));
+        assert_eq!(stage.names(), [MADE], "another person's");
+        assignment(&mut stage, ("1", "13:05", "ci-deploy"), delete, ("USER", "u-1"));
+        assert_eq!(stage.names(), [RESOLVED], "{between}");
+        let why = stage.alerts()[0].reason.clone().unwrap().text;
+        assert!(why.starts_with("taken back by workload:") && why.contains("13:05:00Z"), "{why}");
+        // The verdict on the call is known only later, and the inventory finds nobody.
+        let stage = a_day_later(stage);
+        assert_eq!(stage.names(), [RESOLVED], "{between}");
+        assert_eq!(stage.alerts()[0].revision, 2, "told once, resolved once");
+    }
+}
+
+#[test]
+fn an_assignment_that_is_taken_back_while_a_group_gives_the_same_stays_open() {
+    let mut stage = begun(&snapshot());
+    assign(&mut stage, ("1", "13:00", "bob"), "USER", "u-1");
+    assign(&mut stage, ("1", "13:01", "ci-deploy"), "GROUP", "g-1");
+    let asked = json!({"identityStoreId": "d-1", "groupId": "g-1", "memberId": {"userId": "u-1"}});
+    let answered = json!({"membershipId": "m-1", "identityStoreId": "d-1"});
+    let create = ("identitystore", "CreateGroupMembership");
+    stage.call(("1", "13:02", "ci-deploy"), create, asked, answered);
+    let delete = "DeleteAccountAssignment";
+    assignment(&mut stage, ("1", "13:03", "bob"), delete, ("USER", "u-1"));
+    assert_eq!(stage.names(), [MADE]);
+    let mut stage = stage.told("restart");
+    let asked = json!({"identityStoreId": "d-1", "membershipId": "m-1"});
+    let delete = ("identitystore", "DeleteGroupMembership");
+    stage.call(("1", "13:04", "ci-deploy"), delete, asked, Value::Null);
+    assert_eq!(a_day_later(stage).names(), [RESOLVED]);
 }
 
 #[test]
@@ -150,7 +195,7 @@ fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing(
         let answered = json!({"policy": {"policySummary": {"id": id, "type": kind}}});
         stage.call(by(clock), ("organizations", "CreatePolicy"), asked, answered);
     }
-    let units = [("07:02", "ou-held"), ("07:03", "ou-free")];
+    let units = [("07:02", "ou-held"), ("07:03", "ou-free"), ("07:04", "ou-wild")];
     for (clock, unit) in units {
         let answered = json!({"organizationalUnit": {"id": unit}});
         let asked = json!({"parentId": "r-1", "name": unit});
@@ -160,6 +205,7 @@ fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing(
         ("07:10", "r-1", "p-all"),
         ("07:11", "ou-held", "p-all"),
         ("07:12", "ou-free", "p-all"),
+        ("07:12", "ou-wild", "p-all"),
         ("07:13", HOME, "p-all"),
         ("07:14", "ou-held", "p-none"),
     ];
@@ -186,5 +232,15 @@ fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing(
         "aws organizations move-account --account-id {HOME} --source-parent-id ou-free --destination-parent-id ou-held"
     );
     assert!(alert.respond.iter().any(|it| it.contains(&undo)), "{:?}", alert.respond);
-    assert_eq!(a_day_later(stage).names(), [MADE]);
+    // In a third unit nothing holds them back either; where it was something does.
+    let on = |stage: &mut Stage, clock: &str, from: &str, to: &str| {
+        let call = ("organizations", "MoveAccount");
+        stage.call(("1", clock, "ci-deploy"), call, moved(from, to), Value::Null);
+    };
+    on(&mut stage, "14:00", "ou-free", "ou-wild");
+    assert_eq!(stage.names(), [MADE]);
+    let mut stage = stage.told("restart");
+    on(&mut stage, "15:00", "ou-wild", "ou-held");
+    assert_eq!(stage.names(), [RESOLVED]);
+    assert_eq!(a_day_later(stage).names(), [RESOLVED]);
 }

@@ -277,3 +277,103 @@ fn what_the_history_holds_is_linked_by_what_stands() {
         ],
     );
 }
+
+fn answered(mut call: Value, answer: Value) -> Value {
+    call["responseElements"] = answer;
+    call
+}
+
+fn refused(mut call: Value) -> Value {
+    call["errorCode"] = json!("AccessDeniedException");
+    call
+}
+
+/// An assignment, a place in a group, an account elsewhere: made at these minutes past nine by ana, with who acts for whom.
+fn placed() -> Vec<Value> {
+    let member = json!({"identityStoreId": "d-1", "groupId": "g-1", "memberId": {"userId": "u-1"}});
+    let id = json!({"identityStoreId": "d-1", "membershipId": "m-1"});
+    let join = call("09:01:00", "ana", "identitystore", "CreateGroupMembership", &member);
+    vec![
+        call("09:00:00", "ana", "sso", "CreateAccountAssignment", &assigned("u-1")),
+        answered(join, id),
+        call("09:02:00", "ana", "organizations", "MoveAccount", &moved("ou-held", "ou-free")),
+    ]
+}
+
+fn assigned(user: &str) -> Value {
+    json!({
+        "instanceArn": "arn:aws:sso:::instance/ssoins-1", "targetId": "444455556666", "targetType": "AWS_ACCOUNT",
+        "permissionSetArn": "arn:aws:sso:::permissionSet/ssoins-1/ps-1", "principalType": "USER", "principalId": user,
+    })
+}
+
+fn moved(from: &str, to: &str) -> Value {
+    json!({"accountId": "444455556666", "sourceParentId": from, "destinationParentId": to})
+}
+
+/// What takes them back, by bob.
+fn taken_back() -> Vec<Value> {
+    let member = json!({"identityStoreId": "d-1", "membershipId": "m-1"});
+    vec![
+        call("09:10:00", "bob", "sso", "DeleteAccountAssignment", &assigned("u-1")),
+        call("09:11:00", "bob", "identitystore", "DeleteGroupMembership", &member),
+    ]
+}
+
+const PLACED: [(&str, &str); 2] =
+    [("assignment_outside_broker", "open"), ("group_member_added", "open")];
+
+#[test]
+fn who_stands_where_is_linked_by_what_stands_and_who_did_it_is_not() {
+    let stage = Stage::new();
+    let mut calls = placed();
+    // Whoever is told of for being who he is has been that, whatever became of what he did.
+    calls[2]["userIdentity"] = json!({
+        "type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root",
+        "accountId": "111122223333", "accessKeyId": "ASIAROOT",
+    });
+    let others = [("account_moved", "open"), ("root_acted", "open")];
+    stage.day("first", &[&calls], &[PLACED, others].concat());
+    let member = json!({"identityStoreId": "d-1", "membershipId": "m-2"});
+    stage.day(
+        "second",
+        &[&[
+            refused(call("09:05:00", "bob", "sso", "DeleteAccountAssignment", &assigned("u-1"))),
+            call("09:06:00", "bob", "sso", "DeleteAccountAssignment", &assigned("u-2")),
+            call("09:07:00", "bob", "identitystore", "DeleteGroupMembership", &member),
+            call("09:08:00", "bob", "kms", "ScheduleKeyDeletion", &json!({"keyId": "1234abcd"})),
+        ]],
+        &[&PLACED[..], &others, &[("key_deletion_scheduled", "open")]].concat(),
+    );
+    let back = call("09:12:00", "bob", "organizations", "MoveAccount", &moved("ou-free", "ou-x"));
+    let by = "resolved taken back by user:111122223333/bob at 2026-03-02T09:1";
+    let calls = [taken_back(), vec![back]].concat();
+    stage.day(
+        "third",
+        &[&calls],
+        &[("assignment_outside_broker", by), ("group_member_added", by), ("root_acted", "open")],
+    );
+    // The move on to a third unit is one of its own, with an alert that is open.
+    let moves = |status: &str| {
+        let text = fs::read_to_string(stage.house.path("alerts.ndjson")).unwrap();
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut last = BTreeMap::new();
+        for alert in all.filter(|alert| alert["detector"] == "account_moved") {
+            last.insert(alert["id"].to_string(), alert["status"].as_str() == Some(status));
+        }
+        last.values().filter(|is_it| **is_it).count()
+    };
+    assert_eq!((moves("open"), moves("resolved")), (1, 1));
+}
+
+#[test]
+fn who_stands_where_is_linked_though_the_undoing_is_read_first() {
+    let stage = Stage::new();
+    let (first, then) = (taken_back(), placed());
+    let by = "resolved taken back by an event at 2026-03-02T09:1";
+    stage.day(
+        "first",
+        &[&first, &then[..2]],
+        &[("assignment_outside_broker", by), ("group_member_added", by)],
+    );
+}

@@ -1,37 +1,44 @@
-//! Changes that were told of, for as long as their undoing is linked to them.
+//! A change that was told of, as it is remembered: of policies, or of where somebody or something stands.
 //!
-//! Invariant: a change counts as taken back only where nothing of what made it grave stands any more, by whatever policy; what
-//! is not known leaves it standing.
+//! Invariant: what is remembered of a change is what was known when it was read. Read on in `ledger.rs`.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect::Target;
-use crate::iam::drift::effect::Whole;
-use crate::iam::drift::table;
-use crate::iam::network;
+use crate::iam::drift::place::Place;
 use crate::iam::network::Exposure;
 use crate::iam::policy::Document;
+use crate::iam::policy::Language;
 use crate::model::AlertId;
 use crate::model::DetectorId;
 use crate::model::Seconds;
-use crate::model::Span;
-use crate::store::Connection;
-use crate::store::StoreError;
-use crate::store::Tx;
-
-/// How many changes are remembered. Beyond, the oldest are forgotten: their alerts stay as they are.
-const MAX_MADE: usize = 10_000;
 
 /// What tells a change from all others: its time and the id of its event.
 pub type ChangeId = (Seconds, Box<str>);
 
-/// A change that was grave.
+/// What a change is of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Of {
+    /// Of what policies come to for a target.
+    Policies(Target),
+    /// Of where somebody or something stands; no policy says anything else.
+    Places(Vec<Place>),
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course {
+    /// Something of it stands.
+    Stands,
+    /// It was taken back, at that time and by whom; empty where nobody knows. What comes to tell of it is over at once.
+    Over(Seconds, Box<str>),
+}
+
+/// A change that was grave, or that moved somebody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Made {
     /// What was changed.
-    pub target: Target,
+    pub of: Of,
     /// Who made it.
     pub by: Box<str>,
     /// What made it grave.
@@ -44,6 +51,8 @@ pub struct Made {
     pub unknown: BTreeSet<Box<str>>,
     /// The alerts that tell of it, each with its detector.
     pub alerts: BTreeSet<(AlertId, DetectorId)>,
+    /// What became of it.
+    pub course: Course,
 }
 
 /// The class of what is remembered because it is not as the baseline says, not because it was grave.
@@ -75,6 +84,41 @@ pub const UNSEEN: &str = "unseen";
 const GAIN: &str = "standing";
 
 impl Made {
+    /// Makes one of which nothing is known yet but who made it.
+    pub fn new(of: Of, by: &str) -> Self {
+        Self {
+            of,
+            by: by.into(),
+            classes: BTreeSet::new(),
+            worst: "".into(),
+            before: Document { language: Language::Of2012, statements: Vec::new() },
+            unknown: BTreeSet::new(),
+            alerts: BTreeSet::new(),
+            course: Course::Stands,
+        }
+    }
+
+    /// Returns what policies speak of, if it is of policies.
+    pub fn target(&self) -> Option<&Target> {
+        match &self.of {
+            Of::Policies(target) => Some(target),
+            Of::Places(_) => None,
+        }
+    }
+
+    /// Returns where it put somebody or something.
+    pub fn places(&self) -> &[Place] {
+        match &self.of {
+            Of::Policies(_) => &[],
+            Of::Places(places) => places,
+        }
+    }
+
+    /// Returns whether something of it stands, as far as is known.
+    pub fn stands(&self) -> bool {
+        self.course == Course::Stands
+    }
+
     /// Returns whether it is a departure from the baseline: what stood before is what was agreed on.
     pub fn is_departure(&self) -> bool {
         self.classes.contains(DEPARTURE)
@@ -86,7 +130,7 @@ impl Made {
     }
 
     /// Returns whether any more than before `now` stands is too much, whatever it means.
-    fn is_of_anything(&self) -> bool {
+    pub(super) fn is_of_anything(&self) -> bool {
         self.is_departure() || self.is_gain() || self.is_unseen()
     }
 
@@ -102,12 +146,12 @@ impl Made {
         self.classes.insert(class_of(opened));
     }
 
-    fn opened(&self) -> Option<Exposure> {
+    pub(super) fn opened(&self) -> Option<Exposure> {
         let all = [Exposure::AllPorts, Exposure::AdminPort, Exposure::Port];
         all.into_iter().find(|opened| self.classes.contains(&class_of(*opened)))
     }
 
-    fn opens(&self) -> bool {
+    pub(super) fn opens(&self) -> bool {
         self.opened().is_some()
     }
 
@@ -120,254 +164,4 @@ impl Made {
 /// The class beside it of what opened so much to the world.
 fn class_of(opened: Exposure) -> Box<str> {
     format!("exposes/{}", opened.name()).into()
-}
-
-/// A change that was taken back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Undone {
-    /// The change.
-    pub id: ChangeId,
-    /// What it was.
-    pub made: Made,
-    /// When it was taken back, and by whom.
-    pub by: (Seconds, Box<str>),
-}
-
-/// The changes that are remembered.
-#[derive(Debug, Default)]
-pub struct Ledger {
-    all: BTreeMap<ChangeId, Made>,
-    by_target: BTreeMap<Target, BTreeSet<ChangeId>>,
-    /// What was taken back by records whose file is still being judged: alerts may come to tell of it.
-    closing: Vec<Undone>,
-    unsaved: BTreeSet<ChangeId>,
-    gone: Vec<ChangeId>,
-}
-
-impl Ledger {
-    /// Takes what the store has.
-    pub fn load(connection: &Connection) -> Result<Self, StoreError> {
-        let mut ledger = Self::default();
-        for (id, made) in table::all(connection)? {
-            ledger.insert(id, made);
-        }
-        Ok(ledger)
-    }
-
-    fn insert(&mut self, id: ChangeId, made: Made) {
-        self.by_target.entry(made.target.clone()).or_default().insert(id.clone());
-        self.all.insert(id, made);
-    }
-
-    /// Remembers a change.
-    pub fn note(&mut self, id: ChangeId, made: Made) {
-        self.unsaved.insert(id.clone());
-        self.insert(id, made);
-        while self.all.len() > MAX_MADE {
-            let Some(oldest) = self.all.keys().next().cloned() else { break };
-            self.remove(&oldest);
-        }
-    }
-
-    /// Returns whether it is remembered that `target` is not as the baseline says.
-    pub fn departs(&self, target: &Target) -> Departs {
-        let mut departs = Departs::Not;
-        for (id, made) in self.departures(target) {
-            if !made.classes.contains(PLANNED) {
-                return Departs::Told;
-            }
-            if let Departs::Not = departs {
-                departs = Departs::Planned { since: id.0, by: made.by.clone() };
-            }
-        }
-        departs
-    }
-
-    fn departures(&self, target: &Target) -> impl Iterator<Item = (&ChangeId, &Made)> {
-        let ids = self.by_target.get(target).into_iter().flatten();
-        ids.filter_map(|id| self.all.get_key_value(id)).filter(|(_, made)| made.is_departure())
-    }
-
-    /// Forgets that a pipeline made `target` depart from the baseline: somebody is told of it now.
-    pub fn forget_planned(&mut self, target: &Target) {
-        let planned = self.departures(target).filter(|(_, made)| made.classes.contains(PLANNED));
-        let ids: Vec<ChangeId> = planned.map(|(id, _)| id.clone()).collect();
-        for id in ids {
-            self.remove(&id);
-        }
-    }
-
-    /// Closes what is remembered of `target` not being as the baseline says: it is, at the time `by`.
-    pub fn agreed(&mut self, target: &Target, by: Seconds) {
-        let ids: Vec<ChangeId> = self.departures(target).map(|(id, _)| id.clone()).collect();
-        for id in ids {
-            if let Some(made) = self.remove(&id) {
-                self.closing.push(Undone { id, made, by: (by, "".into()) });
-            }
-        }
-    }
-
-    /// Returns the targets that are not as the baseline says.
-    pub fn departed(&self) -> Vec<Target> {
-        let all = self.by_target.keys();
-        all.filter(|target| self.departs(target) != Departs::Not).cloned().collect()
-    }
-
-    /// Notes that an alert tells of a change.
-    pub fn told(&mut self, id: &ChangeId, alert: AlertId, detector: DetectorId) {
-        if let Some(closing) = self.closing.iter_mut().find(|it| it.id == *id) {
-            closing.made.alerts.insert((alert, detector));
-        } else if let Some(made) = self.all.get_mut(id)
-            && made.alerts.insert((alert, detector))
-        {
-            self.unsaved.insert(id.clone());
-        }
-    }
-
-    /// Returns what was taken back since it was last asked, with the alerts that tell of it.
-    pub fn closed(&mut self) -> Vec<Undone> {
-        std::mem::take(&mut self.closing)
-    }
-
-    /// Returns the alerts that tell of a change.
-    pub fn alerts(&self, id: &ChangeId) -> Vec<(AlertId, DetectorId)> {
-        self.all.get(id).map(|made| made.alerts.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// Notes that an alert does not tell of a change any more.
-    pub fn withdrawn(&mut self, id: &ChangeId, alert: &AlertId) {
-        if let Some(made) = self.all.get_mut(id) {
-            made.alerts.retain(|(told, _)| told != alert);
-            self.unsaved.insert(id.clone());
-        }
-    }
-
-    /// Closes the changes of `target` of which nothing grave stands now, by `by`; returns the newest of those that are not
-    /// `by` itself.
-    pub fn close(
-        &mut self,
-        target: &Target,
-        now: &Whole,
-        (id, by): (&ChangeId, &str),
-        measure: &Measure,
-    ) -> Option<Undone> {
-        let of_target: Vec<ChangeId> =
-            self.by_target.get(target).into_iter().flatten().cloned().collect();
-        let mut newest = None;
-        for other in of_target {
-            let Some(made) = self.all.get(&other) else { continue };
-            if now.unknown.iter().any(|it| !made.unknown.contains(it.as_str())) {
-                continue;
-            }
-            let before = Whole {
-                document: made.before.clone(),
-                is_there: true,
-                unknown: Vec::new(),
-                is_gone: false,
-            };
-            let since = measure.between(&before, now, target.kind());
-            let opened = network::exposed(&made.before, &now.document).filter(|_| made.opens());
-            // Of what is open to the world, another port that somebody opened is not what was told of.
-            let is_of_it = |class: &&&str| **class != "public" || !made.opens();
-            let stands = match made.is_of_anything() {
-                true => !since.adds.is_empty(),
-                false
-                    if opened
-                        .is_some_and(|opened| made.opened().is_some_and(|it| opened >= it)) =>
-                {
-                    true
-                }
-                false => since.classes.iter().filter(is_of_it).any(|it| made.classes.contains(*it)),
-            };
-            if stands {
-                continue;
-            }
-            let Some(made) = self.remove(&other) else { continue };
-            let undone = Undone { id: other, made, by: (id.0, by.into()) };
-            if undone.id != *id {
-                newest = Some(undone.clone());
-            }
-            self.closing.push(undone);
-        }
-        newest
-    }
-
-    /// Returns all that is remembered, by time.
-    pub(super) fn remembered(&self) -> impl Iterator<Item = (&ChangeId, &Made)> {
-        self.all.iter()
-    }
-
-    /// Returns what only a snapshot showed of `target`.
-    pub(super) fn unseen_of(&self, target: &Target) -> Vec<ChangeId> {
-        let ids = self.by_target.get(target).into_iter().flatten();
-        ids.filter(|id| self.all.get(id).is_some_and(Made::is_unseen)).cloned().collect()
-    }
-
-    /// Changes what is remembered of a change; returns what `amend` does, and false of what is not remembered.
-    pub(super) fn amend(&mut self, id: &ChangeId, amend: impl FnOnce(&mut Made) -> bool) -> bool {
-        self.unsaved.insert(id.clone());
-        self.all.get_mut(id).is_some_and(amend)
-    }
-
-    /// Closes a change that is not what it was told to be, by what `by` says of when and whom.
-    pub(super) fn over(&mut self, id: &ChangeId, by: (Seconds, &str)) {
-        if let Some(made) = self.remove(id) {
-            self.closing.push(Undone { id: id.clone(), made, by: (by.0, by.1.into()) });
-        }
-    }
-
-    /// Forgets a change, and returns it.
-    pub(super) fn forget_one(&mut self, id: &ChangeId) -> Option<Made> {
-        self.remove(id)
-    }
-
-    /// Closes what only a snapshot showed and does not stand any more, as another snapshot shows.
-    pub(super) fn recheck(&mut self, measure: &Measure, stands: impl Fn(&Target) -> Whole) {
-        let targets = self.by_target.keys();
-        let all: Vec<Target> =
-            targets.filter(|target| !self.unseen_of(target).is_empty()).cloned().collect();
-        for target in all {
-            let measure = Measure { account: target.account().into(), ..measure.clone() };
-            let nobody = (measure.now, Box::from(""));
-            self.close(&target, &stands(&target), (&nobody, ""), &measure);
-        }
-    }
-
-    fn remove(&mut self, id: &ChangeId) -> Option<Made> {
-        let made = self.all.remove(id)?;
-        self.unsaved.remove(id);
-        self.gone.push(id.clone());
-        if let Some(ids) = self.by_target.get_mut(&made.target) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_target.remove(&made.target);
-            }
-        }
-        Some(made)
-    }
-
-    /// Forgets what was made longer than `within` before `watermark`.
-    pub fn forget(&mut self, watermark: Seconds, within: Span) {
-        let before = watermark.plus(Span(-within.0));
-        let old = self.all.iter().take_while(|((time, _), _)| *time < before);
-        // A departure from the baseline is one for as long as it stands.
-        let old = old.filter(|(_, made)| !made.is_departure());
-        let old: Vec<ChangeId> = old.map(|(id, _)| id.clone()).collect();
-        for id in old {
-            self.remove(&id);
-        }
-    }
-
-    /// Writes what changed since the last save.
-    pub fn save(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        for id in std::mem::take(&mut self.gone) {
-            table::drop(tx, &id)?;
-        }
-        for id in std::mem::take(&mut self.unsaved) {
-            if let Some(made) = self.all.get(&id) {
-                table::put(tx, &id, made)?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,8 +1,8 @@
 //! Drift: what a change of a policy comes to in effect, whose it is, and whether it was taken back.
 //!
 //! A record that changes policies becomes steps (`step.rs`); each is compared by what its target comes to before and after
-//! (`effect.rs`, `difference.rs`), and what is found is set as facts. Grave changes are remembered for a while (`made.rs`):
-//! what takes them back is linked to them.
+//! (`effect.rs`, `difference.rs`), and what is found is set as facts. Grave changes, and moves by hand (`place.rs`), are
+//! remembered for a while (`ledger.rs`): what takes them back is linked to them.
 //!
 //! Invariant: no clock, and no guess: what is not known is named beside what is. Read on in `effect.rs`.
 
@@ -10,9 +10,11 @@ pub mod difference;
 pub mod effect;
 pub mod gone;
 pub mod known;
+pub mod ledger;
 pub mod made;
 pub mod moved;
 mod ours;
+pub mod place;
 pub mod read;
 pub mod table;
 #[cfg(test)]
@@ -32,10 +34,11 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::gone::ended;
 use crate::iam::drift::known::Known;
+use crate::iam::drift::ledger::Ledger;
+use crate::iam::drift::ledger::Undone;
 use crate::iam::drift::made::ChangeId;
-use crate::iam::drift::made::Ledger;
-use crate::iam::drift::made::Undone;
 use crate::iam::drift::ours::Ours;
+use crate::iam::drift::place::Placed;
 use crate::iam::drift::unseen::Unseen;
 use crate::iam::drift::watch::Watch;
 use crate::iam::drift::weighed::Weighed;
@@ -46,6 +49,7 @@ use crate::iam::history::History;
 use crate::iam::history::change::Change;
 use crate::iam::history::thing::Key;
 use crate::iam::lesson;
+use crate::iam::lesson::Lesson;
 use crate::iam::standing::Protected;
 use crate::iam::standing::gain::Gains;
 use crate::iam::standing::moves::Moves;
@@ -135,39 +139,10 @@ impl Drift {
         let Record::Trail(record) = &event.record else { return None };
         let lesson = lesson::of(record)?;
         self.watch.note(record, event.time);
-        if lesson.edits.iter().any(|(key, _)| matches!(key, Key::Node { .. })) {
-            self.ours = Ours::default();
-        }
-        let ended = ended(&lesson);
-        let moves = Moves::of(&lesson.edits, self.history.now());
-        let steps = self.history.take(lesson, event.time, &id.1);
-        let Some(changed) = steps.first().map(|step| &step.target).or(ended.first()) else {
-            return self.moved(event, &moves, protected);
-        };
-        let account = changed.account().into();
-        let state = self.history.now();
-        let measure = Measure { account, ours: self.ours.of(state, ours), now: event.time };
-        let mut facts = self.take((id, event), &steps, (&moves, protected), &measure);
-        let state = self.history.now();
-        for target in &ended {
-            let now = Whole::standing(state, target);
-            self.ledger.close(target, &now, (id, by(event)), &measure);
-        }
-        if steps.is_empty() {
-            return self.moved(event, &moves, protected);
-        }
-        let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
-        for target in targets {
-            let of = (target, state, &measure);
-            self.watch.changed(&mut self.ledger, event, of, &mut facts);
-        }
-        let by = event.text("gw.identity.name").unwrap_or_default();
-        for step in &steps {
-            let of = (&step.target, &*step.item);
-            self.unseen.seen(&mut self.ledger, of, (event.time, &by));
-        }
-        self.want(id, event, &steps, &facts);
-        Some(facts)
+        let placed = Placed::of(&lesson, record, self.history.now());
+        let facts = self.compare((id, event), lesson, ours, protected);
+        self.place((id, event), placed, &facts);
+        facts
     }
 
     /// Returns what is to be told of what stands, now that time has come to `watermark`.
@@ -203,6 +178,49 @@ impl Drift {
 }
 
 impl Drift {
+    /// Takes in a lesson that `event` taught; returns the facts of what it comes to.
+    fn compare(
+        &mut self,
+        (id, event): (&ChangeId, &Event<'_>),
+        lesson: Lesson,
+        ours: &mut dyn Iterator<Item = &str>,
+        protected: &dyn Protected,
+    ) -> Option<Facts> {
+        if lesson.edits.iter().any(|(key, _)| matches!(key, Key::Node { .. })) {
+            self.ours = Ours::default();
+        }
+        let ended = ended(&lesson);
+        let moves = Moves::of(&lesson.edits, self.history.now());
+        let steps = self.history.take(lesson, event.time, &id.1);
+        let Some(changed) = steps.first().map(|step| &step.target).or(ended.first()) else {
+            return self.moved(event, &moves, protected);
+        };
+        let account = changed.account().into();
+        let state = self.history.now();
+        let measure = Measure { account, ours: self.ours.of(state, ours), now: event.time };
+        let mut facts = self.take((id, event), &steps, (&moves, protected), &measure);
+        let state = self.history.now();
+        for target in &ended {
+            let now = Whole::standing(state, target);
+            self.ledger.close(target, &now, (id, by(event)), &measure);
+        }
+        if steps.is_empty() {
+            return self.moved(event, &moves, protected);
+        }
+        let targets: BTreeSet<&Target> = steps.iter().map(|step| &step.target).collect();
+        for target in targets {
+            let of = (target, state, &measure);
+            self.watch.changed(&mut self.ledger, event, of, &mut facts);
+        }
+        let by = event.text("gw.identity.name").unwrap_or_default();
+        for step in &steps {
+            let of = (&step.target, &*step.item);
+            self.unseen.seen(&mut self.ledger, of, (event.time, &by));
+        }
+        self.want(id, event, &steps, &facts);
+        Some(facts)
+    }
+
     /// Returns the facts of what `steps`, which `event` made, come to. What they take back is closed in the ledger.
     fn take(
         &mut self,

@@ -5,6 +5,12 @@
 
 use crate::iam::drift::Drift;
 use crate::iam::drift::Weighed;
+use crate::iam::drift::by;
+use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Of;
+use crate::iam::drift::place::Placed;
+use crate::iam::drift::place::Until;
 use crate::iam::drift::who::Via;
 use crate::iam::effort;
 use crate::iam::standing::Protected;
@@ -77,6 +83,28 @@ impl Drift {
         self.gained = gained(&gain, &target.arn(state), state);
         gain.tell(facts);
         true
+    }
+
+    /// Remembers where `event` put somebody or something by hand, and closes the moves that it undoes; `facts` are what it
+    /// comes to.
+    pub(super) fn place(
+        &mut self,
+        (id, event): (&ChangeId, &Event<'_>),
+        mut placed: Placed,
+        facts: &Option<Facts>,
+    ) {
+        if placed.is_nothing() {
+            return;
+        }
+        let subjects = placed.subjects(&self.history);
+        let gain = facts.as_ref().and_then(|facts| facts.get("gw.standing.class"));
+        let until = if gain.is_some() { Until::Back } else { Until::Left };
+        let is_by_hand = Via::of(event, &self.config.pipelines, "") == Via::Hand;
+        let made = placed.made((id.0, &id.1), until, &self.history);
+        if is_by_hand && !made.is_empty() && !self.ledger.knows(id) {
+            self.ledger.note(id.clone(), Made::new(Of::Places(made), by(event)));
+        }
+        self.ledger.leave(&subjects, &self.history, (id, by(event)));
     }
 
     /// Returns what changed since an inventory last asked.

@@ -12,10 +12,12 @@ use serde_json::Value;
 use crate::iam::drift::effect::Holder;
 use crate::iam::drift::effect::Target;
 use crate::iam::drift::made::ChangeId;
+use crate::iam::drift::made::Course;
 use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Of;
+use crate::iam::drift::place::Place;
 use crate::iam::policy::Document;
 use crate::iam::policy::Kind;
-use crate::iam::policy::Language;
 use crate::model::AlertId;
 use crate::model::DetectorId;
 use crate::model::Seconds;
@@ -112,7 +114,16 @@ struct Row {
     before: Option<Value>,
     unknown: Vec<String>,
     alerts: Vec<(String, String)>,
+    /// Where it put somebody or something, if it is of no target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<Place>,
+    /// When and by whom it was taken back, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over: Option<(i64, String)>,
 }
+
+/// The sort of target of what moved somebody or something.
+const MOVED: &str = "moved";
 
 /// Returns every change that is remembered.
 pub(super) fn all(connection: &Connection) -> Result<Vec<(ChangeId, Made)>, StoreError> {
@@ -155,20 +166,29 @@ pub(super) fn drop(tx: &Tx<'_>, id: &ChangeId) -> Result<(), StoreError> {
 
 fn row(made: &Made) -> Row {
     let is_empty = made.before.statements.is_empty();
+    let none = String::new;
     Row {
-        target: named(&made.target),
+        target: match made.target() {
+            Some(target) => named(target),
+            None => (MOVED.to_owned(), none(), none(), none()),
+        },
         by: made.by.to_string(),
         classes: made.classes.iter().map(|it| it.to_string()).collect(),
         worst: made.worst.to_string(),
         before: (!is_empty).then(|| written(made)),
         unknown: made.unknown.iter().map(|it| it.to_string()).collect(),
         alerts: made.alerts.iter().map(|(it, by)| (it.0.clone(), by.0.clone())).collect(),
+        places: made.places().to_vec(),
+        over: match &made.course {
+            Course::Stands => None,
+            Course::Over(at, by) => Some((at.0, by.to_string())),
+        },
     }
 }
 
 /// Returns what stood before: as AWS writes it, or as we do where AWS does not.
 fn written(made: &Made) -> Value {
-    match made.target.kind().is_written() {
+    match made.target().is_some_and(|target| target.kind().is_written()) {
         true => made.before.to_value(),
         // A document is texts and lists of them: nothing in it cannot be written.
         false => serde_json::to_value(&made.before).unwrap_or_default(),
@@ -177,23 +197,26 @@ fn written(made: &Made) -> Value {
 
 /// Returns a change as it was written; nothing if this version cannot read it.
 fn made(row: Row) -> Option<Made> {
-    let target = target(&row.target)?;
-    let nothing = Document { language: Language::Of2012, statements: Vec::new() };
-    let before = match &row.before {
-        Some(before) if target.kind().is_written() => {
-            Document::parse_value(before, target.kind()).ok()?
-        }
-        Some(before) => Document::deserialize(before).ok()?,
-        None => nothing,
+    let of = match &*row.target.0 {
+        MOVED => Of::Places(row.places),
+        _ => Of::Policies(target(&row.target)?),
     };
+    let made = Made::new(of, &row.by);
+    let kind = made.target().map(Target::kind);
+    let before = match (&row.before, kind.filter(|kind| kind.is_written())) {
+        (Some(before), Some(kind)) => Document::parse_value(before, kind).ok()?,
+        (Some(before), None) => Document::deserialize(before).ok()?,
+        (None, _) => made.before.clone(),
+    };
+    let over = |(at, by): (i64, String)| Course::Over(Seconds(at), by.into());
     Some(Made {
-        target,
-        by: row.by.into(),
         classes: row.classes.into_iter().map(Into::into).collect(),
         worst: row.worst.into(),
         before,
         unknown: row.unknown.into_iter().map(Into::into).collect(),
         alerts: row.alerts.into_iter().map(|(it, by)| (AlertId(it), DetectorId(by))).collect(),
+        course: row.over.map_or(Course::Stands, over),
+        ..made
     })
 }
 

@@ -1,5 +1,7 @@
 //! What changes beside policies come to, as facts; and what is remembered of permission sets over a restart.
 
+mod places;
+
 use serde_json::Value;
 use serde_json::json;
 

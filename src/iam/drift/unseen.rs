@@ -15,9 +15,10 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
 use crate::iam::drift::kind_name;
+use crate::iam::drift::ledger::Ledger;
 use crate::iam::drift::made::ChangeId;
-use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Of;
 use crate::iam::drift::made::UNSEEN;
 use crate::iam::drift::words::lines;
 use crate::iam::history::History;
@@ -77,13 +78,10 @@ impl Unseen {
             ledger.note(
                 id,
                 Made {
-                    target: target.clone(),
-                    by: "".into(),
                     classes,
-                    worst: "".into(),
                     before: departure.agreed.meant(target.kind()),
                     unknown: departure.stands.unknown.iter().map(|it| it.as_str().into()).collect(),
-                    alerts: BTreeSet::new(),
+                    ..Made::new(Of::Policies(target.clone()), "")
                 },
             );
         }
@@ -132,7 +130,8 @@ impl Unseen {
         for id in due {
             self.0.remove(&id);
             let Some(mut made) = ledger.forget_one(&id) else { continue };
-            let measure = Measure { account: made.target.account().into(), ..measure.clone() };
+            let account = made.target().map(Target::account).unwrap_or_default().into();
+            let measure = Measure { account, ..measure.clone() };
             let Some(signal) = signal(&made, id.0, state, &measure) else { continue };
             made.classes.remove(WAITING);
             made.worst = match signal.facts.get("gw.policy.worst") {
@@ -156,7 +155,7 @@ fn id_of(target: &Target, arn: &str) -> Box<str> {
 
 /// Returns what is told of a change that a snapshot of `until` showed, if it stands.
 fn signal(made: &Made, until: Seconds, state: &State, measure: &Measure) -> Option<Signal> {
-    let target = &made.target;
+    let target = made.target()?;
     let before = Whole {
         document: made.before.clone(),
         is_there: true,

@@ -15,11 +15,12 @@ use crate::iam::config::Config;
 use crate::iam::drift::difference::Measure;
 use crate::iam::drift::effect::Target;
 use crate::iam::drift::kind_name;
+use crate::iam::drift::ledger::Ledger;
 use crate::iam::drift::made::ChangeId;
 use crate::iam::drift::made::DEPARTURE;
 use crate::iam::drift::made::Departs;
-use crate::iam::drift::made::Ledger;
 use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Of;
 use crate::iam::drift::made::PLANNED;
 use crate::iam::drift::table;
 use crate::iam::drift::table::Noted;
@@ -295,13 +296,11 @@ fn id_of(signal: &Signal) -> ChangeId {
 
 fn made(departure: &Departure, by: &str) -> Made {
     Made {
-        target: departure.target.clone(),
-        by: by.into(),
         classes: [DEPARTURE.into()].into(),
         worst: departure.difference.worst().unwrap_or_default().into(),
         before: departure.agreed.meant(departure.target.kind()),
         unknown: departure.stands.unknown.iter().map(|it| it.as_str().into()).collect(),
-        alerts: BTreeSet::new(),
+        ..Made::new(Of::Policies(departure.target.clone()), by)
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Invariant: what is not known of either is named.
 
-use std::collections::BTreeSet;
-
 use crate::iam::drift::difference;
 use crate::iam::drift::difference::Difference;
 use crate::iam::drift::difference::Measure;
@@ -13,6 +11,7 @@ use crate::iam::drift::effect::Target;
 use crate::iam::drift::effect::Whole;
 use crate::iam::drift::effect::pieces;
 use crate::iam::drift::made::Made;
+use crate::iam::drift::made::Of;
 use crate::iam::drift::undo;
 use crate::iam::drift::undo::Way;
 use crate::iam::drift::words::kind_name;
@@ -123,13 +122,11 @@ impl Weighed<'_> {
 
     pub(super) fn made(&self, by: &str) -> Made {
         let mut made = Made {
-            target: self.step.target.clone(),
-            by: by.into(),
             classes: self.difference.classes.iter().map(|class| (*class).into()).collect(),
             worst: self.difference.worst().unwrap_or_default().into(),
             before: self.before.meant(self.step.target.kind()),
             unknown: self.after.unknown.iter().map(|it| it.as_str().into()).collect(),
-            alerts: BTreeSet::new(),
+            ..Made::new(Of::Policies(self.step.target.clone()), by)
         };
         if let Some(exposure) = self.exposed() {
             made.exposes(exposure);

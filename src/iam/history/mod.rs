@@ -7,6 +7,7 @@
 //! Invariant: the state follows from the beginning and the set of events, never from the order in which they came.
 //! Read on in `history/thing.rs`, `history/edit.rs`, `history/timeline.rs` and `history/change.rs`.
 
+mod after;
 mod bare;
 #[cfg(test)]
 mod beside_tests;

@@ -71,6 +71,12 @@ impl Timeline {
         self.edits.get(stamp)
     }
 
+    /// Returns the edits from `time` on.
+    pub fn since(&self, time: Seconds) -> impl Iterator<Item = (Seconds, &Edit)> {
+        let later = self.edits.range((time, Box::from(""))..);
+        later.map(|(stamp, edit)| (stamp.0, edit))
+    }
+
     pub fn edits(&self) -> usize {
         self.edits.len()
     }

@@ -78,6 +78,8 @@ impl Core {
     /// Revises what late word changes, and takes as final what none changes any more.
     fn revise_and_settle(&mut self) {
         self.revise();
+        // What is told only now may be about a change that was taken back already.
+        self.close_changes();
         let revised = self.settings.grants.revise_for.span().0.saturating_add(FINAL_AFTER.0);
         self.uses.settle(self.watermark.min(self.newest).plus(Span(-revised)));
     }

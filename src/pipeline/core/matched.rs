@@ -35,12 +35,13 @@ impl Core {
         let mut tellings = Vec::new();
         for rule in matched {
             let Some(detector) = rules.alerting(*rule) else { continue };
-            let alert = self.desk.raise(detector, event, object).alert();
+            let closed = self.policies.closed(detector, event);
+            let alert = closed.unwrap_or_else(|| self.desk.raise(detector, event, object).alert());
             self.undoing.told(rules, *rule, (event, &event_id(event)), (&alert, object));
             let is_of_policies = rules.is_about_policies(*rule);
             if is_of_policies {
                 self.policies.told(event, &alert, detector);
-            } else if rules.speaks_of_policies(*rule) {
+            } else if self.policies.links(rules, *rule, event) {
                 self.policies.linked(event, &alert, detector);
             }
             if is_of_policies || rules.of_verdicts().contains(rule) {

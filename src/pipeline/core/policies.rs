@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert;
+use crate::alert::Fingerprint;
 use crate::alert::Revision;
 use crate::decode::Decoded;
 use crate::iam::Drift;
 use crate::iam::drift::known::Anew;
+use crate::iam::drift::ledger::Undone;
 use crate::iam::drift::made::ChangeId;
-use crate::iam::drift::made::Undone;
 use crate::iam::drift::read::Because;
 use crate::iam::drift::read::Closes;
 use crate::iam::drift::read::Outcome;
@@ -101,6 +102,28 @@ impl Policies {
         if let Some(drift) = &mut self.drift {
             drift.ledger().told(&id_of(event), alert.clone(), detector.id.clone());
         }
+    }
+
+    /// Returns whether an alert of a rule that is not about policies is resolved by what stands: the rule speaks of changes of
+    /// policies, or is about certain calls and `event` is one that moved somebody or something.
+    pub(super) fn links(&mut self, rules: &Rules, rule: u32, event: &Event<'_>) -> bool {
+        if rules.speaks_of_policies(rule) {
+            return true;
+        }
+        let Some(drift) = &mut self.drift else { return false };
+        drift.ledger().is_move(&id_of(event)) && rules.is_about_certain_calls(rule)
+    }
+
+    /// Returns the alert of `detector` about `event` where it is closed for good: the change was taken back before the event
+    /// was judged once more.
+    pub(super) fn closed(&mut self, detector: &Detector, event: &Event<'_>) -> Option<AlertId> {
+        let ledger = self.drift.as_mut()?.ledger();
+        let id = id_of(event);
+        if !ledger.is_over(&id) {
+            return None;
+        }
+        let alert = Fingerprint::of(detector, event).id;
+        ledger.is_closed(&id, &alert).then_some(alert)
     }
 
     /// Notes which alerts tell of an act now that it was judged anew; returns those that do not any more.

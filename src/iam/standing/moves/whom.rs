@@ -23,7 +23,6 @@ use crate::iam::standing::moves::Moves;
 use crate::iam::state::Account;
 use crate::iam::state::Assignment;
 use crate::iam::state::State;
-use crate::iam::state::User;
 
 /// Somebody whom a change moves, in one account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,9 +78,9 @@ pub(super) fn whom(moves: &Moves, state: &State, protected: &dyn Protected) -> (
             | (Key::User { account, name }, Edit::Password { .. }) => {
                 let before = moves.before.iter().find(|(of, _)| of == key);
                 let was_dormant =
-                    matches!(before, Some((_, Some(Thing::User(user)))) if is_dormant(user));
+                    matches!(before, Some((_, Some(Thing::User(user)))) if user.is_dormant());
                 let user = state.accounts.get(account).and_then(|it| it.users.get(name));
-                if let Some(user) = user.filter(|user| was_dormant && !is_dormant(user)) {
+                if let Some(user) = user.filter(|user| was_dormant && !user.is_dormant()) {
                     let arn = user.entity.arn.clone();
                     all.put(Who::Own { arn, was: Was::Dormant });
                 }
@@ -114,11 +113,6 @@ pub(super) fn whom(moves: &Moves, state: &State, protected: &dyn Protected) -> (
         }
     }
     (all.all, all.more)
-}
-
-/// Returns whether it is known that a user can use nothing of what it has.
-fn is_dormant(user: &User) -> bool {
-    user.has_password == Some(false) && user.keys.values().all(|key| !key.is_active)
 }
 
 /// Returns the user or role of a key.
