@@ -174,8 +174,8 @@ fn a_trust_by_which_somebody_comes_to_a_strong_role_is_told_with_who_gains() {
     assert_eq!((stage.names(), told(&stage).len()), (Vec::<String>::new(), 1));
 }
 
-#[test]
-fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing() {
+/// An organisation with a unit that holds back what its account's roles and user may do, and two that do not.
+fn organised() -> Stage {
     let mut stands = snapshot();
     let all: Value = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let none: Value = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "lambda:*", "Resource": "*"}]});
@@ -213,6 +213,13 @@ fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing(
         let asked = json!({"policyId": policy, "targetId": target});
         stage.call(by(clock), ("organizations", "AttachPolicy"), asked, Value::Null);
     }
+    stage
+}
+
+#[test]
+fn an_account_that_is_moved_from_under_a_guardrail_is_one_alert_and_its_undoing() {
+    let mut stage = organised();
+    let by = |clock| ("1", clock, "ci-deploy");
     let moved = |from: &str, to: &str| json!({"accountId": HOME, "sourceParentId": from, "destinationParentId": to});
     stage.call(by("07:20"), ("organizations", "MoveAccount"), moved("r-1", "ou-held"), Value::Null);
     let mut stage = stage.told("1 08:00 bob GetUser \n 1 12:00 bob GetUser");
