@@ -20,6 +20,7 @@ mod resource_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
@@ -77,7 +78,8 @@ pub struct Step {
 pub fn paths_of(document: &Document) -> Vec<Path> {
     let layers = Layers { identity: Sheet::of([document]), limits: Vec::new() };
     let facts = Facts::default();
-    known().ways.iter().filter_map(|way| open(way, &layers, &facts)).collect()
+    let mut passed = Passed::default();
+    known().ways.iter().filter_map(|way| open(way, &layers, &facts, &mut passed)).collect()
 }
 
 /// Returns those of them that take one of `actions`, by number.
@@ -87,7 +89,8 @@ pub(in crate::iam) fn paths_by(document: &Document, actions: &BTreeSet<usize>) -
     }
     let layers = Layers { identity: Sheet::of([document]), limits: Vec::new() };
     let facts = Facts::default();
-    known().by(actions).filter_map(|way| open(way, &layers, &facts)).collect()
+    let mut passed = Passed::default();
+    known().by(actions).filter_map(|way| open(way, &layers, &facts, &mut passed)).collect()
 }
 
 /// Returns the names of the ways by one of `actions` of whose needs a document allows each on something: more than are open.
@@ -100,15 +103,24 @@ pub(in crate::iam) fn spoken_of(
     known().by(actions).filter(is_open).map(|way| &*way.id).collect()
 }
 
-fn open(way: &'static Way, layers: &Layers<'_>, facts: &Facts<'_>) -> Option<Path> {
+/// The roles that may be passed to a service, by its name: many ways pass one to the same.
+type Passed = BTreeMap<&'static str, Vec<Found>>;
+
+fn open(
+    way: &'static Way,
+    layers: &Layers<'_>,
+    facts: &Facts<'_>,
+    passed: &mut Passed,
+) -> Option<Path> {
     if !way.needs.iter().all(|need| layers.identity.speaks_of(need.action)) {
         return None;
     }
     let mut path = Path::new(way);
     for (at, service) in way.passes.iter().enumerate() {
-        let found = passed(layers, ROLES, service, facts);
+        let found =
+            passed.entry(service).or_insert_with(|| passed_to(layers, ROLES, service, facts));
         // Of several services the first is the one whose role is gained.
-        path.rest_on(&found, (at == 0).then_some("iam:PassRole"))?;
+        path.rest_on(found, (at == 0).then_some("iam:PassRole"))?;
     }
     let found: Vec<Vec<Found>> = way
         .needs
@@ -135,7 +147,7 @@ fn open(way: &'static Way, layers: &Layers<'_>, facts: &Facts<'_>) -> Option<Pat
 }
 
 /// Returns the roles of a place that may be passed to a service.
-fn passed(layers: &Layers<'_>, place: &str, service: &str, facts: &Facts<'_>) -> Vec<Found> {
+fn passed_to(layers: &Layers<'_>, place: &str, service: &str, facts: &Facts<'_>) -> Vec<Found> {
     let asked = Asked { action: known().pass_role, place, whose: Whose::Any };
     layers.find(&asked, &facts.with("iam:passedtoservice", service))
 }

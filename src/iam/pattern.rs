@@ -139,6 +139,10 @@ pub fn segments(arn: &str) -> Option<[&str; 6]> {
 
 /// Returns where the first colon stands that is no variable's.
 fn colon(text: &str) -> Option<usize> {
+    let first = text.bytes().position(|byte| matches!(byte, b':' | b'$'))?;
+    if text.as_bytes()[first] == b':' {
+        return Some(first);
+    }
     let mut is_inside = false;
     let mut before = ' ';
     for (at, letter) in text.char_indices() {

@@ -93,7 +93,7 @@ pub fn spelled(beginning: &str) -> Option<String> {
     let first = actions.partition_point(|(known, _)| in_any_case(known, name).is_lt());
     let (found, _) = actions.get(first).filter(|_| !name.is_empty()).unwrap_or(&("", Level::List));
     let part = found.get(..name.len()).filter(|part| part.eq_ignore_ascii_case(name));
-    Some(format!("{service}:{}", part.unwrap_or(name)))
+    Some([service, ":", part.unwrap_or(name)].concat())
 }
 
 /// Returns every action of the table with its level, by service and name.
@@ -156,8 +156,13 @@ impl Table {
 }
 
 fn in_any_case(one: &str, other: &str) -> Ordering {
-    let (one, other) = (one.bytes(), other.bytes());
-    one.map(|byte| byte.to_ascii_lowercase()).cmp(other.map(|byte| byte.to_ascii_lowercase()))
+    for (a, b) in one.bytes().zip(other.bytes()) {
+        let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+        if a != b {
+            return a.cmp(&b);
+        }
+    }
+    one.len().cmp(&other.len())
 }
 
 #[cfg(test)]

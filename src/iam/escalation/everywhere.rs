@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use crate::iam::Document;
 use crate::iam::State;
+use crate::iam::escalation::Passed;
 use crate::iam::escalation::Path;
 use crate::iam::escalation::known::Way;
 use crate::iam::escalation::known::known;
@@ -301,7 +302,9 @@ impl<'a> Seat<'_, 'a> {
             way.reads.is_none() && way.needs.iter().all(|need| need.action != known().assume_role)
         };
         let mut ways = known().ways.iter().filter(changes);
-        match ways.any(|way| super::open(way, &self.layers, &self.facts).is_some()) {
+        let mut passed = Passed::default();
+        let is_open = |way| super::open(way, &self.layers, &self.facts, &mut passed).is_some();
+        match ways.any(is_open) {
             true => Strength::CanEscalate,
             false => Strength::Other,
         }

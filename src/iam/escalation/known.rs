@@ -160,7 +160,8 @@ impl Known {
 
     /// Returns the numbers of the actions that fit `pattern`, which is in lower case.
     pub fn fitting<'p>(&'p self, pattern: &'p str) -> impl Iterator<Item = usize> + 'p {
-        let fixed = pattern.find(['*', '?']).unwrap_or(pattern.len());
+        let wild = pattern.bytes().position(|byte| matches!(byte, b'*' | b'?'));
+        let fixed = wild.unwrap_or(pattern.len());
         let start = pattern.get(..fixed).unwrap_or_default();
         let from = self.actions.partition_point(|action| **action < *start);
         self.actions

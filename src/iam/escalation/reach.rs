@@ -3,6 +3,7 @@
 //! Invariant: nothing is found that a document forbids in any case; what is forbidden or allowed on a condition that is not
 //! known is found on that condition.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::iam::Document;
@@ -211,9 +212,7 @@ impl Line<'_> {
                 return vec![Found { until: earlier(found.until, until), ..found }];
             }
         }
-        let filled = |patterns: &[Box<str>]| -> Vec<(String, BTreeSet<Box<str>>)> {
-            patterns.iter().filter_map(|it| self.filled(it, asked, facts)).collect()
-        };
+        let filled = |patterns| self.all_filled(patterns, asked, facts);
         match &self.statement.resources {
             None => rests_on(found, [force.keys]),
             Some(Listed::Only(patterns)) => {
@@ -227,18 +226,27 @@ impl Line<'_> {
         }
     }
 
-    /// Returns a resource pattern with its variables replaced, and the keys of those that are not known. `None`: it cannot
-    /// be about the thing that is asked for.
-    fn filled(
+    fn all_filled<'p>(
         &self,
-        pattern: &str,
+        patterns: &'p [Box<str>],
         asked: &Asked<'_>,
         facts: &Facts<'_>,
-    ) -> Option<(String, BTreeSet<Box<str>>)> {
-        let (mut text, mut keys) = (String::with_capacity(pattern.len()), BTreeSet::new());
+    ) -> Vec<(Cow<'p, str>, BTreeSet<Box<str>>)> {
+        patterns.iter().filter_map(|it| self.filled(it, asked, facts)).collect()
+    }
+
+    /// Returns a resource pattern with its variables replaced, and the keys of those that are not known. `None`: it cannot
+    /// be about the thing that is asked for.
+    fn filled<'p>(
+        &self,
+        pattern: &'p str,
+        asked: &Asked<'_>,
+        facts: &Facts<'_>,
+    ) -> Option<(Cow<'p, str>, BTreeSet<Box<str>>)> {
         if !pattern.contains("${") {
-            return Some((pattern.to_owned(), keys));
+            return Some((Cow::Borrowed(pattern), BTreeSet::new()));
         }
+        let (mut text, mut keys) = (String::with_capacity(pattern.len()), BTreeSet::new());
         if self.language == Language::Of2008 {
             // There, a variable is plain text, and no name has such letters.
             return None;
@@ -256,7 +264,7 @@ impl Line<'_> {
             text.push_str(value(&name.to_ascii_lowercase(), asked, facts, &mut keys)?);
         }
         text.push_str(rest);
-        Some((text, keys))
+        Some((Cow::Owned(text), keys))
     }
 }
 
@@ -295,7 +303,7 @@ fn rests_on(mut found: Found, hits: impl IntoIterator<Item = BTreeSet<Box<str>>>
 }
 
 /// Returns what is left of what was found where all is denied but these.
-fn spared(found: Found, but: &[(String, BTreeSet<Box<str>>)], force: &Force) -> Vec<Found> {
+fn spared(found: Found, but: &[(Cow<'_, str>, BTreeSet<Box<str>>)], force: &Force) -> Vec<Found> {
     if let Some((_, keys)) = but.iter().find(|(pattern, _)| arn_covers(pattern, &found.resource)) {
         return match keys.is_empty() {
             true => vec![found],
@@ -332,13 +340,12 @@ fn numbers(statement: &Statement) -> Vec<usize> {
 
 /// Returns what both are about: the narrower of them, or as near to it as one pattern comes.
 fn narrower(pattern: &str, place: &str) -> Option<Box<str>> {
-    match (arn_covers(pattern, place), arn_covers(place, pattern)) {
-        (true, _) => Some(place.into()),
-        // The action's request names no resource.
-        _ if place == "*" => None,
-        (_, true) => Some(pattern.into()),
-        _ => arn_overlap(pattern, place).then(|| pattern.into()),
+    if arn_covers(pattern, place) {
+        return Some(place.into());
     }
+    // The action's request names no resource.
+    let is_about = place != "*" && (arn_covers(place, pattern) || arn_overlap(pattern, place));
+    is_about.then(|| pattern.into())
 }
 
 /// Returns what both lists are about; where that takes too long to say, what the first is, which is more.
