@@ -249,7 +249,7 @@ fn reads_data(region: &Region) -> bool {
 impl Set<Term> {
     /// Returns whether surely a single text is in it.
     fn has(&self, one: &Term) -> bool {
-        self.any.iter().any(|term| term.covers(one)) && !self.none.iter().any(|it| it.covers(one))
+        self.any.covers(one) && !self.none.covers(one)
     }
 }
 

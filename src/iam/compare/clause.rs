@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
-use crate::iam::compare::glob::Variables;
 use crate::iam::compare::values::Case;
 use crate::iam::compare::values::Line;
 use crate::iam::compare::values::Ranges;
@@ -21,6 +20,7 @@ use crate::iam::compare::values::Texts;
 use crate::iam::compare::values::Values;
 use crate::iam::compare::values::moment;
 use crate::iam::compare::values::number;
+use crate::iam::compare::variables::Variables;
 use crate::iam::evaluate;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Language;

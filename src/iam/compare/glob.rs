@@ -6,14 +6,14 @@
 //! Invariant: [`Glob::covers`] and [`is_hollow`] never say yes wrongly; they say no where yes would take too long.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::iam::compare::automaton::hollow;
+use crate::iam::compare::head::Head;
 use crate::iam::compare::reading;
+use crate::iam::compare::variables::Variables;
 use crate::iam::effort;
 
 /// How many patterns an intersection of two may come to before it is kept as both.
@@ -48,46 +48,12 @@ pub(super) enum Sort {
     Exact,
 }
 
-/// Numbers for variables, the same for the same variable.
-#[derive(Debug, Default)]
-pub(super) struct Variables(HashMap<Box<str>, u32>);
-
-impl Variables {
-    /// Numbers the variables of these texts, in an order that does not depend on theirs.
-    pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
-        let mut names: BTreeSet<Box<str>> = BTreeSet::new();
-        for text in texts {
-            let mut rest = text;
-            while let Some((name, after)) = variable(rest) {
-                names.insert(folded(name));
-                rest = after;
-            }
-        }
-        Self(names.into_iter().zip(VARIABLE..).collect())
-    }
-
-    fn number(&mut self, name: &str) -> u32 {
-        let next = VARIABLE + u32::try_from(self.0.len()).unwrap_or(u32::MAX >> 2);
-        *self.0.entry(folded(name)).or_insert(next)
-    }
-}
-
-/// Returns the first variable of a text, and what comes after it.
-fn variable(text: &str) -> Option<(&str, &str)> {
-    text.split_once("${").and_then(|(_, inner)| inner.split_once('}'))
-}
-
-/// Returns a variable with its key in lower case. The case of what stands for a key that is absent counts.
-fn folded(name: &str) -> Box<str> {
-    let (key, default) = name.split_at(name.find(',').unwrap_or(name.len()));
-    format!("{}{default}", key.to_ascii_lowercase()).into()
-}
-
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Glob {
     pub(super) tokens: Arc<[u32]>,
     shape: Shape,
+    head: Head,
 }
 
 /// What is quick to know of a pattern.
@@ -154,7 +120,12 @@ impl Glob {
             Some(token) if *token >= ANY => Shape::Wild,
             _ => Shape::Literal,
         };
-        Self { tokens: tokens.into(), shape }
+        Self { tokens: tokens.into(), shape, head: Head::of(tokens) }
+    }
+
+    /// Returns what its texts begin with.
+    pub(super) fn head(&self) -> Head {
+        self.head
     }
 
     /// Returns whether every text fits.
@@ -189,10 +160,13 @@ impl Glob {
                 QUESTION => text.push_str("${?}"),
                 DOLLAR if self.tokens.get(at + 1) == Some(&BRACE) => text.push_str("${$}"),
                 number if number >= VARIABLE => {
-                    let name = variables.0.iter().find(|(_, it)| **it == number);
-                    text.push_str(&format!("${{{}}}", name.map_or("", |(name, _)| name)));
+                    text.push_str(&format!("${{{}}}", variables.name(number)));
                 }
-                letter => text.extend(char::from_u32(letter)),
+                letter => {
+                    if let Some(letter) = char::from_u32(letter) {
+                        text.push(letter);
+                    }
+                }
             }
         }
         text
@@ -200,6 +174,9 @@ impl Glob {
 
     /// Returns whether all that fits `narrow` fits this, whatever the values of variables are.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
+        if self.head.is_apart(narrow.head) {
+            return false;
+        }
         if self.is_any() || self == narrow {
             return true;
         }
@@ -213,6 +190,9 @@ impl Glob {
 
     /// Returns whether some text may fit both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
+        if self.head.is_apart(other.head) {
+            return false;
+        }
         if self.is_literal() && other.is_literal() {
             effort::spend(1);
             return self == other;

@@ -9,11 +9,13 @@ use crate::iam::compare::clause::Clauses;
 use crate::iam::compare::clause::is_among;
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::Sort;
-use crate::iam::compare::glob::Variables;
+use crate::iam::compare::kept::Kept;
 use crate::iam::compare::services::Services;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
+use crate::iam::compare::shared::Shared;
 use crate::iam::compare::terms::Terms;
+use crate::iam::compare::variables::Variables;
 use crate::iam::compare::who::Who;
 use crate::iam::compare::who::named;
 use crate::iam::effort;
@@ -32,11 +34,11 @@ pub(super) struct Region {
     pub(super) who: Set<Who>,
     pub(super) actions: Set<Term>,
     pub(super) resources: Set<Term>,
-    pub(super) terms: Terms,
+    pub(super) terms: Arc<Terms>,
 }
 
 /// A document as products, what only it has and not the other before the rest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Compiled {
     pub(super) allows: Vec<Region>,
     pub(super) denies: Vec<Region>,
@@ -80,13 +82,44 @@ impl Compiled {
     }
 }
 
+/// Lists of patterns that were read: most statements of one document stand in the other too, or most of their lists do.
+#[derive(Default)]
+struct Lists<'s>(Vec<(&'s Listed<Box<str>>, (Sort, Language), Set<Term>)>);
+
+impl<'s> Lists<'s> {
+    /// Reads a list, or finds it where it was read before.
+    fn read(
+        &mut self,
+        listed: &'s Listed<Box<str>>,
+        of: (Sort, Language),
+        variables: &mut Variables,
+    ) -> Set<Term> {
+        let is_it = |(known, its, _): &&(_, _, _)| *its == of && *known == listed;
+        if let Some((.., set)) = self.0.iter().find(is_it) {
+            return set.clone();
+        }
+        let (sort, language) = of;
+        let has_variables = language == Language::Of2012 && sort == Sort::Arn;
+        let mut read =
+            |text: &str| Term::of(Glob::read(text, sort, has_variables.then_some(&mut *variables)));
+        let mut terms =
+            |list: &[Box<str>]| -> Vec<Term> { list.iter().map(|it| read(it)).collect() };
+        let set = match listed {
+            Listed::Only(list) => Set::new(terms(list), Vec::new()),
+            Listed::AllBut(list) => Set::new(terms(&["*".into()]), terms(list)),
+        };
+        self.0.push((listed, of, set.clone()));
+        set
+    }
+}
+
 /// What is needed to compare.
 pub(super) struct Work {
     pub(super) variables: Variables,
     /// The conditions that were read.
     clauses: Clauses,
-    /// What is so of every request.
-    always: Arc<Asks>,
+    /// What they come to.
+    kept: Kept,
     /// Whether pieces were left as they are, because there were too many.
     pub(super) is_coarse: bool,
 }
@@ -96,7 +129,7 @@ impl Work {
         Self {
             variables: Variables::default(),
             clauses: Clauses::default(),
-            always: Arc::new(always),
+            kept: Kept::new(always),
             is_coarse: false,
         }
     }
@@ -109,27 +142,21 @@ impl Work {
         kind: Kind,
     ) -> (Compiled, Compiled) {
         let everything = Statement::everything();
-        let old = statements(before, kind, &everything);
-        let new = statements(after, kind, &everything);
-        let is_one_language = before.language == after.language;
+        let Shared { both, gone, come } = Shared::of((before, after), kind, &everything);
+        if gone.is_empty() && come.is_empty() {
+            return (Compiled::default(), Compiled::default());
+        }
         let newer = |it: &&&Document| it.language == Language::Of2012;
         let documents = [before, after];
         let texts = documents.iter().filter(newer).flat_map(|it| &it.statements).flat_map(texts);
         self.variables = Variables::of(texts);
-        let has = |all: &[&Statement], one: &Statement| {
-            is_one_language && all.iter().any(|it| is_same(it, one))
-        };
-        let mut read = |of: &[&Statement], language: Language| -> Vec<(Effect, Region)> {
-            of.iter().map(|it| (it.effect, self.region(it, language))).collect()
-        };
-        let (same, gone): (Vec<&Statement>, Vec<&Statement>) =
-            old.iter().partition(|it| has(&new, it));
-        let come: Vec<&Statement> = new.into_iter().filter(|it| !has(&same, it)).collect();
         let services = Services::of(gone.iter().chain(&come).copied());
-        let near: Vec<&Statement> = same.into_iter().filter(|it| services.meet(it)).collect();
-        let mut both = read(&near, before.language);
-        let gone = read(&gone, before.language);
-        let mut come = read(&come, after.language);
+        let near: Vec<&Statement> =
+            both.iter().map(|it| &**it).filter(|it| services.meet(it)).collect();
+        let mut lists = Lists::default();
+        let mut both = self.regions(&near, before.language, &mut lists);
+        let gone = self.regions(&gone, before.language, &mut lists);
+        let mut come = self.regions(&come, after.language, &mut lists);
         // What is written otherwise may be the same.
         let (also, gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(|it| come.contains(it));
         come.retain(|it| !also.contains(it));
@@ -137,28 +164,33 @@ impl Work {
         (Compiled::of(gone, &both), Compiled::of(come, &both))
     }
 
-    fn region(&mut self, statement: &Statement, language: Language) -> Region {
+    fn regions<'s>(
+        &mut self,
+        of: &[&'s Statement],
+        language: Language,
+        lists: &mut Lists<'s>,
+    ) -> Vec<(Effect, Region)> {
+        of.iter().map(|it| (it.effect, self.region(it, language, lists))).collect()
+    }
+
+    fn region<'s>(
+        &mut self,
+        statement: &'s Statement,
+        language: Language,
+        lists: &mut Lists<'s>,
+    ) -> Region {
         let conditions = statement.conditions.iter();
         let variables = &mut self.variables;
         let must = conditions.map(|it| self.clauses.read(it, language, variables)).collect();
-        let is_new = language == Language::Of2012;
-        let mut terms = |list: &[Box<str>], sort: Sort| -> Vec<Term> {
-            let mut read = |text: &str| {
-                let variables = (is_new && sort == Sort::Arn).then_some(&mut *variables);
-                Term::of(Glob::read(text, sort, variables))
-            };
-            list.iter().map(|it| read(it)).collect()
+        let resources = match &statement.resources {
+            Some(listed) => lists.read(listed, (Sort::Arn, language), variables),
+            None => Set::new(vec![Term::of(Glob::read("*", Sort::Arn, None))], Vec::new()),
         };
-        let mut set = |listed: &Listed<Box<str>>, sort: Sort| match listed {
-            Listed::Only(list) => Set::new(terms(list, sort), Vec::new()),
-            Listed::AllBut(list) => Set::new(terms(&["*".into()], sort), terms(list, sort)),
-        };
-        let every = Listed::Only(vec!["*".into()]);
         Region {
             who: named(statement.effect, statement.principals.as_ref()),
-            actions: set(&statement.actions, Sort::Action),
-            resources: set(statement.resources.as_ref().unwrap_or(&every), Sort::Arn),
-            terms: Terms { must, unless: Vec::new() },
+            actions: lists.read(&statement.actions, (Sort::Action, language), variables),
+            resources,
+            terms: self.kept.read(must),
         }
     }
 
@@ -167,10 +199,7 @@ impl Work {
         if region.is_empty() {
             return None;
         }
-        if region.terms.must.is_empty() && region.terms.unless.is_empty() {
-            return Some(region);
-        }
-        let terms = region.terms.settled(&self.always)?;
+        let terms = self.kept.settled(&region.terms)?;
         Some(Region { terms, ..region })
     }
 
@@ -179,7 +208,7 @@ impl Work {
         if !one.overlaps(other) {
             return None;
         }
-        let mut terms = one.terms.clone();
+        let mut terms = Terms::clone(&one.terms);
         for clause in &other.terms.must {
             if !is_among(&terms.must, clause) {
                 terms.must.push(clause.clone());
@@ -190,7 +219,7 @@ impl Work {
             who: one.who.and(&other.who),
             actions: one.actions.and(&other.actions),
             resources: one.resources.and(&other.resources),
-            terms,
+            terms: Arc::new(terms),
         })
     }
 
@@ -221,7 +250,7 @@ impl Work {
             left.push(from);
             return;
         }
-        if from.terms.exclude(&off.terms, &self.always) {
+        if self.kept.exclude(&from.terms, &off.terms) {
             left.push(from);
             return;
         }
@@ -249,29 +278,10 @@ impl Work {
             return;
         }
         let from = Region { who, ..from };
-        for terms in from.terms.minus(&off.terms) {
-            left.extend(self.settled(Region { terms, ..from.clone() }));
+        for terms in self.kept.less(&from.terms, &off.terms).iter() {
+            left.push(Region { terms: terms.clone(), ..from.clone() });
         }
     }
-}
-
-/// Returns the statements of a document, each once, and those that stand beside it.
-fn statements<'d>(
-    document: &'d Document,
-    kind: Kind,
-    everything: &'d Statement,
-) -> Vec<&'d Statement> {
-    let mut all: Vec<&Statement> = Vec::with_capacity(document.statements.len());
-    for statement in &document.statements {
-        if !all.iter().any(|it| is_same(it, statement)) {
-            all.push(statement);
-        }
-    }
-    let is_list = matches!(kind, Kind::ServiceControl | Kind::ResourceControl);
-    if is_list && !all.iter().any(|it| it.effect == Effect::Allow) {
-        all.push(everything);
-    }
-    all
 }
 
 /// Returns the texts in which variables may be.
@@ -282,15 +292,6 @@ fn texts(statement: &Statement) -> impl Iterator<Item = &str> {
     };
     let values = statement.conditions.iter().flat_map(|it| &it.values);
     resources.iter().chain(values).map(|it| &**it).filter(|it| it.contains('$'))
-}
-
-/// Returns whether two statements say the same, whatever their names are.
-fn is_same(one: &Statement, other: &Statement) -> bool {
-    one.effect == other.effect
-        && one.actions == other.actions
-        && one.resources == other.resources
-        && one.conditions == other.conditions
-        && one.principals == other.principals
 }
 
 impl Statement {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what a set holds is exact; [`Set::is_empty`] says yes only of what is surely empty.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -9,6 +10,7 @@ use smallvec::smallvec;
 
 use crate::iam::compare::glob::Glob;
 use crate::iam::compare::glob::is_hollow;
+use crate::iam::compare::head::Marks;
 use crate::iam::effort;
 
 /// What a set is made of.
@@ -21,6 +23,8 @@ pub(super) trait Atom: Clone + Eq + Ord {
     fn meet(&self, other: &Self) -> SmallVec<[Self; 1]>;
     /// Returns whether surely all of it is in `out`.
     fn is_within<'a>(&'a self, out: impl Iterator<Item = &'a Self> + Clone) -> bool;
+    /// Returns the heads that something in it may have.
+    fn marks(&self) -> Marks;
 }
 
 /// Texts that fit each of some patterns: one, or several where their intersection is no pattern.
@@ -75,15 +79,71 @@ impl Atom for Term {
         let single = out.filter(|wide| wide.0.len() == 1).map(|wide| &wide.0[0]);
         is_hollow(&self.0, single)
     }
+
+    fn marks(&self) -> Marks {
+        self.0.iter().map(|glob| glob.head().marks()).fold(Marks::ALL, Marks::and)
+    }
+}
+
+/// Some atoms, in order.
+#[derive(Debug, Clone)]
+pub(super) struct List<A> {
+    atoms: Arc<[A]>,
+    /// The heads that something in one of them may have.
+    marks: Marks,
+}
+
+impl<A: PartialEq> PartialEq for List<A> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.atoms, &other.atoms)
+            || self.marks == other.marks && self.atoms == other.atoms
+    }
+}
+
+impl<A: Eq> Eq for List<A> {}
+
+impl<A> Deref for List<A> {
+    type Target = [A];
+
+    fn deref(&self) -> &[A] {
+        &self.atoms
+    }
+}
+
+impl<A> Default for List<A> {
+    fn default() -> Self {
+        Self { atoms: Arc::default(), marks: Marks::NONE }
+    }
+}
+
+impl<A: Atom> From<Vec<A>> for List<A> {
+    fn from(atoms: Vec<A>) -> Self {
+        let marks = atoms.iter().map(A::marks).fold(Marks::NONE, Marks::or);
+        Self { atoms: atoms.into(), marks }
+    }
+}
+
+impl<A: Atom> List<A> {
+    /// Returns whether one of them covers an atom. Most are found as they are.
+    pub(super) fn covers(&self, atom: &A) -> bool {
+        self.marks.hold(atom.marks())
+            && (self.atoms.binary_search(atom).is_ok()
+                || self.atoms.iter().any(|it| it.covers(atom)))
+    }
+
+    /// Returns whether something may be in one of them and in an atom.
+    pub(super) fn overlaps(&self, atom: &A) -> bool {
+        self.marks.meet(atom.marks()) && self.atoms.iter().any(|it| it.overlaps(atom))
+    }
 }
 
 /// Some atoms less others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Set<A> {
     /// Of these …
-    pub(super) any: Arc<[A]>,
+    pub(super) any: List<A>,
     /// … those that are in none of these.
-    pub(super) none: Arc<[A]>,
+    pub(super) none: List<A>,
 }
 
 impl<A: Atom> Set<A> {
@@ -109,21 +169,17 @@ impl<A: Atom> Set<A> {
     /// Returns whether something may be in both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let is_in = |one: &A, two: &A| {
-            one.overlaps(two)
-                && !other.none.iter().any(|out| out.covers(one))
-                && !self.none.iter().any(|out| out.covers(two))
+            one.overlaps(two) && !other.none.covers(one) && !self.none.covers(two)
         };
-        self.any.iter().any(|one| other.any.iter().any(|two| is_in(one, two)))
+        self.any.marks.meet(other.any.marks)
+            && self.any.iter().any(|one| other.any.iter().any(|two| is_in(one, two)))
     }
 
     /// Returns whether surely all of it is in `other`, told pattern by pattern.
     fn is_inside(&self, other: &Self) -> bool {
-        let is_apart = |out: &A| {
-            is_covered(out, &self.none) || !self.any.iter().any(|atom| atom.overlaps(out))
-        };
+        let is_apart = |out: &A| self.none.covers(out) || !self.any.overlaps(out);
         self == other
-            || self.any.iter().all(|atom| is_covered(atom, &other.any))
-                && other.none.iter().all(is_apart)
+            || self.any.iter().all(|atom| other.any.covers(atom)) && other.none.iter().all(is_apart)
     }
 
     /// Returns what is in both.
@@ -142,9 +198,7 @@ impl<A: Atom> Set<A> {
 
     /// Returns those of `out`, of which none covers another, that take something off which is not off already.
     fn near<'a>(&'a self, out: &'a [A]) -> SmallVec<[&'a A; 8]> {
-        let is_near = |atom: &&'a A| {
-            self.any.iter().any(|it| it.overlaps(atom)) && !is_covered::<A>(atom, &self.none)
-        };
+        let is_near = |atom: &&'a A| self.any.overlaps(atom) && !self.none.covers(atom);
         out.iter().filter(is_near).collect()
     }
 
@@ -159,7 +213,7 @@ impl<A: Atom> Set<A> {
         let all = || kept.iter().chain(&more).copied();
         let any: Vec<A> = self.any.iter().filter(|it| !it.is_within(all())).cloned().collect();
         if any.is_empty() {
-            return Self { any: Arc::default(), none: Arc::default() };
+            return Self { any: List::default(), none: List::default() };
         }
         let is_smaller = any.len() < self.any.len();
         let is_off = |out: &&A| !is_smaller || any.iter().any(|atom| atom.overlaps(out));
@@ -170,7 +224,7 @@ impl<A: Atom> Set<A> {
 
     /// Returns what is in this and among what `other` spares of its own patterns.
     fn spared_by(&self, other: &Self) -> Self {
-        let only = |list: &Arc<[A]>| Self { any: list.clone(), none: Arc::default() };
+        let only = |list: &List<A>| Self { any: list.clone(), none: List::default() };
         self.and(&only(&other.none)).and(&only(&other.any))
     }
 
@@ -193,14 +247,14 @@ impl<A: Atom> Set<A> {
         if narrow.is_inside(self) {
             return true;
         }
-        let is_far = |atom: &A| !self.any.iter().any(|wide| wide.overlaps(atom));
+        let is_far = |atom: &A| !self.any.overlaps(atom);
         if narrow.any.iter().any(is_far) {
             return false;
         }
         // What is spared here and is there.
         let is_left = |out: &A| {
             narrow.none.binary_search(out).is_err()
-                && is_covered(out, &narrow.any)
+                && narrow.any.covers(out)
                 && !out.is_within(narrow.none.iter())
         };
         if self.none.iter().any(is_left) {
@@ -212,11 +266,6 @@ impl<A: Atom> Set<A> {
             && (self.none.is_empty() || narrow.spared_by(self).is_empty())
             && !effort::is_spent()
     }
-}
-
-/// Returns whether one of these, which are in order, covers an atom. Most are found as they are.
-fn is_covered<A: Atom>(atom: &A, wide: &[A]) -> bool {
-    wide.binary_search(atom).is_ok() || wide.iter().any(|it| it.covers(atom))
 }
 
 /// Returns the atoms that no other covers.

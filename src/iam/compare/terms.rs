@@ -2,6 +2,7 @@
 //!
 //! Invariant: conditions are called impossible only where surely no request fulfils them.
 
+use std::ptr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -39,8 +40,16 @@ impl PartialEq for Terms {
 impl Eq for Terms {}
 
 impl Terms {
+    /// Returns whether nothing is asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.must.is_empty() && self.unless.is_empty()
+    }
+
     /// Returns whether all that is asked here is asked there, told condition by condition.
     pub(super) fn are_in(&self, other: &Self) -> bool {
+        if ptr::eq(self, other) {
+            return true;
+        }
         let is_there = |list: &Vec<Arc<Clause>>| other.unless.iter().any(|it| are_same(it, list));
         self.must.iter().all(|it| is_among(&other.must, it)) && self.unless.iter().all(is_there)
     }
@@ -160,8 +169,11 @@ fn reduce(
     units: &[Arc<Clause>],
     facts: &[Arc<Asks>],
 ) -> Option<Option<usize>> {
+    // What must hold cannot fail: it is among the facts.
+    let may_fail = |asks: &Arc<Asks>| excludes(facts, asks);
     let fails = |clause: &Arc<Clause>| {
-        is_among(units, clause) || clause.asks.as_ref().is_some_and(|asks| excludes(facts, asks))
+        is_among(units, clause)
+            || !is_among(must, clause) && clause.asks.as_ref().is_some_and(may_fail)
     };
     let holds = |clause: &Arc<Clause>| {
         is_among(must, clause) || clause.fails.as_ref().is_some_and(|fails| excludes(facts, fails))

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::iam::compare::Access;
 use crate::iam::compare::clause::Clause;
-use crate::iam::compare::glob::Variables;
 use crate::iam::compare::region::Region;
 use crate::iam::compare::set::Set;
 use crate::iam::compare::set::Term;
 use crate::iam::compare::terms::Terms;
+use crate::iam::compare::variables::Variables;
 use crate::iam::compare::who::Who;
 use crate::iam::policy::Condition;
 use crate::iam::policy::Kind;
@@ -173,7 +173,10 @@ fn spelled(action: &str) -> Box<str> {
         None => (action, ""),
     };
     match actions::spelled(fixed) {
-        Some(known) => format!("{known}{rest}").into(),
+        Some(mut known) => {
+            known.push_str(rest);
+            known.into()
+        }
         None => action.into(),
     }
 }

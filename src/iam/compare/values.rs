@@ -197,6 +197,9 @@ impl Values {
         if let [one] = all {
             return one.is_nothing();
         }
+        if all.iter().all(|values| matches!(values, Self::Text(_))) {
+            return texts_have_nothing_in_common(all);
+        }
         if all.contains(&&Self::Whole(Share::Nothing)) {
             return true;
         }

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 use smallvec::smallvec;
 
+use crate::iam::compare::head::Marks;
 use crate::iam::compare::set::Atom;
 use crate::iam::compare::set::Set;
 use crate::iam::effort;
@@ -148,6 +149,10 @@ impl Atom for Who {
     fn is_within<'a>(&'a self, out: impl Iterator<Item = &'a Self> + Clone) -> bool {
         let mut out = out;
         out.any(|wide| wide.covers(self))
+    }
+
+    fn marks(&self) -> Marks {
+        Marks::ALL
     }
 }
 

@@ -1,0 +1,134 @@
+//! Which statements two documents share: in another order, said twice, or with a list split into statements of their own.
+//!
+//! Invariant: whatever is taken for shared, both documents say in whole.
+
+use std::borrow::Cow;
+
+use crate::iam::policy::Document;
+use crate::iam::policy::Effect;
+use crate::iam::policy::Kind;
+use crate::iam::policy::Listed;
+use crate::iam::policy::Statement;
+
+/// The statements of two documents.
+pub(super) struct Shared<'d> {
+    /// What both have.
+    pub(super) both: Vec<Cow<'d, Statement>>,
+    /// What only the first has.
+    pub(super) gone: Vec<&'d Statement>,
+    /// What only the second has.
+    pub(super) come: Vec<&'d Statement>,
+}
+
+/// A list that may be split into statements of their own.
+#[derive(Debug, Clone, Copy)]
+enum List {
+    /// `Action`.
+    Actions,
+    /// `Resource`.
+    Resources,
+}
+
+impl<'d> Shared<'d> {
+    /// Tells the statements of two documents apart.
+    pub(super) fn of(
+        (before, after): (&'d Document, &'d Document),
+        kind: Kind,
+        everything: &'d Statement,
+    ) -> Self {
+        let old = statements(before, kind, everything);
+        let new = statements(after, kind, everything);
+        if before.language != after.language {
+            return Self { both: Vec::new(), gone: old, come: new };
+        }
+        let has = |all: &[&Statement], one: &Statement| all.iter().any(|it| is_same(it, one));
+        let (same, gone): (Vec<&Statement>, Vec<&Statement>) =
+            old.into_iter().partition(|it| has(&new, it));
+        let come = new.into_iter().filter(|it| !has(&same, it)).collect();
+        let both = same.into_iter().map(Cow::Borrowed).collect();
+        let mut shared = Self { both, gone, come };
+        shared.find_split(List::Actions);
+        shared.find_split(List::Resources);
+        shared
+    }
+
+    /// Finds what differs only in how a list is split.
+    fn find_split(&mut self, list: List) {
+        let mut at = 0;
+        while let Some(first) = self.gone.get(at).copied() {
+            let is_part = |it: &&Statement| is_alike(first, it, list);
+            let is = union(self.come.iter().copied().filter(is_part), list);
+            let was = match is.is_empty() {
+                true => Vec::new(),
+                false => union(self.gone.iter().copied().filter(is_part), list),
+            };
+            if was.is_empty() || was != is {
+                at += 1;
+                continue;
+            }
+            let whole = Listed::Only(was.into_iter().cloned().collect());
+            self.both.push(Cow::Owned(match list {
+                List::Actions => Statement { actions: whole, ..first.clone() },
+                List::Resources => Statement { resources: Some(whole), ..first.clone() },
+            }));
+            self.gone.retain(|it| !is_part(it));
+            self.come.retain(|it| !is_part(it));
+        }
+    }
+}
+
+/// Returns the statements of a document, each once, and those that stand beside it.
+fn statements<'d>(
+    document: &'d Document,
+    kind: Kind,
+    everything: &'d Statement,
+) -> Vec<&'d Statement> {
+    let mut all: Vec<&Statement> = Vec::with_capacity(document.statements.len());
+    for statement in &document.statements {
+        if !all.iter().any(|it| is_same(it, statement)) {
+            all.push(statement);
+        }
+    }
+    let is_list = matches!(kind, Kind::ServiceControl | Kind::ResourceControl);
+    if is_list && !all.iter().any(|it| it.effect == Effect::Allow) {
+        all.push(everything);
+    }
+    all
+}
+
+/// Returns whether two statements say the same, whatever their names are.
+fn is_same(one: &Statement, other: &Statement) -> bool {
+    one.actions == other.actions && one.resources == other.resources && is_rest_same(one, other)
+}
+
+/// Returns whether two statements differ at most in what one of their lists holds.
+fn is_alike(one: &Statement, other: &Statement, list: List) -> bool {
+    let is_same = match list {
+        List::Actions => one.resources == other.resources,
+        List::Resources => one.actions == other.actions,
+    };
+    is_same && is_rest_same(one, other)
+}
+
+/// Returns whether two statements are the same but for what they are about.
+fn is_rest_same(one: &Statement, other: &Statement) -> bool {
+    one.effect == other.effect
+        && one.conditions == other.conditions
+        && one.principals == other.principals
+}
+
+/// Returns what a list of some statements holds together, in order; nothing where one of them holds all but what it names.
+fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s Box<str>> {
+    let mut all = Vec::new();
+    for statement in of {
+        let held = match list {
+            List::Actions => Some(&statement.actions),
+            List::Resources => statement.resources.as_ref(),
+        };
+        let Some(Listed::Only(held)) = held else { return Vec::new() };
+        all.extend(held);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
