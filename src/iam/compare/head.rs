@@ -84,3 +84,47 @@ impl Marks {
         self.0 & other.0 != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::iam::compare::automaton::hollow;
+    use crate::iam::compare::glob::Glob;
+    use crate::iam::compare::glob::Sort;
+
+    proptest! {
+        #[test]
+        fn what_begins_otherwise_has_nothing_in_common(
+            one in "(arn:)?[ab:*?]{0,6}",
+            other in "(arn:)?[ab:*?]{0,6}",
+        ) {
+            for sort in [Sort::Plain, Sort::Arn, Sort::Action, Sort::Exact] {
+                let read = |text: &str| Glob::read(text, sort, None);
+                let (one, other) = (read(&one), read(&other));
+                let has_both = !hollow(&[one.clone(), other.clone()], &[]);
+                prop_assert!(!(has_both && one.head().is_apart(other.head())));
+                let (its, others) = (one.head().marks(), other.head().marks());
+                prop_assert!(!has_both || its.meet(others));
+                let is_within = hollow(&[other], &[one]);
+                prop_assert!(!is_within || its.hold(others));
+            }
+        }
+    }
+
+    #[test]
+    fn services_are_told_apart() {
+        let head = |text: &str, sort| Glob::read(text, sort, None).head();
+        for (one, other, sort, is_apart) in [
+            ("s3:get*", "ec2:get*", Sort::Action, true),
+            ("s3:get*", "s3:put*", Sort::Action, false),
+            ("s*:get*", "ec2:get*", Sort::Action, false),
+            ("arn:aws:s3:::a", "arn:aws:sqs:*:*:a", Sort::Arn, true),
+            ("arn:aws:s3:::a", "arn:*:sqs:*:*:a", Sort::Arn, false),
+            ("arn:aws:s3:::a", "*", Sort::Arn, false),
+        ] {
+            let (one, other) = (head(one, sort), head(other, sort));
+            assert_eq!(one.is_apart(other), is_apart, "{one:?} {other:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //! Invariant: what is kept is what would be worked out again.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::iam::compare::clause::Asks;
@@ -73,11 +73,11 @@ impl Kept {
 }
 
 /// Answers to questions about two, by where they are in memory; they are kept there.
-struct Answers<T>(HashMap<[*const Terms; 2], ([Arc<Terms>; 2], T)>);
+struct Answers<T>(BTreeMap<[*const Terms; 2], ([Arc<Terms>; 2], T)>);
 
 impl<T> Default for Answers<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(BTreeMap::new())
     }
 }
 
@@ -92,5 +92,37 @@ impl<T: Clone> Answers<T> {
             self.0.insert(place, (about.map(Arc::clone), answer.clone()));
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iam::Document;
+    use crate::iam::Kind;
+    use crate::iam::compare::clause::Clauses;
+    use crate::iam::compare::variables::Variables;
+    use crate::model::Seconds;
+
+    #[test]
+    fn the_same_is_worked_out_once_and_as_it_would_be_again() {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{
+            "Bool":{"aws:SecureTransport":"true"},"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}}}"#;
+        let document = Document::parse(text, Kind::Identity).unwrap();
+        let (mut clauses, mut variables) = (Clauses::default(), Variables::default());
+        let conditions = document.statements[0].conditions.iter();
+        let all: Vec<Arc<Clause>> =
+            conditions.map(|it| clauses.read(it, document.language, &mut variables)).collect();
+        let mut kept = Kept::new(Asks::from(Seconds(1_772_352_000)));
+        let (one, both) = (kept.read(vec![all[0].clone()]), kept.read(all.clone()));
+        assert!(Arc::ptr_eq(&both, &kept.read(all)));
+        for _ in 0..2 {
+            assert_eq!(kept.settled(&both).as_deref(), both.settled(&kept.always).as_ref());
+            assert_eq!(kept.exclude(&both, &one), both.exclude(&one, &kept.always));
+            assert!(kept.less(&both, &one).is_empty(), "what asks more is no more");
+            let left = kept.less(&one, &both);
+            assert!(Arc::ptr_eq(&left[0], &kept.less(&one, &both)[0]));
+            assert_eq!(left[0].unless.len(), 1);
+        }
     }
 }

@@ -182,13 +182,14 @@ impl Work {
         let conditions = statement.conditions.iter();
         let variables = &mut self.variables;
         let must = conditions.map(|it| self.clauses.read(it, language, variables)).collect();
+        let actions = lists.read(&statement.actions, (Sort::Action, language), variables);
         let resources = match &statement.resources {
             Some(listed) => lists.read(listed, (Sort::Arn, language), variables),
             None => Set::new(vec![Term::of(Glob::read("*", Sort::Arn, None))], Vec::new()),
         };
         Region {
             who: named(statement.effect, statement.principals.as_ref()),
-            actions: lists.read(&statement.actions, (Sort::Action, language), variables),
+            actions,
             resources,
             terms: self.kept.read(must),
         }

@@ -208,7 +208,9 @@ impl<A: Atom> Set<A> {
         if more.is_empty() {
             return self.clone();
         }
-        let is_kept = |it: &&A| !more.iter().any(|wide| wide.covers(it));
+        let marks = more.iter().map(|it| it.marks()).fold(Marks::NONE, Marks::or);
+        let is_covered = |it: &A| marks.hold(it.marks()) && more.iter().any(|wide| wide.covers(it));
+        let is_kept = |it: &&A| !is_covered(it);
         let kept: SmallVec<[&A; 8]> = self.none.iter().filter(is_kept).collect();
         let all = || kept.iter().chain(&more).copied();
         let any: Vec<A> = self.any.iter().filter(|it| !it.is_within(all())).cloned().collect();

@@ -132,3 +132,52 @@ fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s Box
     all.dedup();
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Returns how many statements both have, only the first and only the second.
+    fn counted(before: &Value, after: &Value) -> [usize; 3] {
+        let read = |statements: &Value| {
+            let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            Document::parse(&text, Kind::Identity).unwrap()
+        };
+        let (before, after, everything) = (read(before), read(after), Statement::everything());
+        let shared = Shared::of((&before, &after), Kind::Identity, &everything);
+        [shared.both.len(), shared.gone.len(), shared.come.len()]
+    }
+
+    fn statement(effect: &str, actions: &Value, resources: &Value) -> Value {
+        json!({"Effect": effect, "Action": actions, "Resource": resources})
+    }
+
+    #[test]
+    fn a_list_may_be_split_into_statements() {
+        let whole =
+            statement("Allow", &json!(["s3:Get*", "s3:Put*"]), &json!(["*", "arn:aws:s3:::a"]));
+        let gets = statement("Allow", &json!("s3:Get*"), &json!(["*", "arn:aws:s3:::a"]));
+        let puts = statement("Allow", &json!("s3:Put*"), &json!(["*", "arn:aws:s3:::a"]));
+        let both = json!([puts, gets]);
+        assert_eq!(counted(&json!([whole]), &both), [1, 0, 0]);
+        assert_eq!(counted(&both, &json!([whole])), [1, 0, 0]);
+        let actions = json!(["s3:Get*", "s3:Put*"]);
+        let parts = ["*", "arn:aws:s3:::a"].map(|it| statement("Allow", &actions, &json!(it)));
+        assert_eq!(counted(&json!([whole]), &json!(parts)), [1, 0, 0]);
+    }
+
+    #[test]
+    fn what_says_less_or_more_is_not_shared() {
+        let whole = statement("Allow", &json!(["s3:Get*", "s3:Put*"]), &json!("*"));
+        let gets = statement("Allow", &json!("s3:Get*"), &json!("*"));
+        let puts = statement("Deny", &json!("s3:Put*"), &json!("*"));
+        let all = json!({"Effect": "Allow", "NotAction": ["s3:Get*", "s3:Put*"], "Resource": "*"});
+        assert_eq!(counted(&json!([whole]), &json!([gets])), [0, 1, 1]);
+        assert_eq!(counted(&json!([whole]), &json!([gets, puts])), [0, 1, 2]);
+        assert_eq!(counted(&json!([whole]), &json!([all])), [0, 1, 1]);
+        assert_eq!(counted(&json!([whole, gets]), &json!([gets])), [1, 1, 0]);
+    }
+}

@@ -168,10 +168,8 @@ fn spelled(action: &str) -> Box<str> {
     if action == "*:*" {
         return "*".into();
     }
-    let (fixed, rest) = match action.find(['*', '?']) {
-        Some(at) => action.split_at(at),
-        None => (action, ""),
-    };
+    let wild = action.bytes().position(|byte| matches!(byte, b'*' | b'?'));
+    let (fixed, rest) = action.split_at(wild.unwrap_or(action.len()));
     match actions::spelled(fixed) {
         Some(mut known) => {
             known.push_str(rest);
