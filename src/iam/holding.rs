@@ -54,6 +54,11 @@ pub fn account_of(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
 }
 
+/// Returns the role of an ARN, if it is there.
+pub fn role_of<'a>(state: &'a State, arn: &str) -> Option<&'a Role> {
+    state.accounts.get(account_of(arn))?.roles.get(name_of(arn))
+}
+
 /// A policy that somebody has.
 #[derive(Debug, Clone, Copy)]
 pub struct Held<'a> {

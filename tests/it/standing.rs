@@ -352,6 +352,36 @@ fn what_a_signal_says_is_who_by_what_and_whose_change_it_was() {
     assert!(alert.respond.iter().any(|it| it.contains(undo)), "{:?}", alert.respond);
 }
 
+#[test]
+fn who_changed_a_policy_of_a_role_is_told_of_whoever_takes_it_and_nobody_else_is() {
+    let own = format!("arn:aws:iam::{HOME}:policy/own");
+    let mut stands = snapshot();
+    stands["RoleDetailList"][1]["AttachedManagedPolicies"] =
+        json!([{"PolicyName": "own", "PolicyArn": own}]);
+    stands["Policies"] = json!([{
+        "PolicyName": "own", "Arn": own, "Path": "/", "DefaultVersionId": "v1", "PolicyVersionList": [
+            {"VersionId": "v1", "IsDefaultVersion": true, "Document": document(&json!(["lambda:GetPolicy"]))},
+        ],
+    }]);
+    let mut stage =
+        Stage::of(&stands).told("1 08:00 bob GetUser \n 1 12:00 bob GetUser \n grant 1");
+    let text = document(&json!(["lambda:ListFunctions"]));
+    let put = json!({"roleName": "Build", "policyName": "p", "policyDocument": text});
+    stage.call(("1", "12:30", "helpdesk"), ("iam", "PutRolePolicy"), put, Value::Null);
+    let text = document(&json!(["lambda:AddPermission"]));
+    let made = json!({"policyArn": own, "policyDocument": text, "setAsDefault": true});
+    let version = json!({"policyVersion": {"versionId": "v2", "isDefaultVersion": true}});
+    stage.call(("1", "13:00", "ana"), ("iam", "CreatePolicyVersion"), made, version);
+    let stage = stage.told("2 08:00 bob GetUser");
+    let alerts = stage.alerts();
+    let of_bob = alerts.iter().find(|alert| alert.story.contains("user/bob has standing"));
+    assert!(of_bob.is_some(), "{:?}", stage.names());
+    for alert in &alerts {
+        let said = "person:ana@example.com changed it at 2026-03-01T13:00:00Z";
+        assert!(alert.story.contains(said), "{}", alert.story);
+    }
+}
+
 /// The snapshot with so many users besides that the inventory of it is taken beside the core. They have nothing.
 fn crowd() -> Value {
     let mut stands = snapshot();

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::iam::State;
 use crate::iam::drift::moved::BELOW;
+use crate::iam::holding::role_of;
 use crate::iam::standing::Asking;
 use crate::iam::standing::Class;
 use crate::iam::standing::Protected;
@@ -259,6 +260,9 @@ impl News {
         for how in &row.how {
             targets.insert(&how.policy);
             targets.extend(how.chain.iter().map(|it| &**it));
+            // Of a role that is taken, whoever changed what it has gave it to whoever takes it.
+            let taken = how.chain.iter().filter_map(|arn| role_of(state, arn));
+            targets.extend(taken.flat_map(|role| role.entity.attached.iter().map(|it| &**it)));
             let group = how.group.as_ref().zip(account);
             let group = group.and_then(|(name, account)| account.groups.get(name));
             targets.extend(group.map(|group| &*group.arn));
