@@ -84,21 +84,18 @@ impl Compiled {
 
 /// Lists of patterns that were read: most statements of one document stand in the other too, or most of their lists do.
 #[derive(Default)]
-struct Lists<'s>(Vec<(&'s Listed<Box<str>>, (Sort, Language), Set<Term>)>);
+struct Lists<'s>(Vec<(ListOf<'s>, Set<Term>)>);
+
+/// A list as it is written, what its patterns are of, and the language.
+type ListOf<'s> = (&'s Listed<Box<str>>, Sort, Language);
 
 impl<'s> Lists<'s> {
     /// Reads a list, or finds it where it was read before.
-    fn read(
-        &mut self,
-        listed: &'s Listed<Box<str>>,
-        of: (Sort, Language),
-        variables: &mut Variables,
-    ) -> Set<Term> {
-        let is_it = |(known, its, _): &&(_, _, _)| *its == of && *known == listed;
-        if let Some((.., set)) = self.0.iter().find(is_it) {
+    fn read(&mut self, list: ListOf<'s>, variables: &mut Variables) -> Set<Term> {
+        if let Some((_, set)) = self.0.iter().find(|(known, _)| *known == list) {
             return set.clone();
         }
-        let (sort, language) = of;
+        let (listed, sort, language) = list;
         let has_variables = language == Language::Of2012 && sort == Sort::Arn;
         let mut read =
             |text: &str| Term::of(Glob::read(text, sort, has_variables.then_some(&mut *variables)));
@@ -108,7 +105,7 @@ impl<'s> Lists<'s> {
             Listed::Only(list) => Set::new(terms(list), Vec::new()),
             Listed::AllBut(list) => Set::new(terms(&["*".into()]), terms(list)),
         };
-        self.0.push((listed, of, set.clone()));
+        self.0.push((list, set.clone()));
         set
     }
 }
@@ -182,9 +179,9 @@ impl Work {
         let conditions = statement.conditions.iter();
         let variables = &mut self.variables;
         let must = conditions.map(|it| self.clauses.read(it, language, variables)).collect();
-        let actions = lists.read(&statement.actions, (Sort::Action, language), variables);
+        let actions = lists.read((&statement.actions, Sort::Action, language), variables);
         let resources = match &statement.resources {
-            Some(listed) => lists.read(listed, (Sort::Arn, language), variables),
+            Some(listed) => lists.read((listed, Sort::Arn, language), variables),
             None => Set::new(vec![Term::of(Glob::read("*", Sort::Arn, None))], Vec::new()),
         };
         Region {

@@ -66,7 +66,7 @@ impl<'d> Shared<'d> {
                 at += 1;
                 continue;
             }
-            let whole = Listed::Only(was.into_iter().cloned().collect());
+            let whole = Listed::Only(was.into_iter().map(Box::from).collect());
             self.both.push(Cow::Owned(match list {
                 List::Actions => Statement { actions: whole, ..first.clone() },
                 List::Resources => Statement { resources: Some(whole), ..first.clone() },
@@ -118,7 +118,7 @@ fn is_rest_same(one: &Statement, other: &Statement) -> bool {
 }
 
 /// Returns what a list of some statements holds together, in order; nothing where one of them holds all but what it names.
-fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s Box<str>> {
+fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s str> {
     let mut all = Vec::new();
     for statement in of {
         let held = match list {
@@ -126,7 +126,7 @@ fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s Box
             List::Resources => statement.resources.as_ref(),
         };
         let Some(Listed::Only(held)) = held else { return Vec::new() };
-        all.extend(held);
+        all.extend(held.iter().map(|it| &**it));
     }
     all.sort_unstable();
     all.dedup();
