@@ -184,6 +184,17 @@ fn what_stood_at_a_time_is_told_from_the_store() {
     }
     // What was before a snapshot is not in it: nothing is answered, least of all "nobody".
     let at = "2026-03-02T09:05:00Z";
+    let export = |snapshot| {
+        let stands = ["--snapshot", snapshot, "--store", "scan.db", "--as-of", at];
+        ended(&house, &[["baseline", "export", "before"].as_slice(), &stands].concat())
+    };
+    assert_eq!(export("stands.json").0, Some(0));
+    let before = fs::read_to_string(house.path("before/111122223333.json")).unwrap();
+    assert!(before.contains(r#""PolicyName": "fix""#), "{before}");
+    let (code, _, err) = export("dated.json");
+    assert!(code == Some(1) && err.contains("2026-03-02T12:00:00Z"), "{err}");
+    let without = ["baseline", "export", "after", "--snapshot", "stands.json", "--as-of", at];
+    refused(&house, &[(&without, 1, "--as-of")]);
     for (command, flag) in [(allowed, "--at"), (escalations, "--as-of"), (standing, "--as-of")] {
         let (code, out, err) = ask(command, "dated.json", flag, at);
         assert_eq!((code, &*out), (Some(1), ""), "{command:?}: {err}");

@@ -63,6 +63,8 @@ impl Stage {
     /// Returns what was told first of each alert of this detector.
     fn told(&self, detector: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.house.path("alerts.ndjson")).unwrap_or_default();
+        // A line that is still being written ends without a newline.
+        let text = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         alerts.filter(|alert| alert["detector"] == detector && alert["revision"] == 1).collect()
     }
@@ -80,6 +82,8 @@ impl Stage {
     /// Returns the last state of each alert of these detectors: `open`, or `resolved` with the reason.
     fn stands(&self, detectors: &[&str]) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.house.path("alerts.ndjson")).unwrap_or_default();
+        // A line that is still being written ends without a newline.
+        let text = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let mut last = BTreeMap::new();
         for line in text.lines() {
             let alert: Value = serde_json::from_str(line).unwrap();

@@ -18,12 +18,14 @@ use crate::cli::asked;
 use crate::cli::baseline::Both;
 use crate::cli::output::printable;
 use crate::cli::stands::Stands;
+use crate::cli::when::moment;
 use crate::cli::when::now;
 use crate::iam::State;
 use crate::iam::baseline::agree::agree_all;
 use crate::iam::baseline::named::Named;
 use crate::iam::baseline::written;
 use crate::iam::snapshot;
+use crate::model::Seconds;
 
 /// The file in which it stands who agreed to what.
 const APPROVED: &str = "approved.ndjson";
@@ -44,7 +46,7 @@ pub(super) struct ApproveArgs {
 /// Write what stands as a baseline into a folder.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "grantwatch baseline export <FOLDER> --snapshot <PATH>...\n       grantwatch baseline export <FOLDER> --config <FILE>"
+    override_usage = "grantwatch baseline export <FOLDER> --snapshot <PATH>...\n       grantwatch baseline export <FOLDER> --config <FILE> [--as-of <TIME>]"
 )]
 pub(super) struct ExportArgs {
     #[command(flatten)]
@@ -52,10 +54,18 @@ pub(super) struct ExportArgs {
     /// The folder, named before --snapshot, which takes all that follows; what was exported into it before is overwritten.
     #[arg(value_name = "FOLDER")]
     to: PathBuf,
+    /// Write what stood then, as a store kept it: what a change took away is put back from that.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    as_of: Option<Seconds>,
 }
 
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
-    let count = write(&args.stands.read(None)?, &args.to)?;
+    let has_store = args.stands.store.is_some() || args.stands.config.is_some();
+    anyhow::ensure!(
+        has_store || args.as_of.is_none(),
+        "--as-of asks a store what stood then: name it with --store or --config"
+    );
+    let count = write(&args.stands.read(args.as_of)?, &args.to)?;
     writeln!(io::stderr().lock(), "{count} files in {}", args.to.display())?;
     Ok(Exit::Done)
 }

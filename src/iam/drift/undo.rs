@@ -5,6 +5,7 @@
 
 mod beside;
 mod resource;
+mod services;
 
 use crate::iam::drift::effect::Holder;
 use crate::iam::drift::effect::Target;
@@ -290,6 +291,10 @@ mod tests {
                 "aws lambda remove-permission --function-name f --statement-id all --region eu-west-1"
             );
         }
+        assert_eq!(
+            of("arn:aws:lambda:eu-west-1:111122223333:layer:deps:3", "policy", None, Some(&open)),
+            "aws lambda remove-layer-version-permission --layer-name deps --version-number 3 --statement-id all --region eu-west-1"
+        );
         let key = of("arn:aws:kms:eu-west-1:111122223333:key/k", "policy", Some(&open), None);
         assert!(key.starts_with("aws kms put-key-policy --key-id k "), "{key}");
         assert!(key.ends_with(" --region eu-west-1"), "{key}");

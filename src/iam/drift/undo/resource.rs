@@ -6,6 +6,7 @@
 use crate::iam::drift::undo::Way;
 use crate::iam::drift::undo::document;
 use crate::iam::drift::undo::quoted;
+use crate::iam::drift::undo::services;
 use crate::iam::policy::Document;
 use crate::iam::policy::Statement;
 use crate::iam::policy::Text;
@@ -29,7 +30,7 @@ impl<'a> Resource<'a> {
             region => format!(" --region {}", quoted(region)),
         };
         let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let sorts = ["key/", "repository/", "function:", "event-bus/"];
+        let sorts = ["function:", "event-bus/"];
         let name = sorts.iter().find_map(|sort| name.strip_prefix(sort)).unwrap_or(name);
         Self { service, region, account, name }
     }
@@ -45,39 +46,21 @@ impl<'a> Resource<'a> {
 /// Returns the command that puts back a policy.
 pub(super) fn of_policy(way: &Way<'_>, arn: &str) -> String {
     let resource = Resource::of(arn);
-    let (region, name, whole) = (&resource.region, quoted(resource.name), quoted(arn));
-    let text = document(way.before);
-    match (resource.service, way.before.is_some()) {
-        ("s3", true) => format!("aws s3api put-bucket-policy --bucket {name} --policy {text}"),
-        ("s3", false) => format!("aws s3api delete-bucket-policy --bucket {name}"),
-        ("kms", true) => format!(
-            "aws kms put-key-policy --key-id {name} --policy-name default --policy {text}{region}"
-        ),
-        ("sqs", is_there) => {
-            let policy = if is_there { of_queue(way.before) } else { "Policy=".to_owned() };
+    let region = &resource.region;
+    let text = way.before.is_some().then(|| document(way.before));
+    match resource.service {
+        "sqs" => {
+            let policy = if text.is_some() { of_queue(way.before) } else { "Policy=".to_owned() };
             let queue = resource.queue();
             format!(
                 "aws sqs set-queue-attributes --queue-url {queue} --attributes {policy}{region}"
             )
         }
-        ("sns", true) => format!(
-            "aws sns set-topic-attributes --topic-arn {whole} --attribute-name Policy --attribute-value {text}{region}"
-        ),
-        ("secretsmanager", true) => format!(
-            "aws secretsmanager put-resource-policy --secret-id {whole} --resource-policy {text}{region}"
-        ),
-        ("secretsmanager", false) => {
-            format!("aws secretsmanager delete-resource-policy --secret-id {whole}{region}")
-        }
-        ("ecr", true) => format!(
-            "aws ecr set-repository-policy --repository-name {name} --policy-text {text}{region}"
-        ),
-        ("ecr", false) => {
-            format!("aws ecr delete-repository-policy --repository-name {name}{region}")
-        }
-        ("lambda" | "events", _) => of_statements(way, arn),
-        (_, true) => format!("put back the policy of {whole}: {text}"),
-        (_, false) => format!("take the policy of {whole} away"),
+        "lambda" | "events" => of_statements(way, arn),
+        _ => services::whole(arn, text.as_deref(), region).unwrap_or_else(|| match text {
+            Some(text) => format!("put back the policy of {}: {text}", quoted(arn)),
+            None => format!("take the policy of {} away", quoted(arn)),
+        }),
     }
 }
 
@@ -129,11 +112,25 @@ fn beyond<'t>(one: Option<&'t Text>, other: Option<&'t Text>) -> Vec<&'t Stateme
     of(one).iter().filter(|it| !of(other).contains(it)).collect()
 }
 
+/// Returns the name and the version of a layer.
+fn layer_of(name: &str) -> (&str, &str) {
+    let layer = name.strip_prefix("layer:").unwrap_or(name);
+    layer.split_once(':').unwrap_or((layer, ""))
+}
+
 /// Returns the command that takes a statement away.
 fn without(arn: &str, sid: &str) -> String {
     let resource = Resource::of(arn);
     let (region, name, sid) = (&resource.region, quoted(resource.name), quoted(sid));
     match resource.service {
+        "lambda" if resource.name.starts_with("layer:") => {
+            let (layer, version) = layer_of(resource.name);
+            format!(
+                "aws lambda remove-layer-version-permission --layer-name {} --version-number {} --statement-id {sid}{region}",
+                quoted(layer),
+                quoted(version)
+            )
+        }
         "lambda" => format!(
             "aws lambda remove-permission --function-name {name} --statement-id {sid}{region}"
         ),
