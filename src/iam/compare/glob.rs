@@ -19,6 +19,9 @@ use crate::iam::effort;
 /// How many patterns an intersection of two may come to before it is kept as both.
 const MAX_MEET: usize = 12;
 
+/// How many letters are compared in the time in which one of a pattern is read.
+const LETTERS: usize = 16;
+
 /// Any text.
 pub(super) const ANY: u32 = 0x11_0001;
 /// Any character.
@@ -180,6 +183,9 @@ impl Glob {
         if self.is_any() || self == narrow {
             return true;
         }
+        if self.parts_from(narrow) {
+            return false;
+        }
         let looked_at = if self.is_literal() { 1 } else { self.tokens.len() + narrow.tokens.len() };
         if !effort::spend(looked_at) || self.is_literal() {
             return false;
@@ -197,12 +203,26 @@ impl Glob {
             effort::spend(1);
             return self == other;
         }
+        if self.parts_from(other) {
+            return false;
+        }
         if !effort::spend(self.tokens.len() + other.tokens.len()) {
             return true;
         }
         let (one, other) = (self.loosened(), other.loosened());
         reading::overlap(&one.tokens, &other.tokens)
             .unwrap_or_else(|| !hollow(&[one.into_owned(), other.into_owned()], &[]))
+    }
+
+    /// Returns whether the two differ in a letter before either may be anything: then no text fits both. That is looked at much
+    /// faster than a pattern is read.
+    fn parts_from(&self, other: &Self) -> bool {
+        let mut pairs = self.tokens.iter().zip(&*other.tokens).enumerate();
+        let Some((at, (one, two))) = pairs.find(|(_, (one, two))| one != two) else { return false };
+        effort::spend(1 + at / LETTERS);
+        let is_letter = |token: u32| token < ANY;
+        let are_letters = self.tokens.iter().take(at).copied().all(is_letter);
+        are_letters && is_letter(*one) && is_letter(*two)
     }
 
     /// Returns the pattern in lower case.

@@ -147,13 +147,12 @@ impl Work {
         let documents = [before, after];
         let texts = documents.iter().filter(newer).flat_map(|it| &it.statements).flat_map(texts);
         self.variables = Variables::of(texts);
-        let services = Services::of(gone.iter().chain(&come).copied());
-        let near: Vec<&Statement> =
-            both.iter().map(|it| &**it).filter(|it| services.meet(it)).collect();
+        let services = Services::of(gone.iter().chain(&come).map(|it| &**it));
+        let near = both.iter().map(|it| &**it).filter(|it| services.meet(it));
         let mut lists = Lists::default();
-        let mut both = self.regions(&near, before.language, &mut lists);
-        let gone = self.regions(&gone, before.language, &mut lists);
-        let mut come = self.regions(&come, after.language, &mut lists);
+        let mut both = self.regions(near, before.language, &mut lists);
+        let gone = self.regions(gone.iter().map(|it| &**it), before.language, &mut lists);
+        let mut come = self.regions(come.iter().map(|it| &**it), after.language, &mut lists);
         // What is written otherwise may be the same.
         let (also, gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(|it| come.contains(it));
         come.retain(|it| !also.contains(it));
@@ -163,11 +162,11 @@ impl Work {
 
     fn regions<'s>(
         &mut self,
-        of: &[&'s Statement],
+        of: impl Iterator<Item = &'s Statement>,
         language: Language,
         lists: &mut Lists<'s>,
     ) -> Vec<(Effect, Region)> {
-        of.iter().map(|it| (it.effect, self.region(it, language, lists))).collect()
+        of.map(|it| (it.effect, self.region(it, language, lists))).collect()
     }
 
     fn region<'s>(

@@ -1,4 +1,5 @@
-//! Which statements two documents share: in another order, said twice, or with a list split into statements of their own.
+//! What two documents share: statements in another order, said twice, or with a list split into statements of their own, and of
+//! lists that differ what both hold.
 //!
 //! Invariant: whatever is taken for shared, both documents say in whole.
 
@@ -15,9 +16,9 @@ pub(super) struct Shared<'d> {
     /// What both have.
     pub(super) both: Vec<Cow<'d, Statement>>,
     /// What only the first has.
-    pub(super) gone: Vec<&'d Statement>,
+    pub(super) gone: Vec<Cow<'d, Statement>>,
     /// What only the second has.
-    pub(super) come: Vec<&'d Statement>,
+    pub(super) come: Vec<Cow<'d, Statement>>,
 }
 
 /// A list that may be split into statements of their own.
@@ -38,43 +39,59 @@ impl<'d> Shared<'d> {
     ) -> Self {
         let old = statements(before, kind, everything);
         let new = statements(after, kind, everything);
+        let borrowed = |all: Vec<&'d Statement>| all.into_iter().map(Cow::Borrowed).collect();
         if before.language != after.language {
-            return Self { both: Vec::new(), gone: old, come: new };
+            return Self { both: Vec::new(), gone: borrowed(old), come: borrowed(new) };
         }
         let has = |all: &[&Statement], one: &Statement| all.iter().any(|it| is_same(it, one));
         let (same, gone): (Vec<&Statement>, Vec<&Statement>) =
             old.into_iter().partition(|it| has(&new, it));
         let come = new.into_iter().filter(|it| !has(&same, it)).collect();
-        let both = same.into_iter().map(Cow::Borrowed).collect();
-        let mut shared = Self { both, gone, come };
-        shared.find_split(List::Actions);
-        shared.find_split(List::Resources);
+        let mut shared = Self { both: borrowed(same), gone: borrowed(gone), come: borrowed(come) };
+        shared.find_lists(List::Actions);
+        shared.find_lists(List::Resources);
         shared
     }
 
-    /// Finds what differs only in how a list is split.
-    fn find_split(&mut self, list: List) {
+    /// Finds what differs in one list only, whichever way that is split, and parts it: a statement about two things says the same
+    /// as one about each.
+    fn find_lists(&mut self, list: List) {
         let mut at = 0;
-        while let Some(first) = self.gone.get(at).copied() {
-            let is_part = |it: &&Statement| is_alike(first, it, list);
-            let is = union(self.come.iter().copied().filter(is_part), list);
+        while let Some(first) = self.gone.get(at).cloned() {
+            let is_part = |it: &&Cow<'d, Statement>| is_alike(&first, it, list);
+            let is = union(self.come.iter().filter(is_part), list);
             let was = match is.is_empty() {
                 true => Vec::new(),
-                false => union(self.gone.iter().copied().filter(is_part), list),
+                false => union(self.gone.iter().filter(is_part), list),
             };
-            if was.is_empty() || was != is {
+            let is_shared = |it: &&str| is.binary_search(it).is_ok();
+            let (shared, gone): (Vec<&str>, Vec<&str>) = was.iter().partition(|it| is_shared(it));
+            if shared.is_empty() {
                 at += 1;
                 continue;
             }
-            let whole = Listed::Only(was.into_iter().map(Box::from).collect());
-            self.both.push(Cow::Owned(match list {
-                List::Actions => Statement { actions: whole, ..first.clone() },
-                List::Resources => Statement { resources: Some(whole), ..first.clone() },
-            }));
-            self.gone.retain(|it| !is_part(it));
-            self.come.retain(|it| !is_part(it));
+            let come = is.iter().copied().filter(|it| was.binary_search(it).is_err());
+            let about = |held: Vec<&str>| about(&first, list, held);
+            let (shared, gone, come) = (about(shared), about(gone), about(come.collect()));
+            self.both.extend(shared);
+            self.gone.retain(|it| !is_part(&it));
+            self.come.retain(|it| !is_part(&it));
+            self.gone.extend(gone);
+            self.come.extend(come);
         }
     }
+}
+
+/// Returns a statement about what a list holds, if that is anything.
+fn about<'d>(statement: &Statement, list: List, held: Vec<&str>) -> Option<Cow<'d, Statement>> {
+    if held.is_empty() {
+        return None;
+    }
+    let held = Listed::Only(held.into_iter().map(Box::from).collect());
+    Some(Cow::Owned(match list {
+        List::Actions => Statement { actions: held, ..statement.clone() },
+        List::Resources => Statement { resources: Some(held), ..statement.clone() },
+    }))
 }
 
 /// Returns the statements of a document, each once, and those that stand beside it.
@@ -118,7 +135,7 @@ fn is_rest_same(one: &Statement, other: &Statement) -> bool {
 }
 
 /// Returns what a list of some statements holds together, in order; nothing where one of them holds all but what it names.
-fn union<'s>(of: impl Iterator<Item = &'s Statement>, list: List) -> Vec<&'s str> {
+fn union<'s, 'd: 's>(of: impl Iterator<Item = &'s Cow<'d, Statement>>, list: List) -> Vec<&'s str> {
     let mut all = Vec::new();
     for statement in of {
         let held = match list {
@@ -170,13 +187,26 @@ mod tests {
     }
 
     #[test]
+    fn of_lists_that_differ_both_share_what_both_hold() {
+        let on = |buckets: &[&str]| {
+            let arns: Vec<String> = buckets.iter().map(|it| format!("arn:aws:s3:::{it}")).collect();
+            statement("Allow", &json!("s3:Get*"), &json!(arns))
+        };
+        let (before, after) = (on(&["a", "b", "c"]), on(&["c", "d", "b"]));
+        assert_eq!(counted(&json!([before]), &json!([after])), [1, 1, 1]);
+        assert_eq!(counted(&json!([before]), &json!([on(&["b"])])), [1, 1, 0]);
+        assert_eq!(counted(&json!([on(&["a"]), on(&["b"])]), &json!([before])), [1, 0, 1]);
+        assert_eq!(counted(&json!([on(&["a"])]), &json!([on(&["b"])])), [0, 1, 1]);
+    }
+
+    #[test]
     fn what_says_less_or_more_is_not_shared() {
         let whole = statement("Allow", &json!(["s3:Get*", "s3:Put*"]), &json!("*"));
         let gets = statement("Allow", &json!("s3:Get*"), &json!("*"));
         let puts = statement("Deny", &json!("s3:Put*"), &json!("*"));
         let all = json!({"Effect": "Allow", "NotAction": ["s3:Get*", "s3:Put*"], "Resource": "*"});
-        assert_eq!(counted(&json!([whole]), &json!([gets])), [0, 1, 1]);
-        assert_eq!(counted(&json!([whole]), &json!([gets, puts])), [0, 1, 2]);
+        assert_eq!(counted(&json!([whole]), &json!([gets])), [1, 1, 0]);
+        assert_eq!(counted(&json!([whole]), &json!([puts])), [0, 1, 1]);
         assert_eq!(counted(&json!([whole]), &json!([all])), [0, 1, 1]);
         assert_eq!(counted(&json!([whole, gets]), &json!([gets])), [1, 1, 0]);
     }

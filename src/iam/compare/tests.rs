@@ -244,3 +244,18 @@ fn lists_of_a_thousand_names_are_compared_exactly() {
     assert_eq!(lines(&found.adds), ["s3:action1500 on every resource"]);
     assert_eq!(lines(&found.removes), ["s3:action0 on every resource"]);
 }
+
+#[test]
+fn of_hundreds_of_buckets_the_one_that_is_another_is_told_exactly() {
+    let list = |other: &str| {
+        let bucket = |at: usize| format!("arn:aws:s3:::b{at}/*");
+        let mut all: Vec<String> = (0..700).map(bucket).collect();
+        all[350] = format!("arn:aws:s3:::{other}/*");
+        policy(&json!([{"Resource": all}]), Kind::Identity)
+    };
+    let found = drift(&list("one"), &list("other"), Kind::Identity);
+    assert!(!found.is_coarse);
+    assert_eq!(lines(&found.adds), ["s3:GetObject on arn:aws:s3:::other/*"]);
+    assert_eq!(lines(&found.removes), ["s3:GetObject on arn:aws:s3:::one/*"]);
+    assert_eq!(found.classes, BTreeSet::from([Class::DataReadWidened]));
+}
