@@ -211,7 +211,7 @@ impl History {
     pub fn state_at(&self, time: Seconds) -> State {
         let mut state = self.now.clone();
         for (key, timeline) in &self.timelines {
-            thing::put(&mut state, key, self.thing_at(key, timeline, time));
+            thing::put(&mut state, key, timeline.at(key, time, self));
         }
         state
     }
@@ -295,7 +295,7 @@ impl History {
                 self.fold(&key, timeline.middle());
             }
             let Some(timeline) = self.timelines.get(&key) else { continue };
-            let thing = self.thing_at(&key, timeline, Seconds(i64::MAX));
+            let thing = timeline.at(&key, Seconds(i64::MAX), self);
             keys.extend(timeline.heirs(&key));
             let before = thing::get(&self.now, &key);
             thing::put(&mut self.now, &key, thing.clone());
@@ -307,15 +307,11 @@ impl History {
 
     fn fold(&mut self, key: &Key, time: Seconds) {
         let Some(timeline) = self.timelines.get(key) else { return };
-        let before = self.thing_at(key, timeline, time.plus(Span(-1)));
+        let before = timeline.at(key, time.plus(Span(-1)), self);
         if let Some(timeline) = self.timelines.get_mut(key) {
             self.edits -= timeline.fold(before, time);
             self.dirty.insert(key.clone());
         }
-    }
-
-    fn thing_at(&self, key: &Key, timeline: &Timeline, time: Seconds) -> Option<Thing> {
-        timeline.at(key, time, self)
     }
 
     /// Lets what a membership's id tells be known of its group.
@@ -361,7 +357,7 @@ impl History {
             .timelines
             .iter()
             .filter(|(_, timeline)| is_old(timeline))
-            .map(|(key, timeline)| (key.clone(), self.thing_at(key, timeline, until)))
+            .map(|(key, timeline)| (key.clone(), timeline.at(key, until, self)))
             .collect();
         for (key, before) in told {
             if let Some(timeline) = self.timelines.get_mut(&key) {
