@@ -217,8 +217,9 @@ fn found(
     let reader = Reader::open(path).with_context(tried)?;
     reader.hold().with_context(tried)?;
     let history = History::load(snapshot, &reader).with_context(tried)?;
+    let since = history.came(args.as_of);
     let state = stood(history, args.as_of, path)?;
-    let activity = seen(&reader, surface, (&state, now)).with_context(tried)?;
+    let activity = Seen { since, ..seen(&reader, surface, (&state, now)).with_context(tried)? };
     Ok(Found { state, activity, is_watched: true })
 }
 

@@ -182,6 +182,8 @@ fn what_stood_at_a_time_is_told_from_the_store() {
             assert_eq!((code, out.contains(DEPLOY)), (Some(0), is_there), "{at}: {out}{err}");
         }
     }
+    let (_, table, _) = ask(standing, "stands.json", "--as-of", "2026-03-02T09:05:00Z");
+    assert!(table.contains("2026-03-02T09:00:00Z"), "since when: {table}");
     // What was before a snapshot is not in it: nothing is answered, least of all "nobody".
     let at = "2026-03-02T09:05:00Z";
     let export = |snapshot| {

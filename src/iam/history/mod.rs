@@ -11,6 +11,7 @@ mod after;
 mod bare;
 #[cfg(test)]
 mod beside_tests;
+mod came;
 mod carried;
 pub mod change;
 mod documents;

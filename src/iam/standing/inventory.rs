@@ -265,9 +265,7 @@ impl<'a> Walk<'a> {
             Holder::User(user) => (oldest_key(user), console(user)),
             Holder::Role(_) => (None, Console::None),
         };
-        let seen =
-            reached.how.iter().filter_map(|how| self.activity.since(&arn, &how.policy)).min();
-        let since = match (seen, holder.entity().created) {
+        let since = match (self.seen(&arn, &reached), holder.entity().created) {
             (Some(time), _) => Since::Seen(time),
             (None, Some(made)) => Since::NotBefore(made),
             (None, None) => Since::Unknown,
@@ -294,6 +292,16 @@ impl<'a> Walk<'a> {
             console,
             unknown,
         }
+    }
+
+    /// Returns when the first of somebody's ways came, if the coming of each was seen: by another he may have had it before.
+    fn seen(&self, arn: &str, reached: &Reached) -> Option<Seconds> {
+        let of = |how: &How| match how.chain.is_empty() {
+            true => self.activity.since(arn, &how.policy),
+            false => None,
+        };
+        let all: Option<Vec<Seconds>> = reached.how.iter().map(of).collect();
+        all?.into_iter().min()
     }
 
     /// Returns what an assignment gives, unless a grant says when it ends.
